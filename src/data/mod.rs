@@ -1,0 +1,1 @@
+//! Text files, splits, token caches and batches.

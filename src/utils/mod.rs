@@ -1,0 +1,5 @@
+//! What every floor may use: errors, files written whole or not at all, plots, formatting.
+
+mod error;
+
+pub use error::{Error, Result};
