@@ -17,7 +17,7 @@ mod softmax;
 
 pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
 pub use arithmetic::{add, mul, scale, sub};
-pub use attention::{Attention, Mask, attention, attention_packed};
+pub use attention::{Attention, Mask, attention, attention_cached, attention_packed};
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use layout::{concat, reshape, slice, swap_axes_12, transpose};
