@@ -48,7 +48,7 @@ pub struct SelfAttention {
     pub c_attn: Linear,
     /// H·D → C.
     pub c_proj: Linear,
-    config: AttentionConfig,
+    pub(crate) config: AttentionConfig,
     /// Which layer of a cache is its own.
     layer: usize,
 }
@@ -66,16 +66,25 @@ impl SelfAttention {
         }
     }
 
+    /// x (B, T, C) → rows q | k | v, with q and k rotated if positions are rotary.
+    #[track_caller]
+    fn project(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let c = &self.config;
+        let qkv = self.c_attn.forward(x, pass);
+        if c.positions != PositionKind::Rope {
+            return qkv;
+        }
+        let (b, t, start) = (x.shape()[0], x.shape()[1], pass.position());
+        let positions: Vec<u32> = (0..b * t).map(|i| (start + i % t) as u32).collect();
+        ops::rope(&qkv, c.heads + c.kv_heads, c.head_dim, &positions, c.rope_theta)
+    }
+
     /// x (B, T, C) → (B, T, C). While decoding, x holds the newest tokens and the cache the others; the mask is causal.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
         let c = &self.config;
-        let (b, t, start) = (x.shape()[0], x.shape()[1], pass.position());
-        let mut qkv = self.c_attn.forward(x, pass);
-        if c.positions == PositionKind::Rope {
-            let positions: Vec<u32> = (0..b * t).map(|i| (start + i % t) as u32).collect();
-            qkv = ops::rope(&qkv, c.heads + c.kv_heads, c.head_dim, &positions, c.rope_theta);
-        }
+        let (t, start) = (x.shape()[1], pass.position());
+        let qkv = self.project(x, pass);
         let op = c.op(mask, pass);
         let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let y = match pass.cache() {
@@ -93,14 +102,8 @@ impl SelfAttention {
     /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out. Causal mask.
     pub fn weights(&self, x: &Tensor, mask: &Mask) -> Tensor {
         let c = &self.config;
-        let (b, t) = (x.shape()[0], x.shape()[1]);
         let mut pass = Pass::eval();
-        let mut qkv = self.c_attn.forward(x, &pass);
-        if c.positions == PositionKind::Rope {
-            let positions: Vec<u32> = (0..b * t).map(|i| (i % t) as u32).collect();
-            qkv = ops::rope(&qkv, c.heads + c.kv_heads, c.head_dim, &positions, c.rope_theta);
-        }
-        composed_weights(&qkv, &c.op(mask, &mut pass))
+        composed_weights(&self.project(x, &pass), &c.op(mask, &mut pass))
     }
 }
 
@@ -143,7 +146,7 @@ pub struct CrossAttention {
     pub c_kv: Linear,
     /// H·D → C.
     pub c_proj: Linear,
-    config: AttentionConfig,
+    pub(crate) config: AttentionConfig,
 }
 modules!(CrossAttention { c_q, c_kv, c_proj });
 

@@ -1,6 +1,6 @@
 //! Where a token stands: learned, sinusoidal, rotary (RoPE), linear biases (ALiBi), or nowhere (the causal mask alone).
 
-use crate::nn::{Embedding, Param, Pass, modules};
+use crate::nn::{Embedding, Param, Pass};
 use motamot_kernels::rng::Rng;
 use motamot_tensor::{Buf, Tensor, ops};
 use serde::{Deserialize, Serialize};
@@ -88,24 +88,6 @@ pub fn alibi_slopes(heads: usize) -> Vec<f32> {
     let geometric = |n: usize| (1..=n).map(move |i| 2f64.powf(-8.0 * i as f64 / n as f64) as f32);
     let power = if heads.is_power_of_two() { heads } else { heads.next_power_of_two() / 2 };
     geometric(power).chain(geometric(2 * power).step_by(2)).take(heads).collect()
-}
-
-/// Rows of token embeddings and what is added to them: x = dropout(wte[ids] + positions).
-pub struct TokenEmbedding {
-    /// The token table (V, C).
-    pub wte: Embedding,
-    /// Positions.
-    pub wpe: Positions,
-}
-modules!(TokenEmbedding { wte, wpe });
-
-impl TokenEmbedding {
-    /// Ids (B, T) → (B, T, C); the first position is the pass's.
-    pub fn forward(&self, ids: &[u32], batch: usize, dropout: f32, pass: &mut Pass) -> Tensor {
-        let x = self.wte.forward(ids, [batch, ids.len() / batch.max(1)], pass);
-        let x = self.wpe.add_to(&x, pass.position(), pass);
-        pass.dropout(&x, dropout)
-    }
 }
 
 #[cfg(test)]

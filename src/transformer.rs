@@ -121,6 +121,14 @@ impl Block {
         }
     }
 
+    pub(crate) fn set_dropout(&mut self, dropout: f32) {
+        self.attn.config.dropout = dropout;
+        self.mlp.dropout = dropout;
+        if let Some(cross) = &mut self.cross {
+            cross.config.dropout = dropout;
+        }
+    }
+
     /// x (B, T, C) → (B, T, C). `memory`: what a decoder's cross attention looks at, and which of it is padding.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, mask: &Mask, memory: Option<(&Tensor, &Mask)>, pass: &mut Pass) -> Tensor {
