@@ -7,6 +7,7 @@ pub mod isa;
 pub mod parallel;
 
 pub mod math;
+mod map;
 pub mod rng;
 
 pub mod gemm;

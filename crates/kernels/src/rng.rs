@@ -5,6 +5,7 @@
 //!
 //! Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 
+use crate::isa::vectorise;
 use crate::{math, parallel};
 
 /// One block of Philox4x32-10: four random words for a key and a counter.
@@ -127,10 +128,10 @@ impl Rng {
         }
     }
 
-    /// Skips to the start of a block and claims `blocks` of them; returns the index of the first.
-    fn claim(&mut self, blocks: usize) -> u64 {
-        let first = self.position.div_ceil(4);
-        self.position = (first + blocks as u64) * 4;
+    /// Skips to the next multiple of 64 words and claims `groups` times 64 of them; returns the index of the first block.
+    fn claim(&mut self, groups: usize) -> u64 {
+        let first = self.position.div_ceil(64) * LANES as u64;
+        self.position = first * 4 + (groups * GROUP) as u64;
         first
     }
 }
@@ -151,37 +152,112 @@ fn box_muller(a: u32, b: u32) -> (f32, f32) {
     (radius * cos, radius * sin)
 }
 
-/// Numbers per parallel chunk: a multiple of four, so that chunks start at a block.
-const CHUNK: usize = 8192;
+/// Blocks `first`, …, `first + 15` of a stream, a lane each: word w of lane l stands in `[w][l]`.
+#[inline(always)]
+pub(crate) fn lanes(seed: u64, stream: u64, first: u64) -> [[u32; LANES]; 4] {
+    let (key, [s0, s1]) = (words(seed), words(stream));
+    let mut out = [[0; LANES]; 4];
+    // `first` is a multiple of 16, so the lanes only differ in the low word.
+    let [i0, i1] = words(first);
+    for l in 0..LANES {
+        let word = philox4x32(key, [i0 + l as u32, i1, s0, s1]);
+        for w in 0..4 {
+            out[w][l] = word[w];
+        }
+    }
+    out
+}
 
-/// Fills `out` from whole blocks of the stream, four numbers a block, over the threads.
-fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) {
-    let first = rng.claim(out.len().div_ceil(4));
+pub(crate) const LANES: usize = 16;
+/// Numbers in a group of 16 blocks.
+const GROUP: usize = 4 * LANES;
+/// Numbers per parallel chunk.
+const CHUNK: usize = 256 * GROUP;
+
+/// What a group of 16 blocks becomes; number w·16 + l of it comes from word w of block l.
+trait Draw: Copy + Sync {
+    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4];
+}
+
+#[derive(Clone, Copy)]
+struct Normal {
+    mean: f32,
+    std: f32,
+}
+
+impl Draw for Normal {
+    #[inline(always)]
+    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4] {
+        let mut out = [[0.0; LANES]; 4];
+        for pair in [0, 2] {
+            for l in 0..LANES {
+                let (a, b) = box_muller(words[pair][l], words[pair + 1][l]);
+                out[pair][l] = a.mul_add(self.std, self.mean);
+                out[pair + 1][l] = b.mul_add(self.std, self.mean);
+            }
+        }
+        out
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Uniform {
+    lo: f32,
+    hi: f32,
+}
+
+impl Draw for Uniform {
+    #[inline(always)]
+    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4] {
+        // Rounding may reach `hi`, which is not in the range.
+        let last = self.hi.next_down().max(self.lo);
+        let mut out = [[0.0; LANES]; 4];
+        for w in 0..4 {
+            for l in 0..LANES {
+                out[w][l] = unit(words[w][l]).mul_add(self.hi - self.lo, self.lo).min(last);
+            }
+        }
+        out
+    }
+}
+
+vectorise! {
+    fn fill_chunk<D: Draw>(draw: D, seed: u64, stream: u64, first: u64, out: &mut [f32]) {
+        for (group, out) in out.chunks_mut(GROUP).enumerate() {
+            let numbers = draw.draw(lanes(seed, stream, first + (group * LANES) as u64));
+            let numbers = numbers.as_flattened();
+            if out.len() == GROUP {
+                out.copy_from_slice(numbers);
+            } else {
+                out.copy_from_slice(&numbers[..out.len()]);
+            }
+        }
+    }
+}
+
+fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Draw) {
+    let first = rng.claim(out.len().div_ceil(GROUP));
     let (seed, stream) = (rng.seed, rng.stream);
     parallel::chunks_mut(out, CHUNK, |chunk, out| {
-        let start = first + (chunk * CHUNK / 4) as u64;
-        for (i, four) in out.chunks_mut(4).enumerate() {
-            four.copy_from_slice(&draw(block(seed, stream, start + i as u64))[..four.len()]);
-        }
+        fill_chunk(draw, seed, stream, first + (chunk * CHUNK / 4) as u64, out);
     });
 }
 
-/// Fills `out` with normal numbers. Starts at the next multiple of four words and uses whole blocks.
+/// Fills `out` with normal numbers. Starts at the next multiple of 64 words, and uses as many words as a multiple of
+/// 64 has numbers for.
 pub fn fill_normal(rng: &mut Rng, mean: f32, std: f32, out: &mut [f32]) {
-    fill(rng, out, |[a, b, c, d]| {
-        let ((w, x), (y, z)) = (box_muller(a, b), box_muller(c, d));
-        [w, x, y, z].map(|n| n.mul_add(std, mean))
-    });
+    fill(rng, out, Normal { mean, std });
 }
 
-/// Fills `out` with numbers uniform in [lo, hi). Starts at the next multiple of four words and uses whole blocks.
+/// Fills `out` with numbers uniform in [lo, hi). Takes words as [`fill_normal`] does.
 pub fn fill_uniform(rng: &mut Rng, out: &mut [f32], lo: f32, hi: f32) {
-    fill(rng, out, |words| words.map(|w| unit(w).mul_add(hi - lo, lo).min(hi.next_down().max(lo))));
+    fill(rng, out, Uniform { lo, hi });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isa;
 
     /// The known-answer vectors of Random123 (kat_vectors, philox4x32 10).
     #[test]
@@ -269,21 +345,40 @@ mod tests {
     }
 
     #[test]
-    fn fills_do_not_depend_on_the_threads() {
-        let draw = |threads, n| {
-            parallel::set_threads(threads);
+    fn fills_do_not_depend_on_the_threads_or_the_instructions() {
+        let draw = |threads, isa, n| {
             let mut rng = Rng::new(9);
             _ = rng.next_u32();
             let (mut a, mut b) = (vec![f32::NAN; n], vec![f32::NAN; n]);
-            fill_normal(&mut rng, 0.0, 1.0, &mut a);
-            fill_uniform(&mut rng, &mut b, 0.0, 1.0);
+            isa::with(isa, || {
+                parallel::with_threads(threads, || {
+                    fill_normal(&mut rng, 0.0, 1.0, &mut a);
+                    fill_uniform(&mut rng, &mut b, 0.0, 1.0);
+                });
+            });
             (a, b, rng.state())
         };
-        for n in [0, 1, 3, 4, 5, 64, 3 * CHUNK + 2] {
-            let one = draw(1, n);
-            assert_eq!(one, draw(3, n));
-            assert_eq!(one.2[2], 4 + 8 * n.div_ceil(4) as u64);
+        for n in [0, 1, 15, 16, 17, 63, 64, 65, 2 * CHUNK + 2] {
+            let one = draw(1, isa::Isa::Portable, n);
+            for isa in isa::available() {
+                assert_eq!(one, draw(3, isa, n));
+            }
+            assert_eq!(one.2[2], 64 + 2 * n.next_multiple_of(64) as u64);
         }
+    }
+
+    #[test]
+    fn a_fill_takes_the_words_of_the_stream() {
+        let mut rng = Rng::new(4).stream(2);
+        let mut out = [0.0; 64];
+        fill_uniform(&mut rng, &mut out, 0.0, 1.0);
+        let mut again = Rng::new(4).stream(2);
+        for l in 0..16 {
+            for w in 0..4 {
+                assert_eq!(out[w * 16 + l], again.uniform());
+            }
+        }
+        assert_eq!(rng, again);
     }
 
     #[test]
