@@ -6,8 +6,8 @@
 pub mod isa;
 pub mod parallel;
 
-pub mod math;
 mod map;
+pub mod math;
 pub mod rng;
 
 pub mod gemm;

@@ -5,7 +5,10 @@
 //! do arithmetic of a few operations.
 
 use crate::isa::vectorise;
+use crate::parallel::SharedMut;
 use crate::{Grad, parallel};
+use std::cell::Cell;
+use std::ops::Range;
 
 /// Elements per parallel chunk: 64 KiB of each operand. Up to here a kernel runs on the calling thread.
 pub(crate) const CHUNK: usize = 16 * 1024;
@@ -220,6 +223,58 @@ pub(crate) fn fold1(f: impl Fold, start: f32, a: &[f32]) -> [f32; LANES] {
 /// Rows per parallel chunk, for rows of `cols` elements: about [`CHUNK`] elements, and at least one row.
 pub(crate) fn rows_per_chunk(cols: usize) -> usize {
     (CHUNK / cols.max(1)).max(1)
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends `n` numbers of any value, which stay allocated for the next time.
+pub(crate) fn with_scratch<R>(n: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    // Taken out, so that a call inside `f` finds an empty one and not this one.
+    let mut scratch = SCRATCH.take();
+    if scratch.len() < n {
+        scratch.resize(n, 0.0);
+    }
+    let result = f(&mut scratch[..n]);
+    SCRATCH.set(scratch);
+    result
+}
+
+/// Sums over rows, the same for any number of threads: `f(rows, sums)` adds what a range of rows contributes to `width`
+/// sums, and the ranges' sums are added in order. The ranges depend on `rows` alone.
+pub(crate) fn sum_over_rows(
+    rows: usize,
+    width: usize,
+    f: impl Fn(Range<usize>, &mut [f32]) + Sync,
+    finish: impl FnOnce(&[f32]),
+) {
+    let per_range = rows.div_ceil(64).max(16);
+    let ranges = rows.div_ceil(per_range).max(1);
+    with_scratch(ranges * width, |sums| {
+        let shared = SharedMut::new(sums);
+        parallel::for_each_chunk(ranges, |i| {
+            // SAFETY: each range has its own part, and each index is run once.
+            let sums = unsafe { shared.slice(i * width, width) };
+            sums.fill(0.0);
+            f(i * per_range..((i + 1) * per_range).min(rows), sums);
+        });
+        let (total, others) = sums.split_at_mut(width);
+        for i in 0..ranges - 1 {
+            add1(identity, total, &others[i * width..][..width]);
+        }
+        finish(total);
+    });
+}
+
+/// Writes or adds a finished sum.
+pub(crate) fn put(sum: &[f32], dst: Grad) {
+    if dst.accumulate { add1(identity, dst.data, sum) } else { dst.data.copy_from_slice(sum) }
+}
+
+#[inline(always)]
+pub(crate) fn identity(x: f32) -> f32 {
+    x
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`exp`] | 1.1 | results under 2⁻¹²⁶ become 0 |
 //! | [`ln`] | 1 | everywhere, subnormal numbers included |
+//! | [`ln_1p_unit`] | 3 | everywhere |
 //! | [`tanh`] | 3 | everywhere, the smallest numbers included |
 //! | [`sigmoid`] | 3 | x > −87.3; below, 0 |
 //! | [`erf`] | 2 | everywhere |
@@ -80,7 +81,7 @@ pub fn ln(x: f32) -> f32 {
             -0.124_082_334,
             0.118_862_785,
             -0.116_604_41,
-            0.067_325_383,
+            0.067_325_38,
         ],
     );
     // k·ln 2 in two parts: the first has so few bits that the product is exact.
@@ -92,6 +93,14 @@ pub fn ln(x: f32) -> f32 {
     let y = if x < f32::INFINITY { y } else { x };
     let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
     if x < 0.0 { f32::NAN } else { y }
+}
+
+/// ln(1 + e) for 0 ≤ e ≤ 1, with all digits when e is small.
+#[inline(always)]
+pub fn ln_1p_unit(e: f32) -> f32 {
+    let u = 1.0 + e;
+    // What the sum lost comes back to first order.
+    ln(u) + (e - (u - 1.0)) / u
 }
 
 /// tanh x = (e^2x − 1)/(e^2x + 1), with e^2x − 1 computed as such, so that small x keep their digits.
@@ -149,7 +158,7 @@ pub fn sin_cos_turns(t: f32) -> (f32, f32) {
     let quadrant = shifted.to_bits();
     let r = quarters - (shifted - ROUND);
     let z = r * r;
-    let s = r * poly(z, [1.570_796_4, -0.645_969_27, 0.079_793_02, -0.005_312_688, 0.001_405_795_2]);
+    let s = r * poly(z, [1.570_796_4, -0.645_969_3, 0.079_793_02, -0.005_312_688, 0.001_405_795_2]);
     let c = poly(z, [1.0, -1.233_700_5, 0.253_668_52, -0.020_855_207, 8.933_332e-4]);
     let (sin, cos) = if quadrant & 1 == 0 { (s, c) } else { (c, s) };
     // sin is negative in quadrants 2 and 3, cos in 1 and 2: the second bit of q and of q + 1.
@@ -254,6 +263,8 @@ mod tests {
         assert!(e <= 3.0, "tanh {e}");
         let e = worst(87.3, false, sigmoid, |x| 1.0 / (1.0 + (-x).exp()));
         assert!(e <= 3.0, "sigmoid {e}");
+        let e = worst(1.0, true, ln_1p_unit, |x| if x > 1.0 { f64::from(ln_1p_unit(x as f32)) } else { x.ln_1p() });
+        assert!(e <= 3.0, "ln_1p_unit {e}");
         let e = worst(100.0, false, erf, erf_reference);
         assert!(e <= 2.0, "erf {e}");
         for i in 0..=100_000 {
