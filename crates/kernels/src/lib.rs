@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod isa;
 pub mod parallel;
 
+mod map;
 pub mod math;
 pub mod rng;
 
