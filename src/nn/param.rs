@@ -50,7 +50,7 @@ impl Param {
 
     /// The weights, to be changed. Copies them first if a frozen copy still shares them.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        Arc::make_mut(&mut self.data)
+        Arc::<Buf>::make_mut(&mut self.data)
     }
 
     /// Whether training changes it.

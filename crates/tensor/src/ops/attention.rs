@@ -96,7 +96,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {
     let shape = a.shape(b, tq, tk);
     let (mut y, mut lse) = (Buf::stale(q.len()), Buf::stale(b * a.heads * tq));
     let [qv, kv, vv] = [View::dense(q.data(), tq, cq), View::dense(k.data(), tk, ck), View::dense(v.data(), tk, ck)];
-    k::attention(shape, &a.options(), qv, kv, vv, ViewMut::dense(&mut y, tq, cq), &mut lse);
+    k::attention(shape, a.options(), qv, kv, vv, ViewMut::dense(&mut y, tq, cq), &mut lse);
     let y = std::sync::Arc::new(y);
     let (qs, ks, vs, ys) = (q.data.clone(), k.data.clone(), v.data.clone(), y.clone());
     record("attention", y, q.shape(), [q, k, v], move |dy, [dq, dk, dv]| {
@@ -106,7 +106,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {
         let [qv, kv, vv] = [View::dense(&qs, tq, cq), View::dense(&ks, tk, ck), View::dense(&vs, tk, ck)];
         let (out, d_out) = (View::dense(&ys, tq, cq), View::dense(dy, tq, cq));
         let grads = AttentionGrads::Separate { dq, dk, dv };
-        k::attention_backward(shape, &a.options(), qv, kv, vv, out, &lse, d_out, grads);
+        k::attention_backward(shape, a.options(), qv, kv, vv, out, &lse, d_out, grads);
     })
 }
 
@@ -121,7 +121,7 @@ pub fn attention_packed(qkv: &Tensor, a: Attention) -> Tensor {
     let (mut y, mut lse) = (Buf::stale(b * t * cq), Buf::stale(b * a.heads * t));
     let data = qkv.data();
     let out = ViewMut::dense(&mut y, t, cq);
-    k::attention(shape, &a.options(), part(data, 0), part(data, cq), part(data, cq + ck), out, &mut lse);
+    k::attention(shape, a.options(), part(data, 0), part(data, cq), part(data, cq + ck), out, &mut lse);
     let y = std::sync::Arc::new(y);
     let (saved, ys) = (qkv.data.clone(), y.clone());
     record("attention_packed", y, [b, t, cq], [qkv], move |dy, [d_qkv]| {
@@ -137,7 +137,7 @@ pub fn attention_packed(qkv: &Tensor, a: Attention) -> Tensor {
             accumulate: d.accumulate,
         };
         let (out, d_out) = (View::dense(&ys, t, cq), View::dense(dy, t, cq));
-        k::attention_backward(shape, &a.options(), part(0), part(cq), part(cq + ck), out, &lse, d_out, grads);
+        k::attention_backward(shape, a.options(), part(0), part(cq), part(cq + ck), out, &lse, d_out, grads);
     })
 }
 
@@ -151,6 +151,6 @@ pub fn attention_cached(qkv: &Tensor, keys: &[f32], values: &[f32], capacity: us
     let (mut y, mut lse) = (Buf::stale(b * n * cq), Buf::stale(b * a.heads * n));
     let q = View { data: qkv.data(), offset: 0, row_stride: w, batch_stride: n * w };
     let [keys, values] = [keys, values].map(|data| View::dense(data, capacity, ck));
-    k::attention(a.shape(b, n, len), &a.options(), q, keys, values, ViewMut::dense(&mut y, n, cq), &mut lse);
+    k::attention(a.shape(b, n, len), a.options(), q, keys, values, ViewMut::dense(&mut y, n, cq), &mut lse);
     Tensor::from_buf(y, [b, n, cq])
 }
