@@ -67,3 +67,61 @@ pub fn sgd_momentum(w: &mut [f32], g: &[f32], buf: &mut [f32], lr: f32, momentum
         sgd_momentum_chunk(lr, momentum, w, &g[i * CHUNK..][..w.len()], buf);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, close, normals, same_everywhere, special};
+
+    fn step(t: i32, clip: f32) -> AdamW {
+        let (bias1, bias2) = (1.0 - 0.9f32.powi(t), 1.0 - 0.95f32.powi(t));
+        AdamW { lr: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, bias1, bias2, clip }
+    }
+
+    /// Values that PyTorch prints: dev/golden/kernel_literals.py.
+    #[test]
+    fn five_steps_as_pytorch_does_them() {
+        for clip in [1.0, 0.5] {
+            let (mut w, mut m, mut v) = ([0.5, -1.0, 2.0, 0.0], [0.0; 4], [0.0; 4]);
+            for t in 0..5 {
+                let g = [0.1, -0.2, 0.0, 3.0].map(|g| g * (t as f32 - 1.5) / clip);
+                adamw(&step(t + 1, clip), &mut w, &g, &mut m, &mut v);
+            }
+            close(&w, &[0.515008509, -1.01251364, 1.99002016, 0.0175034702], 2e-7);
+        }
+        let (mut w, mut buf) = ([0.5, -1.0, 2.0, 0.0], [0.0; 4]);
+        for t in 0..5 {
+            let g = [0.1, -0.2, 0.0, 3.0].map(|g| g * (t as f32 - 1.5));
+            sgd_momentum(&mut w, &g, &mut buf, 0.01, 0.9);
+        }
+        close(&w, &[0.501157165, -1.00231433, 2.0, 0.0347144827], 2e-7);
+    }
+
+    #[test]
+    fn the_same_everywhere() {
+        for n in LENGTHS.into_iter().chain([2 * CHUNK + 9]) {
+            for g in [normals(1, n), special(2, n)] {
+                let got = same_everywhere(|| {
+                    let (mut w, mut m, mut v, mut buf) = (normals(3, n), vec![0.0; n], vec![0.0; n], normals(5, n));
+                    for t in 1..4 {
+                        adamw(&step(t, 0.7), &mut w, &g, &mut m, &mut v);
+                    }
+                    sgd_momentum(&mut m, &g, &mut buf, 0.1, 0.9);
+                    [w, m, v, buf].concat()
+                });
+                // The first element against the formula in f64.
+                if n > 1 {
+                    let (mut w, mut m, mut v) = (f64::from(normals(3, n)[1]), 0.0, 0.0);
+                    let g = f64::from(g[1]) * 0.7;
+                    for t in 1..4 {
+                        w *= 1.0 - 0.001;
+                        m = 0.9 * m + 0.1 * g;
+                        v = 0.95 * v + 0.05 * g * g;
+                        w -= 0.01 / (1.0 - 0.9f64.powi(t)) * m / ((v / (1.0 - 0.95f64.powi(t))).sqrt() + 1e-8);
+                    }
+                    close(&got[1..2], &[w], 1e-6);
+                }
+            }
+        }
+    }
+}

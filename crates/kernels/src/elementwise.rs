@@ -287,3 +287,145 @@ pub(crate) fn largest(x: &[f32]) -> f32 {
     let max = |a: f32, b: f32| if b > a { b } else { a };
     join(fold1(move |m: f32, a: f32, _: f32| max(m, a), f32::NEG_INFINITY, x), max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, both_ways, close, normals, same_everywhere, special, wide};
+    use crate::rng::Rng;
+
+    /// More than two chunks.
+    const LONG: usize = 2 * CHUNK + 77;
+
+    /// Results of a kernel that fills y.
+    #[track_caller]
+    fn filled(n: usize, kernel: impl Fn(&mut [f32])) -> Vec<f32> {
+        same_everywhere(|| {
+            let mut y = vec![f32::NAN; n];
+            kernel(&mut y);
+            y
+        })
+    }
+
+    #[test]
+    fn arithmetic_is_ieee() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let (a, b, y0) = (special(1, n), special(2, n), special(3, n));
+            let check = |got: Vec<f32>, f: fn(f32, f32, f32) -> f32| {
+                for i in 0..n {
+                    let want = f(a[i], b[i], y0[i]);
+                    assert!(got[i].to_bits() == want.to_bits() || (got[i].is_nan() && want.is_nan()));
+                }
+            };
+            let changed = |kernel: &dyn Fn(&mut [f32])| {
+                same_everywhere(|| {
+                    let mut y = y0.clone();
+                    kernel(&mut y);
+                    y
+                })
+            };
+            check(filled(n, |y| add(&a, &b, y)), |a, b, _| a + b);
+            check(filled(n, |y| sub(&a, &b, y)), |a, b, _| a - b);
+            check(filled(n, |y| mul(&a, &b, y)), |a, b, _| a * b);
+            check(filled(n, |y| scale(&a, 0.3, y)), |a, _, _| a * 0.3);
+            check(changed(&|y| add_assign(y, &a)), |a, _, y| y + a);
+            check(changed(&|y| mul_add_assign(y, &a, &b)), |a, b, y| a.mul_add(b, y));
+            check(changed(&|y| axpy(y, 0.3, &a)), |a, _, y| a.mul_add(0.3, y));
+            check(both_ways(n, |dst| copy_grad(&a, dst)), |a, _, _| a);
+            check(both_ways(n, |dst| mul_grad(&a, &b, dst)), |a, b, _| a * b);
+            check(both_ways(n, |dst| scale_grad(&a, 0.3, dst)), |a, _, _| a * 0.3);
+        }
+    }
+
+    #[test]
+    fn rows_are_added_and_summed() {
+        for (rows, cols) in [(1, 1), (3, 15), (5, 16), (2, 65), (0, 7), (1000, 70), (2, 40_000)] {
+            let (x, row) = (normals(1, rows * cols), normals(2, cols));
+            let y = filled(rows * cols, |y| add_rows(&x, &row, y));
+            assert!((0..rows * cols).all(|i| y[i] == x[i] + row[i % cols]));
+            let got = both_ways(cols, |dst| sum_rows(&x, cols, dst));
+            let want: Vec<f64> = (0..cols).map(|c| wide(&x).iter().skip(c).step_by(cols).sum()).collect();
+            close(&got, &want, 3e-6);
+        }
+    }
+
+    #[test]
+    fn totals_agree_with_f64() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let (a, b) = (normals(1, n), normals(2, n));
+            let (wa, wb) = (wide(&a), wide(&b));
+            let tolerance = 1e-5 * (n as f64).sqrt().max(1.0);
+            let got = same_everywhere(|| vec![sum(&a), dot(&a, &b), sum_squares(&a) as f32]);
+            assert!((f64::from(got[0]) - wa.iter().sum::<f64>()).abs() < tolerance);
+            assert!((f64::from(got[1]) - wa.iter().zip(&wb).map(|(a, b)| a * b).sum::<f64>()).abs() < tolerance);
+            let squares: f64 = wa.iter().map(|a| a * a).sum();
+            assert!((sum_squares(&a) - squares).abs() <= 1e-12 * squares);
+            same_everywhere(|| vec![sum(&special(1, n)), dot(&special(1, n), &b)]);
+        }
+        assert_eq!(sum_squares(&[1e30, 1e30]), 2.0 * f64::from(1e30f32) * f64::from(1e30f32));
+    }
+
+    #[test]
+    fn one_element_that_is_not_finite_is_found() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let mut x = vec![f32::MAX; n];
+            assert!(all_finite(&x));
+            for i in [0, n / 2, n.saturating_sub(1)].into_iter().filter(|i| *i < n) {
+                for bad in [f32::NAN, f32::INFINITY, -f32::INFINITY] {
+                    x[i] = bad;
+                    let found = same_everywhere(|| vec![f32::from(all_finite(&x))]);
+                    assert_eq!(found, [0.0]);
+                    x[i] = -1.0;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dropout_keeps_the_right_share_and_backward_the_same_elements() {
+        for n in LENGTHS.into_iter().chain([127, 128, 129, LONG]) {
+            let x = normals(1, n);
+            for (p, key) in [(0.1, (7, 0)), (0.5, (7, 1)), (0.9, (u64::MAX, 1 << 40))] {
+                let y = filled(n, |y| dropout(&x, p, key, y));
+                let kept = y.iter().filter(|y| **y != 0.0).count() as f64;
+                let (share, n_) = (f64::from(1.0 - p), n as f64);
+                assert!((kept - share * n_).abs() <= 4.0 * (n_ * share * (1.0 - share)).sqrt(), "{n} {p}: {kept}");
+                assert!(y.iter().zip(&x).all(|(y, x)| *y == 0.0 || *y == x * (1.0 / (1.0 - p))));
+                let dx = both_ways(n, |dst| dropout_grad(&vec![1.0; n], p, key, dst));
+                assert!(dx.iter().zip(&y).all(|(dx, y)| (*dx == 0.0) == (*y == 0.0)));
+            }
+            assert_eq!(filled(n, |y| dropout(&x, 0.0, (1, 2), y)), x);
+        }
+        let y = filled(65, |y| dropout(&[f32::INFINITY; 65], 0.5, (3, 0), y));
+        assert!(y.contains(&0.0) && y.contains(&f32::INFINITY) && !y.iter().any(|y| y.is_nan()));
+    }
+
+    #[test]
+    fn dropout_masks_follow_their_definition() {
+        let n = 300;
+        let y = filled(n, |y| dropout(&vec![1.0; n], 0.25, (5, 9), y));
+        for e in 0..n {
+            let (g, w, h, l) = (e / 128, e / 32 % 4, e / 16 % 2, e % 16);
+            let mut rng = Rng::from_state([5, 9, ((16 * g + l) * 4 + w) as u64]);
+            let number = rng.next_u32() >> (16 * h) & 0xffff;
+            assert_eq!(y[e] != 0.0, number >= 65536 / 4, "element {e}");
+        }
+        let other = filled(n, |y| dropout(&vec![1.0; n], 0.25, (5, 10), y));
+        assert_ne!(y, other);
+    }
+
+    #[test]
+    fn transposing_moves_every_element() {
+        for (rows, cols) in [(1, 1), (0, 5), (5, 0), (15, 17), (16, 16), (33, 48), (1, 100), (200, 130)] {
+            let x = normals(1, rows * cols);
+            let y = filled(rows * cols, |y| transpose_2d(&x, rows, cols, y));
+            assert!((0..rows * cols).all(|i| y[(i % cols) * rows + i / cols] == x[i]));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "add: an operand has 3 elements, the destination 4")]
+    fn lengths_must_agree() {
+        add(&[0.0; 4], &[0.0; 3], &mut [0.0; 4]);
+    }
+}

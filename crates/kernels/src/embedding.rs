@@ -52,3 +52,45 @@ pub fn scatter_add(dy: &[f32], ids: &[u32], cols: usize, table_grad: &mut [f32])
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, close, normals, same_everywhere, wide};
+
+    #[test]
+    fn rows_are_gathered_and_their_gradients_added() {
+        for (n, cols) in LENGTHS[1..].iter().map(|cols| (9, *cols)).chain([(0, 5), (700, 150)]) {
+            let v = 11;
+            let (table, dy, before) = (normals(1, v * cols), normals(2, n * cols), normals(3, v * cols));
+            let ids: Vec<u32> = (0..n).map(|i| (i * i % v) as u32).collect();
+            let y = same_everywhere(|| {
+                let mut y = vec![f32::NAN; n * cols];
+                gather(&table, &ids, cols, &mut y);
+                y
+            });
+            assert!((0..n * cols).all(|i| y[i] == table[ids[i / cols] as usize * cols + i % cols]));
+            let got = same_everywhere(|| {
+                let mut grad = before.clone();
+                scatter_add(&dy, &ids, cols, &mut grad);
+                grad
+            });
+            let mut want = wide(&before);
+            for i in 0..n * cols {
+                want[ids[i / cols] as usize * cols + i % cols] += f64::from(dy[i]);
+            }
+            close(&got, &want, 1e-5);
+            // <scatter(dy), table> = <dy, gather(table)>: one is the transpose of the other.
+            let mut grad = vec![0.0; v * cols];
+            scatter_add(&dy, &ids, cols, &mut grad);
+            let inner = |a: &[f32], b: &[f32]| wide(a).iter().zip(wide(b)).map(|(a, b)| a * b).sum::<f64>();
+            assert!((inner(&grad, &table) - inner(&dy, &y)).abs() < 1e-2);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "gather: id 2 is not under 2, the number of rows of the table")]
+    fn ids_are_checked() {
+        gather(&[0.0; 6], &[2], 3, &mut [0.0; 3]);
+    }
+}

@@ -76,3 +76,82 @@ pub fn cross_entropy_backward(logits: &[f32], targets: &[u32], v: usize, lse: &[
         run(&logits[from * v..][..n * v], &targets[from..][..n], v, &lse[from..][..n], &dnll[from..][..n], dst);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special};
+
+    #[track_caller]
+    fn run(logits: &[f32], targets: &[u32], v: usize) -> (Vec<f32>, Vec<f32>) {
+        let n = targets.len();
+        let mut both = same_everywhere(|| {
+            let (mut nll, mut lse) = (vec![f32::NAN; n], vec![f32::NAN; n]);
+            cross_entropy(logits, targets, v, &mut nll, &mut lse);
+            nll.extend(lse);
+            nll
+        });
+        let lse = both.split_off(n);
+        (both, lse)
+    }
+
+    fn reference(logits: &[f64], targets: &[u32], v: usize) -> Vec<f64> {
+        let one = |(row, t): (&[f64], &u32)| match *t {
+            IGNORE => 0.0,
+            t => row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[t as usize],
+        };
+        logits.chunks(v).zip(targets).map(one).collect()
+    }
+
+    #[test]
+    fn loss_and_gradient_agree_with_f64() {
+        for (n, v) in LENGTHS[1..].iter().map(|v| (5, *v)).chain([(0, 3), (900, 50), (3, 20_000)]) {
+            let (logits, dnll) = (normals(1, n * v), normals(2, n));
+            let target = |i: usize| if i % 4 == 3 { IGNORE } else { (i * 7 % v) as u32 };
+            let targets: Vec<u32> = (0..n).map(target).collect();
+            let (nll, lse) = run(&logits, &targets, v);
+            let wide: Vec<f64> = logits.iter().map(|x| f64::from(*x)).collect();
+            close(&nll, &reference(&wide, &targets, v), 1e-6);
+            let d = both_ways(n * v, |dst| cross_entropy_backward(&logits, &targets, v, &lse, &dnll, dst));
+            if v < 100 {
+                check_gradient(&logits, &dnll, &d, |x| reference(x, &targets, v));
+            }
+            for i in (0..n).filter(|i| targets[*i] == IGNORE) {
+                assert!(d[i * v..][..v].iter().all(|d| *d == 0.0));
+            }
+            run(&special(3, n * v), &targets, v);
+        }
+    }
+
+    /// Values that PyTorch prints: dev/golden/kernel_literals.py.
+    #[test]
+    fn the_same_as_pytorch() {
+        let logits = [1.0, 2.0, -1.0, 0.5, 0.1, -0.2, 3.0, 4.0];
+        let (nll, lse) = run(&logits, &[2, 3], 4);
+        close(&nll, &[3.4951818, 0.338696152], 2e-7);
+        let d = both_ways(8, |dst| cross_entropy_backward(&logits, &[2, 3], 4, &lse, &[1.0, 0.5], dst));
+        let want = [
+            0.224207819,
+            0.609460056,
+            -0.969656765,
+            0.135988906,
+            0.00721319485,
+            0.00534366816,
+            0.131093651,
+            -0.143650532,
+        ];
+        close(&d, &want, 2e-7);
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow() {
+        let (nll, _) = run(&[1e4, -1e4, 0.0, 1e4, 1e4, 1e4], &[0, 1], 3);
+        close(&nll, &[0.0, 3f64.ln()], 1e-3);
+    }
+
+    #[test]
+    #[should_panic(expected = "cross_entropy: target 3 is not under 3, the number of classes")]
+    fn targets_are_checked() {
+        cross_entropy(&[0.0; 3], &[3], 3, &mut [0.0], &mut [0.0]);
+    }
+}

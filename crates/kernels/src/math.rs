@@ -204,7 +204,7 @@ pub fn sin_cos_f64(x: f64) -> (f64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Distance of `got` from the true value, in units of the last place of the true value.

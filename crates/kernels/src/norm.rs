@@ -216,3 +216,127 @@ fn backward<const CENTRE: bool>(
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
+
+    /// y, mean and rstd of either norm.
+    #[track_caller]
+    fn run(x: &[f32], w: &[f32], b: Option<&[f32]>, centre: bool) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        let n = x.len() / w.len();
+        let mut y = same_everywhere(|| {
+            let (mut y, mut mean, mut rstd) = (vec![f32::NAN; x.len()], vec![f32::NAN; n], vec![f32::NAN; n]);
+            if centre {
+                layer_norm(x, w, b, 1e-5, &mut y, &mut mean, &mut rstd);
+            } else {
+                rms_norm(x, w, 1e-5, &mut y, &mut rstd);
+                mean.fill(0.0);
+            }
+            [y, mean, rstd].concat()
+        });
+        let rstd = y.split_off(x.len() + n);
+        let mean = y.split_off(x.len());
+        (y, mean, rstd)
+    }
+
+    fn reference(x: &[f64], w: &[f64], b: &[f64], centre: bool) -> Vec<f64> {
+        let n = w.len() as f64;
+        let row = |x: &[f64]| -> Vec<f64> {
+            let mean = if centre { x.iter().sum::<f64>() / n } else { 0.0 };
+            let rstd = 1.0 / (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n + f64::from(1e-5f32)).sqrt();
+            x.iter().zip(w).zip(b).map(|((x, w), b)| (x - mean) * rstd * w + b).collect()
+        };
+        x.chunks(w.len()).flat_map(row).collect()
+    }
+
+    #[test]
+    fn forward_and_backward_agree_with_f64() {
+        for (n, cols) in LENGTHS[1..].iter().map(|c| (3, *c)).chain([(0, 4), (300, 70), (2, 20_000)]) {
+            let x: Vec<f32> = normals(1, n * cols).iter().map(|x| 2.0 * x + 0.5).collect();
+            let (w, b, dy) = (normals(2, cols), normals(3, cols), normals(4, n * cols));
+            let zeros = vec![0.0; cols];
+            for (centre, bias) in [(true, true), (true, false), (false, false)] {
+                let shift = if bias { &b } else { &zeros };
+                let (y, mean, rstd) = run(&x, &w, bias.then_some(&b[..]), centre);
+                let (wx, ww, wb) = (wide(&x), wide(&w), wide(shift));
+                close(&y, &reference(&wx, &ww, &wb, centre), 2e-6);
+
+                let backward = |dx: Option<Grad>, dw: Option<Grad>, db: Option<Grad>| {
+                    if centre {
+                        layer_norm_backward(&x, &w, &mean, &rstd, &dy, dx, dw, db);
+                    } else {
+                        rms_norm_backward(&x, &w, &rstd, &dy, dx, dw);
+                    }
+                };
+                let dx = both_ways(x.len(), |dst| backward(Some(dst), None, None));
+                let dw = both_ways(cols, |dst| backward(None, Some(dst), None));
+                // All at once: the same bits as one by one.
+                let (mut dx2, mut dw2, mut db2) = (dx.clone(), dw.clone(), vec![f32::NAN; cols]);
+                for part in [&mut dx2, &mut dw2] {
+                    part.fill(f32::NAN);
+                }
+                let set = |data| Some(Grad { data, accumulate: false });
+                backward(set(&mut dx2), set(&mut dw2), set(&mut db2));
+                assert!(dx2 == dx && dw2 == dw);
+                // A centred row of one element is constant: nothing but rounding to compare.
+                if (2..100).contains(&cols) {
+                    check_gradient(&x, &dy, &dx, |x| reference(x, &ww, &wb, centre));
+                    check_gradient(&w, &dy, &dw, |w| reference(&wx, w, &wb, centre));
+                    if centre {
+                        check_gradient(shift, &dy, &db2, |b| reference(&wx, &ww, b, centre));
+                        assert_eq!(db2, both_ways(cols, |dst| backward(None, None, Some(dst))));
+                    }
+                }
+                run(&special(1, n * cols), &w, bias.then_some(&b[..]), centre);
+            }
+        }
+    }
+
+    /// Values that PyTorch prints: dev/golden/kernel_literals.py.
+    #[test]
+    fn the_same_as_pytorch() {
+        let x = [1.0, 2.0, -1.0, 0.5, 0.1, -0.2, 3.0, 4.0];
+        let (w, b) = ([1.0, -0.5, 2.0, 0.25], [0.1, 0.2, -0.3, 0.0]);
+        let dy = [1.0, -1.0, 0.5, 2.0, 0.3, 0.7, -0.2, 1.0];
+        let (y, mean, rstd) = run(&x, &w, Some(&b), true);
+        let want =
+            [0.446408659, -0.435082555, -3.30220842, -0.0288673881, -0.796315789, 0.730894744, 1.10652661, 0.31371057];
+        close(&y, &want, 3e-7);
+        let backward = |dx: Option<Grad>, dw: Option<Grad>, db: Option<Grad>| {
+            layer_norm_backward(&x, &w, &mean, &rstd, &dy, dx, dw, db);
+        };
+        let want = [
+            0.277126551,
+            -0.0615852475,
+            0.0307936072,
+            -0.24633491,
+            0.209755182,
+            -0.145687625,
+            -0.206157714,
+            0.142090142,
+        ];
+        close(&both_ways(8, |dst| backward(Some(dst), None, None)), &want, 3e-7);
+        let want = [0.0775139034, -2.01341772, -0.891204715, 1.02390313];
+        close(&both_ways(4, |dst| backward(None, Some(dst), None)), &want, 3e-7);
+        close(&both_ways(4, |dst| backward(None, None, Some(dst))), &[1.3, -0.3, 0.3, 3.0], 3e-7);
+
+        let (mut y, mut rstd) = ([f32::NAN; 8], [f32::NAN; 2]);
+        rms_norm(&x, &w, 1e-6, &mut y, &mut rstd);
+        let want =
+            [0.799999774, -0.799999774, -1.59999955, 0.0999999717, 0.0399600603, 0.0399600603, 2.39760351, 0.399600595];
+        close(&y, &want, 3e-7);
+        let want =
+            [0.639999926, 0.0800001621, 0.959999621, 0.319999963, 0.120039709, -0.140179262, -0.155054599, 0.106280997];
+        close(&both_ways(8, |dst| rms_norm_backward(&x, &w, &rstd, &dy, Some(dst), None)), &want, 3e-7);
+        let want = [0.811987817, -1.65594363, -0.639760256, 2.39840221];
+        close(&both_ways(4, |dst| rms_norm_backward(&x, &w, &rstd, &dy, None, Some(dst))), &want, 3e-7);
+    }
+
+    #[test]
+    fn a_constant_row_is_its_bias() {
+        let (y, ..) = run(&[1e4; 33], &[1.0; 33], Some(&[0.25; 33]), true);
+        assert_eq!(y, [0.25; 33]);
+    }
+}

@@ -84,3 +84,58 @@ pub fn rope(
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{close, normals, same_everywhere};
+
+    #[test]
+    fn pairs_turn_by_their_angle_and_back() {
+        for (n, heads, head_dim, extra) in [(1, 1, 2, 0), (3, 2, 16, 5), (5, 3, 34, 0), (0, 2, 4, 0), (400, 4, 64, 128)]
+        {
+            let stride = heads * head_dim + extra;
+            let x = normals(1, n * stride);
+            let positions: Vec<u32> = (0..n).map(|i| (i * 37 % 1009) as u32).collect();
+            let turned = |inverse: bool, x: &[f32]| {
+                same_everywhere(|| {
+                    let mut x = x.to_vec();
+                    rope(&mut x, stride, heads, head_dim, &positions, 10_000.0, inverse);
+                    x
+                })
+            };
+            let y = turned(false, &x);
+            let mut want: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+            for (row, position) in want.chunks_mut(stride.max(1)).zip(&positions) {
+                for head in row[..heads * head_dim].chunks_mut(head_dim) {
+                    for i in 0..head_dim / 2 {
+                        let angle = f64::from(*position) * 10_000f64.powf(-2.0 * i as f64 / head_dim as f64);
+                        let (a, b) = (head[i], head[i + head_dim / 2]);
+                        head[i] = a * angle.cos() - b * angle.sin();
+                        head[i + head_dim / 2] = b * angle.cos() + a * angle.sin();
+                    }
+                }
+            }
+            close(&y, &want, 3e-7);
+            // Its transpose is its inverse, which is what the backward relies on.
+            let back: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
+            close(&turned(true, &y), &back, 5e-7);
+        }
+    }
+
+    #[test]
+    fn the_last_row_may_end_after_its_heads() {
+        let x = normals(1, 2 * 10 + 4);
+        let mut y = x.clone();
+        rope(&mut y, 10, 1, 4, &[0, 1, 2], 500.0, false);
+        assert_eq!(y[..10], x[..10]);
+        assert_eq!(y[14..20], x[14..20]);
+        assert!(y[20..] != x[20..]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rope: position 4194304 is not under 4194304")]
+    fn a_wrong_position_does_not_take_all_memory() {
+        rope(&mut [0.0; 2], 2, 1, 2, &[1 << 22], 10_000.0, false);
+    }
+}

@@ -117,3 +117,55 @@ pub fn log_softmax_backward(y: &[f32], dy: &[f32], cols: usize, dst: Grad) {
         run(&y[i * chunk..][..dx.len()], &dy[i * chunk..][..dx.len()], cols, dx);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
+
+    fn reference(x: &[f64], cols: usize, log: bool) -> Vec<f64> {
+        let row = |x: &[f64]| -> Vec<f64> {
+            let lse = x.iter().map(|x| x.exp()).sum::<f64>().ln();
+            x.iter().map(|x| if log { x - lse } else { (x - lse).exp() }).collect()
+        };
+        x.chunks(cols).flat_map(row).collect()
+    }
+
+    #[track_caller]
+    fn run(f: fn(&[f32], usize, &mut [f32]), x: &[f32], cols: usize) -> Vec<f32> {
+        same_everywhere(|| {
+            let mut y = vec![f32::NAN; x.len()];
+            f(x, cols, &mut y);
+            y
+        })
+    }
+
+    #[test]
+    fn both_forwards_and_backwards() {
+        for (rows, cols) in LENGTHS[1..].iter().map(|cols| (3, *cols)).chain([(0, 4), (700, 50), (2, 20_000)]) {
+            let (x, dy) = (normals(1, rows * cols), normals(2, rows * cols));
+            for log in [false, true] {
+                let f = if log { log_softmax } else { softmax };
+                let backward = if log { log_softmax_backward } else { softmax_backward };
+                let y = run(f, &x, cols);
+                close(&y, &reference(&wide(&x), cols, log), 1e-6);
+                let dx = both_ways(x.len(), |dst| backward(&y, &dy, cols, dst));
+                if cols < 100 {
+                    check_gradient(&x, &dy, &dx, |x| reference(x, cols, log));
+                }
+                run(f, &special(1, rows * cols), cols);
+                both_ways(x.len(), |dst| backward(&special(1, rows * cols), &dy, cols, dst));
+            }
+        }
+    }
+
+    #[test]
+    fn large_and_masked_scores() {
+        let inf = f32::INFINITY;
+        assert_eq!(run(softmax, &[1e30, -1e30, 1e30, -inf], 4), [0.5, 0.0, 0.5, 0.0]);
+        assert_eq!(run(softmax, &[-1000.0, -1000.0], 2), [0.5, 0.5]);
+        assert_eq!(run(log_softmax, &[1000.0, -inf], 2), [0.0, -inf]);
+        assert!(run(softmax, &[-inf, -inf], 2).iter().all(|y| y.is_nan()));
+        assert!(run(softmax, &[0.0, f32::NAN], 2).iter().all(|y| y.is_nan()));
+    }
+}
