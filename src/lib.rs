@@ -5,5 +5,13 @@ pub mod utils;
 
 pub mod tokenizer;
 
+pub mod nn;
+
+pub mod attention;
+pub mod embeddings;
+pub mod transformer;
+
+pub mod model;
+
 pub mod data;
 pub mod generation;

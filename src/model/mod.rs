@@ -1,0 +1,7 @@
+//! One architecture per file: configuration, initialisation, forward, loss.
+
+mod config;
+mod gpt;
+
+pub use config::{GptConfig, INIT_STD, PRESETS, Part, preset};
+pub use gpt::Gpt;
