@@ -2,7 +2,7 @@
 //! forward's choice again without anything being stored.
 
 use super::Call;
-use super::local::philox4x32;
+use crate::rng::philox4x32;
 
 /// One Philox4x32-10 block decides about 8 consecutive keys of a query row, 16 bits each.
 pub(super) const KEYS_PER_BLOCK: usize = 8;

@@ -9,7 +9,6 @@
 //! et al. 2021, arXiv:2108.12409; the backward from log-sum-exp: Dao 2023 (FlashAttention-2), arXiv:2307.08691.
 
 mod dropout;
-mod local;
 mod memory;
 pub mod simple;
 
