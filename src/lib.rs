@@ -7,3 +7,6 @@ pub mod tokenizer;
 
 pub mod data;
 pub mod generation;
+pub mod model;
+
+pub mod cli;

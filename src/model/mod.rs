@@ -1,0 +1,3 @@
+//! One architecture per file.
+
+pub mod ngram;
