@@ -5,5 +5,6 @@ pub mod utils;
 
 pub mod tokenizer;
 
+pub mod cli;
 pub mod data;
 pub mod generation;

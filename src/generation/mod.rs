@@ -9,7 +9,7 @@
 
 mod beam;
 mod causal;
-// pub mod chat;
+pub mod chat;
 mod generate;
 mod sampler;
 mod stream;

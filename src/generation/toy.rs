@@ -80,7 +80,7 @@ pub fn bigram(table: Vec<Vec<f32>>, context: usize) -> Toy<impl Fn(&[u32]) -> Ve
 /// A model that says `script` after the last place where `cue` stands, byte by byte, and then `end`.
 pub fn parrot(cue: &'static str, script: &'static str, context: usize, end: u32) -> Toy<impl Fn(&[u32]) -> Vec<f32>> {
     let logits = move |seen: &[u32]| {
-        let text: Vec<u8> = seen.iter().map(|&t| t.min(255) as u8).collect();
+        let text: Vec<u8> = seen.iter().flat_map(|&t| Bytes.token_bytes(t).into_owned()).collect();
         let said =
             text.windows(cue.len()).rposition(|w| w == cue.as_bytes()).map_or(0, |at| text.len() - at - cue.len());
         let next = script.as_bytes().get(said).map_or(end, |&b| u32::from(b));
