@@ -11,6 +11,7 @@ mod beam;
 mod causal;
 pub mod chat;
 mod generate;
+mod gpt;
 mod sampler;
 mod stream;
 #[cfg(test)]
