@@ -1,9 +1,75 @@
 //! The command line: one file per subcommand. Parse, call the library, show.
 
 pub mod baseline;
+pub mod bench;
 pub mod chat;
 pub mod data;
 pub mod generate;
 pub mod model_dir;
 pub mod output;
 pub mod sampling;
+
+use crate::utils::{Error, Result};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
+#[derive(Parser, Debug)]
+#[command(name = "motamot", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Generate(generate::GenerateArgs),
+    Chat(chat::ChatArgs),
+    Baseline(baseline::BaselineArgs),
+    Data(data::DataArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are "errors" to clap, of code 0. A closed pipe is nobody's fault.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code() as u8);
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            if let Some(help) = e.help_line() {
+                eprintln!("help: {help}");
+            }
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Generate(_) => todo!(),
+        Command::Chat(_) => todo!(),
+        Command::Baseline(_) => todo!(),
+        Command::Data(args) => data::run(args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}
+
+/// `--threads N`.
+fn set_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        None => Ok(()),
+        Some(n @ 1..=1024) => {
+            motamot_kernels::parallel::set_threads(n);
+            Ok(())
+        }
+        Some(n) => Err(Error::usage(format!("--threads {n}: must be between 1 and 1024"))),
+    }
+}
