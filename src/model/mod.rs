@@ -1,5 +1,6 @@
 //! One architecture per file: configuration, initialisation, forward, loss.
 
+pub mod checkpoint;
 mod config;
 mod gpt;
 
