@@ -55,7 +55,8 @@ impl Folder {
     pub fn open(dir: impl AsRef<Path>) -> Result<Folder> {
         let dir = dir.as_ref().to_path_buf();
         let kind = fs::metadata(&dir).map_err(|e| {
-            Error::io("open", &dir, e).help("a model is a folder with config.json and model.safetensors; `motamot train` makes one")
+            Error::io("open", &dir, e)
+                .help("a model is a folder with config.json and model.safetensors; `motamot train` makes one")
         })?;
         if !kind.is_dir() {
             return Err(Error::new(format!("{} is not a folder", dir.display()))
@@ -76,7 +77,9 @@ impl Folder {
         for name in fields.names() {
             let new = fields.text(name)?.ok_or_else(|| fields.error(name, "null"))?;
             if !is_plain_name(name) || !is_plain_name(new) || !new.starts_with(NEW) {
-                return Err(fields.error(name, "not a file of a save").help("remove the file if the folder is not yours"));
+                return Err(fields
+                    .error(name, "not a file of a save")
+                    .help("remove the file if the folder is not yours"));
             }
             folder.pending.insert(name.clone(), new.to_owned());
         }
@@ -163,9 +166,8 @@ impl Save {
     }
 
     pub(super) fn begin_with_fuse(dir: &Path, fuse: Option<usize>) -> Result<Save> {
-        fs::create_dir_all(dir).map_err(|e| {
-            Error::io("create the folder", dir, e).help("choose a folder that you may write to")
-        })?;
+        fs::create_dir_all(dir)
+            .map_err(|e| Error::io("create the folder", dir, e).help("choose a folder that you may write to"))?;
         let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_nanos());
         // The stamp is new for each save: a reader with an old list must never find the half-written file of a newer save.
         let stamp = format!("{}-{nanos}", std::process::id());
@@ -218,13 +220,21 @@ impl Save {
         }
     }
 
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn new_path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{NEW}{}.{name}", self.stamp))
     }
 
     /// Writes a new file, to take the place of `name` in the folder.
     pub fn write(&mut self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-        assert!(is_plain_name(name) && !self.names.iter().any(|n| n == name), "save: {name:?} is no name, or comes twice");
+        assert!(
+            is_plain_name(name) && !self.names.iter().any(|n| n == name),
+            "save: {name:?} is no name, or comes twice"
+        );
         let place = self.dir.join(name);
         if place.is_dir() {
             return Err(Error::new(format!("{} is a folder, where a file has to go", place.display())));
@@ -287,8 +297,10 @@ fn lock_folder(dir: &Path) -> Result<Option<File>> {
     let folder = File::open(dir).map_err(|e| Error::io("open", dir, e))?;
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::new(format!("{}: another process is saving there", dir.display()))
-            .help("give each training run a folder of its own with --out")),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Error::new(format!("{}: another process is saving there", dir.display()))
+                .help("give each training run a folder of its own with --out"))
+        }
         Err(fs::TryLockError::Error(_)) => Ok(None), // a file system without locks
     }
 }
@@ -320,7 +332,8 @@ mod tests {
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -370,7 +383,9 @@ mod tests {
     #[test]
     fn a_hostile_list_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        for list in [r#"{"../x": ".motamot-new.1"}"#, r#"{"x": "/etc/passwd"}"#, r#"{"x": "config.json"}"#, r#"{"x": 1}"#, "["] {
+        for list in
+            [r#"{"../x": ".motamot-new.1"}"#, r#"{"x": "/etc/passwd"}"#, r#"{"x": "config.json"}"#, r#"{"x": 1}"#, "["]
+        {
             fs::write(dir.path().join(COMMIT), list).unwrap();
             let error = Folder::open(dir.path()).err().unwrap();
             assert!(error.to_string().contains(COMMIT), "{error}");

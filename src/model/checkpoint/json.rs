@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn fields_are_checked() {
-        let map = parse_object(br#"{"n": -1, "x": 1e300, "t": 3, "big": 16777217, "a": 2, "b": 3, "z": null}"#, "f").unwrap();
+        let map =
+            parse_object(br#"{"n": -1, "x": 1e300, "t": 3, "big": 16777217, "a": 2, "b": 3, "z": null}"#, "f").unwrap();
         let f = Fields::new(&map, "f");
         let text = |e: Option<Error>| e.unwrap().to_string();
         assert!(text(f.size("n").err()).starts_with("f: n: -1 is not"));

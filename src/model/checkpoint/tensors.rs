@@ -4,7 +4,7 @@
 //! Everything in the header is checked against the length of the file before anything is allocated.
 
 use super::folder::open_regular;
-use super::json::{Fields, parse_object, shown};
+use super::json::{parse_object, shown};
 use crate::utils::{Error, Result};
 use motamot_tensor::Buf;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,8 @@ impl TensorFile {
     pub fn from_file(path: PathBuf, mut file: File, len: u64) -> Result<TensorFile> {
         let place = path.display().to_string();
         let wrong = |field: &str, why: String| {
-            Error::new(format!("{place}: {field}: {why}")).help("the file is damaged or incomplete: copy or download it again")
+            Error::new(format!("{place}: {field}: {why}"))
+                .help("the file is damaged or incomplete: copy or download it again")
         };
         let mut size = [0; 8];
         if len < 8 {
@@ -97,7 +98,8 @@ impl TensorFile {
         let mut end = start;
         for (name, entry) in order {
             if entry.bytes.0 != end {
-                let what = if entry.bytes.0 < end { "overlaps the tensor before it" } else { "leaves a hole before it" };
+                let what =
+                    if entry.bytes.0 < end { "overlaps the tensor before it" } else { "leaves a hole before it" };
                 return Err(wrong(name, format!("data_offsets: {what}")));
             }
             end = entry.bytes.1;
@@ -130,7 +132,7 @@ impl TensorFile {
 
     /// Reads a tensor into `out`. It must be there, of this shape, of type F32, F16 or BF16, and finite throughout.
     pub fn read(&mut self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<()> {
-        let entry = self.check(name, shape)?.clone();
+        let entry = self.expect(name, shape)?.clone();
         assert_eq!(out.len(), shape.iter().product::<usize>(), "read {name}: the destination does not fit {shape:?}");
         self.file.seek(SeekFrom::Start(entry.bytes.0)).map_err(|e| Error::io("read", &self.path, e))?;
         let size = if entry.dtype == Dtype::F32 { 4 } else { 2 };
@@ -144,7 +146,8 @@ impl TensorFile {
                 _ => convert(bytes, out, |b| half::bf16::from_le_bytes(b).to_f32()),
             }
             if let Some(bad) = first_not_finite(out) {
-                return Err(self.error(name, format!("element {} is {}", i * (CHUNK / size) + bad, out[bad]))
+                return Err(self
+                    .error(name, format!("element {} is {}", i * (CHUNK / size) + bad, out[bad]))
                     .help("a weight must be a finite number; the file is damaged or its training diverged"));
             }
         }
@@ -153,7 +156,7 @@ impl TensorFile {
 
     /// A tensor of which name and shape are known.
     pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Buf> {
-        self.check(name, shape)?; // before allocating
+        self.expect(name, shape)?; // before allocating
         let mut data = Buf::stale(shape.iter().product());
         self.read(name, shape, &mut data)?;
         Ok(data)
@@ -168,14 +171,18 @@ impl TensorFile {
         }
     }
 
-    fn check(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+    /// A tensor that must be there, of this shape and of a type that can be read.
+    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
         let entry = self.entries.get(name).ok_or_else(|| self.error(name, "missing"))?;
         if entry.shape != shape {
-            return Err(self.error(name, format!("shape {:?}, where {shape:?} belongs", entry.shape))
+            return Err(self
+                .error(name, format!("shape {:?}, where {shape:?} belongs", entry.shape))
                 .help("the file and the configuration beside it do not belong together"));
         }
         if entry.dtype == Dtype::Other {
-            return Err(self.error(name, "its dtype is none of F32, F16, BF16").help("convert the model to one of these"));
+            return Err(self
+                .error(name, "its dtype is none of F32, F16, BF16")
+                .help("convert the model to one of these"));
         }
         Ok(entry)
     }
@@ -317,7 +324,8 @@ mod tests {
     #[test]
     fn the_safetensors_crate_reads_what_we_write_and_we_what_it_writes() {
         let (a, b): (Vec<f32>, Vec<f32>) = ((0..6).map(|i| i as f32 / 7.0).collect(), vec![-0.0, 1e-40, f32::MAX]);
-        let items = || vec![Item::slice("z", [2, 3], &a), Item::slice("a\"é", [3], &b), Item::slice("one", [1], &a[..1])];
+        let items =
+            || vec![Item::slice("z", [2, 3], &a), Item::slice("a\"é", [3], &b), Item::slice("one", [1], &a[..1])];
         let mut bytes = Vec::new();
         write_tensors(&mut bytes, Path::new("x"), items(), &[("format", "pt")]).unwrap();
         let theirs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -349,7 +357,8 @@ mod tests {
 
     #[test]
     fn hostile_headers_are_refused() {
-        let entry = |dtype, shape, offsets| format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#);
+        let entry =
+            |dtype, shape, offsets| format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#);
         let one = |dtype, shape, offsets| file(&format!("{{\"w\":{}}}", entry(dtype, shape, offsets)), &[0; 8]);
         open(&one("F32", "[2]", "[0,8]")).unwrap();
         assert!(why(b"").contains("header length"));
@@ -365,7 +374,8 @@ mod tests {
         assert!(why(&one("F32", "2", "[0,8]")).contains("w: shape"));
         assert!(why(&one("F32", "[1]", "[0,4]")).contains("data: the tensors end"));
         assert!(why(&one("F32", "[1]", "[4,8]")).contains("w: data_offsets: leaves a hole"));
-        let two = |a, b| file(&format!("{{\"a\":{},\"b\":{}}}", entry("F32", "[1]", a), entry("F32", "[1]", b)), &[0; 8]);
+        let two =
+            |a, b| file(&format!("{{\"a\":{},\"b\":{}}}", entry("F32", "[1]", a), entry("F32", "[1]", b)), &[0; 8]);
         open(&two("[4,8]", "[0,4]")).unwrap();
         assert!(why(&two("[0,4]", "[0,4]")).contains("b: data_offsets: overlaps"));
         let e = entry("F32", "[2]", "[0,8]");
@@ -382,7 +392,8 @@ mod tests {
     #[test]
     fn every_flipped_byte_is_refused_or_harmless() {
         let mut bytes = Vec::new();
-        write_tensors(&mut bytes, Path::new("x"), vec![Item::slice("w", [2, 2], &[1.0; 4])], &[("format", "pt")]).unwrap();
+        write_tensors(&mut bytes, Path::new("x"), vec![Item::slice("w", [2, 2], &[1.0; 4])], &[("format", "pt")])
+            .unwrap();
         for i in 0..bytes.len() {
             for bit in 0..8 {
                 let mut bytes = bytes.clone();
