@@ -1,7 +1,7 @@
 //! Layer normalisation and root-mean-square normalisation over rows.
 
 use crate::isa::vectorise;
-use crate::map::{self, LANES, fold1, join_sum, rows_per_chunk, same_length};
+use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
 use crate::{Grad, map::put};
 
@@ -68,13 +68,22 @@ vectorise! {
                     }
                 }
             }
-            for (l, ((x, dy), w)) in x[full..].iter().zip(&dy[full..]).zip(&w[full..]).enumerate() {
-                let centred = x - mean;
-                g_sum[l] = dy.mul_add(*w, g_sum[l]);
-                gx_sum[l] = (dy * w).mul_add(centred, gx_sum[l]);
-                dw_tail[l] = dy.mul_add(centred * rstd, dw_tail[l]);
+            (g_sum, gx_sum) = (whole(g_sum), whole(gx_sum));
+            if full < cols {
+                let (x, dy, w) = (padded(&x[full..]), padded(&dy[full..]), padded(&w[full..]));
+                let mut dw = padded(dw_tail);
+                for l in 0..LANES {
+                    let centred = x[l] - mean;
+                    let (g, gx) = (dy[l].mul_add(w[l], g_sum[l]), (dy[l] * w[l]).mul_add(centred, gx_sum[l]));
+                    let used = l < cols - full;
+                    (g_sum[l], gx_sum[l]) = (if used { g } else { g_sum[l] }, if used { gx } else { gx_sum[l] });
+                    dw[l] = dy[l].mul_add(centred * rstd, dw[l]);
+                }
+                dw_tail.copy_from_slice(&dw[..cols - full]);
                 if CENTRE {
-                    db_tail[l] += dy;
+                    for (db, dy) in db_tail.iter_mut().zip(dy) {
+                        *db += dy;
+                    }
                 }
             }
             if DX != SKIP {

@@ -2,7 +2,7 @@
 
 use crate::elementwise::largest;
 use crate::isa::vectorise;
-use crate::map::{Fold, LANES, fold1, fold2, join_sum, rows_per_chunk, same_length};
+use crate::map::{Fold, LANES, fold1, fold2, join_sum, rows_per_chunk, same_length, whole};
 use crate::{Grad, math, parallel};
 
 /// Adds e^(x − max). Not a closure: it is too large to be sure that each instruction set gets its own copy.
@@ -39,6 +39,7 @@ vectorise! {
                     sum[l] += y[l];
                 }
             }
+            let mut sum = whole(sum);
             for (l, (y, x)) in y_tail.iter_mut().zip(x_tail).enumerate() {
                 *y = math::exp(*x - max);
                 sum[l] += *y;
