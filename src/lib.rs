@@ -8,5 +8,6 @@ pub mod tokenizer;
 pub mod data;
 pub mod generation;
 pub mod model;
+pub mod training;
 
 pub mod cli;

@@ -1,0 +1,3 @@
+//! Optimiser, schedule, loop, checkpoints, and what a run leaves to look at.
+
+pub mod curve;
