@@ -2,7 +2,7 @@
 
 use std::f64::consts::LN_2;
 
-use crate::utils::plot::{Chart, Series};
+use crate::utils::plot::{Chart, Series, number};
 
 /// What the curve needs of a line of `metrics.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub fn loss_curve(title: &str, points: &[Point], bytes_per_token: f64, baselines
         chart = chart.series(if dots { line.dots() } else { line });
     }
     if let Some(best) = val.iter().min_by(|a, b| a.1.total_cmp(&b.1)) {
-        chart = chart.note(best.0, best.1, format!("best: {:.3} at step {}", best.1, best.0));
+        chart = chart.note(best.0, best.1, format!("best: {:.3} at step {}", best.1, number(best.0, 0)));
     }
     baselines.iter().fold(chart, |chart, (name, bpb)| chart.reference(*bpb, format!("{name}: {bpb:.3}")))
 }
@@ -58,17 +58,15 @@ fn range(train: &[(f64, f64)], val: &[(f64, f64)], baselines: &[(String, f64)]) 
     Some((low - free, high + free))
 }
 
-/// An exponential average over about a fiftieth of the curve, without the pull of a starting value.
+/// The average over about a fortieth of the curve around each point, and over less towards its ends: no lag.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let keep = 1.0 - 1.0 / (points.len() as f64 / 50.0).max(2.0);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    points
-        .iter()
-        .map(|&(x, y)| {
-            (sum, weight) = (keep * sum + y, keep * weight + 1.0);
-            (x, sum / weight)
-        })
-        .collect()
+    let half = points.len() / 80 + 1;
+    let around = |i: usize| half.min(i).min(points.len() - 1 - i);
+    let mean = |i: usize| {
+        let window = &points[i - around(i)..=i + around(i)];
+        window.iter().map(|p| p.1).sum::<f64>() / window.len() as f64
+    };
+    points.iter().enumerate().map(|(i, p)| (p.0, mean(i))).collect()
 }
 
 #[cfg(test)]
@@ -102,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn an_average_of_a_constant_is_the_constant() {
-        let flat: Vec<_> = (0..500).map(|i| (f64::from(i), 1.5)).collect();
-        assert!(smoothed(&flat).iter().zip(&flat).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12));
+    fn an_average_of_a_straight_line_is_the_line() {
+        let line: Vec<_> = (0..500).map(|i| (f64::from(i), 1.5 - 0.01 * f64::from(i))).collect();
+        assert!(smoothed(&line).iter().zip(&line).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12));
     }
 }

@@ -71,7 +71,7 @@ impl Axis {
         let (low, high) = self.ends();
         let rough = (high - low) / wanted.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * power >= rough).unwrap_or(10.0) * power;
+        let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * power >= 0.75 * rough).unwrap_or(10.0) * power;
         let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
         let first = (low / step - 1e-9).ceil() as i64;
         let last = (high / step + 1e-9).floor() as i64;
@@ -99,7 +99,7 @@ impl Axis {
 }
 
 /// A number with its thousands apart, and a true minus sign.
-fn number(value: f64, decimals: usize) -> String {
+pub fn number(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut out = String::new();

@@ -20,6 +20,8 @@ const TEXT: f64 = 13.0;
 struct Page<'a, DB: DrawingBackend> {
     area: &'a Area<DB>,
     scale: f64,
+    /// How much lower a vertically centred text has to be put to look centred.
+    lower: f64,
 }
 
 impl<DB: DrawingBackend> Page<'_, DB> {
@@ -50,6 +52,7 @@ impl<DB: DrawingBackend> Page<'_, DB> {
         if text.is_empty() {
             return Ok(());
         }
+        let p = (p.0, p.1 + if matches!(v, VPos::Center) { self.lower } else { 0.0 });
         let style = (FONT, size * self.scale).into_font().color(&color).pos(Pos::new(h, v));
         self.area.draw(&Text::new(text.to_string(), self.at(p), style))
     }
@@ -75,9 +78,9 @@ impl<DB: DrawingBackend> Page<'_, DB> {
 }
 
 /// Draws a chart on an area that is `scale` times as large as its size.
-pub(super) fn chart<DB: DrawingBackend>(chart: &Chart, area: &Area<DB>, scale: f64) -> Drawn<DB> {
+pub(super) fn chart<DB: DrawingBackend>(chart: &Chart, area: &Area<DB>, scale: f64, lower: f64) -> Drawn<DB> {
     area.fill(&WHITE)?;
-    let page = Page { area, scale };
+    let page = Page { area, scale, lower };
     let (width, height) = (f64::from(chart.size.0), f64::from(chart.size.1));
 
     let points = || chart.series.iter().flat_map(|s| &s.points).copied();
@@ -246,14 +249,21 @@ fn cut(a: (f64, f64), b: (f64, f64), top: f64, bottom: f64) -> Option<((f64, f64
     (!outside).then(|| (inside(a), inside(b)))
 }
 
-/// Labels at the right end, above their lines; one that would lie on another moves to its left.
+/// Labels at the right end, above their lines; the lower one of two close lines has its label below, and one that would
+/// still lie on another moves to its left.
 fn reference_labels<DB: DrawingBackend>(page: &Page<DB>, chart: &Chart, f: &Frame) -> Drawn<DB> {
+    const HIGH: f64 = 16.0;
+    let mut rows: Vec<_> = chart.references.iter().filter_map(|(v, label)| Some((f.row(*v)?, label))).collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The lower edge of each label, and where its left neighbour would end.
     let mut placed: Vec<(f64, f64)> = Vec::new();
-    for (value, label) in &chart.references {
-        let Some(at) = f.row(*value) else { continue };
-        let near = placed.iter().filter(|p| (p.0 - at).abs() < 14.0).map(|p| p.1).fold(f.right - 4.0, f64::min);
-        page.label(label, (near, at), GREY, HPos::Right)?;
-        placed.push((at, near - page.width(label, TEXT - 1.0) - 14.0));
+    for (i, &(at, label)) in rows.iter().enumerate() {
+        let close_above = i > 0 && at - rows[i - 1].0 < HIGH;
+        let room_below = rows.get(i + 1).is_none_or(|next| next.0 - at >= HIGH) && at + HIGH < f.bottom;
+        let edge = if close_above && room_below { at + HIGH } else { at };
+        let near = placed.iter().filter(|p| (p.0 - edge).abs() < HIGH - 2.0).map(|p| p.1).fold(f.right - 4.0, f64::min);
+        page.label(label, (near, edge), GREY, HPos::Right)?;
+        placed.push((edge, near - page.width(label, TEXT - 1.0) - 14.0));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use plotters::style::{FontStyle, register_font};
 use super::fs::{create_dir_all, io_error, rename, write_atomic};
 use super::{Error, Result};
 
-pub use axis::Scale;
+pub use axis::{Scale, number};
 
 /// Blue, vermilion, green, purple, orange, sky blue, black: Okabe & Ito 2008 without its yellow, too pale on white.
 pub const PALETTE: [RGBColor; 7] = [
@@ -136,7 +136,7 @@ impl Chart {
         const FINE: u32 = 4;
         let (w, h) = self.size;
         let mut svg = String::new();
-        self.draw(SVGBackend::with_string(&mut svg, (w * FINE, h * FINE)), FINE)?;
+        self.draw(SVGBackend::with_string(&mut svg, (w * FINE, h * FINE)), FINE, 0.0)?;
         let large = format!("width=\"{}\" height=\"{}\" viewBox", w * FINE, h * FINE);
         Ok(svg.replacen(&large, &format!("width=\"{w}\" height=\"{h}\" viewBox"), 1))
     }
@@ -152,7 +152,9 @@ impl Chart {
         create_dir_all(path.parent().unwrap_or(Path::new("")))?;
         // The encoder chooses by extension, so the temporary file must end as the real one.
         let temporary = path.with_extension(format!("{}.png", std::process::id()));
-        let drawn = self.draw(BitMapBackend::new(&temporary, (self.size.0 * FINE, self.size.1 * FINE)), FINE);
+        // The bitmap backend centres the box of a text, which lies a little above its middle.
+        let backend = BitMapBackend::new(&temporary, (self.size.0 * FINE, self.size.1 * FINE));
+        let drawn = self.draw(backend, FINE, 2.0);
         let renamed = drawn
             .and_then(|()| {
                 std::fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(|e| io_error("write", path, e))
@@ -164,13 +166,13 @@ impl Chart {
         renamed.map_err(|e| e.at(path.display()))
     }
 
-    fn draw<DB: DrawingBackend>(&self, backend: DB, scale: u32) -> Result<()>
+    fn draw<DB: DrawingBackend>(&self, backend: DB, scale: u32, lower: f64) -> Result<()>
     where
         DB::ErrorType: 'static,
     {
         load_font()?;
         let area = backend.into_drawing_area();
-        draw::chart(self, &area, f64::from(scale))
+        draw::chart(self, &area, f64::from(scale), lower)
             .and_then(|()| area.present())
             .map_err(|e| Error::new(format!("cannot draw the chart: {e}")))
     }
