@@ -47,7 +47,7 @@ impl Corpus {
     }
 
     fn new(name: impl Into<String>, bytes: Cow<'static, [u8]>) -> Corpus {
-        Corpus { name: name.into(), documents: vec![0..bytes.len()], bytes }
+        Corpus { name: name.into(), documents: std::iter::once(0..bytes.len()).collect(), bytes }
     }
 
     /// `--data`: a file, a folder, or, without a path, the embedded corpus.

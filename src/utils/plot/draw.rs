@@ -118,11 +118,11 @@ pub(super) fn chart<DB: DrawingBackend>(chart: &Chart, area: &Area<DB>, scale: f
             page.dashed((left, right), at, GREY)?;
         }
     }
+    reference_labels(&page, chart, &frame)?;
     // Pale lines first, so that they stay behind.
     for (series, color) in colored(chart).filter(|s| s.0.faint).chain(colored(chart).filter(|s| !s.0.faint)) {
         lines(&page, series, color, &frame)?;
     }
-    reference_labels(&page, chart, &frame)?;
     for (x, y, label) in &chart.notes {
         if let Some(p) = frame.point((*x, *y)).filter(|p| frame.holds(p.1)) {
             page.dot(p, 4.0, INK)?;
@@ -249,21 +249,14 @@ fn cut(a: (f64, f64), b: (f64, f64), top: f64, bottom: f64) -> Option<((f64, f64
     (!outside).then(|| (inside(a), inside(b)))
 }
 
-/// Labels at the right end, above their lines; the lower one of two close lines has its label below, and one that would
-/// still lie on another moves to its left.
+/// Labels at the right end, above their lines; lines too close for a label between them share one row above the upper.
 fn reference_labels<DB: DrawingBackend>(page: &Page<DB>, chart: &Chart, f: &Frame) -> Drawn<DB> {
-    const HIGH: f64 = 16.0;
-    let mut rows: Vec<_> = chart.references.iter().filter_map(|(v, label)| Some((f.row(*v)?, label))).collect();
+    let mut rows: Vec<_> =
+        chart.references.iter().filter_map(|(v, label)| Some((f.row(*v)?, label.as_str()))).collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // The lower edge of each label, and where its left neighbour would end.
-    let mut placed: Vec<(f64, f64)> = Vec::new();
-    for (i, &(at, label)) in rows.iter().enumerate() {
-        let close_above = i > 0 && at - rows[i - 1].0 < HIGH;
-        let room_below = rows.get(i + 1).is_none_or(|next| next.0 - at >= HIGH) && at + HIGH < f.bottom;
-        let edge = if close_above && room_below { at + HIGH } else { at };
-        let near = placed.iter().filter(|p| (p.0 - edge).abs() < HIGH - 2.0).map(|p| p.1).fold(f.right - 4.0, f64::min);
-        page.label(label, (near, edge), GREY, HPos::Right)?;
-        placed.push((edge, near - page.width(label, TEXT - 1.0) - 14.0));
+    for group in rows.chunk_by(|upper, lower| lower.0 - upper.0 < 16.0) {
+        let labels: Vec<_> = group.iter().map(|r| r.1).filter(|label| !label.is_empty()).collect();
+        page.label(&labels.join(" · "), (f.right - 4.0, group[0].0), GREY, HPos::Right)?;
     }
     Ok(())
 }
