@@ -5,9 +5,16 @@ pub mod utils;
 
 pub mod tokenizer;
 
-pub mod data;
-pub mod generation;
+pub mod nn;
+
+pub mod attention;
+pub mod embeddings;
+pub mod transformer;
+
 pub mod model;
 pub mod training;
+
+pub mod data;
+pub mod generation;
 
 pub mod cli;

@@ -8,9 +8,11 @@ pub mod batches;
 pub mod cache;
 pub mod corpus;
 pub mod download;
+mod prepare;
 pub mod split;
 
 pub use batches::{Batch, TokenDataset, Window};
 pub use cache::{Cached, Outcome, TokenCache};
 pub use corpus::Corpus;
+pub use prepare::{Prepared, TokenizerSource, bars, prepare};
 pub use split::{Split, split};

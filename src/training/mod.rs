@@ -1,3 +1,14 @@
-//! Optimiser, schedule, loop, checkpoints, and what a run leaves to look at.
+//! From random weights to a language model: optimiser, schedule, evaluation, the loop, and its state on disk.
 
+mod config;
 pub mod curve;
+mod evaluate;
+mod optimizer;
+mod schedule;
+mod trainer;
+
+pub use config::{RunConfig, TokenizerChoice, TrainConfig};
+pub use evaluate::{Evaluation, evaluate};
+pub use optimizer::{AdamW, AdamWConfig, grad_norm};
+pub use schedule::{Decay, Schedule};
+pub use trainer::{Progress, StepReport, Trainer};

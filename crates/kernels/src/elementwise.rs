@@ -1,0 +1,427 @@
+//! Arithmetic element by element, sums over all elements or over rows, dropout, and transposition.
+
+use crate::isa::vectorise;
+use crate::map::{self, CHUNK, LANES, fold1, fold2, identity, join, join_sum, same_length};
+use crate::{Grad, parallel, rng};
+
+/// y = a + b
+#[track_caller]
+pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
+    map::map2("add", a, b, y, |a: f32, b: f32| a + b);
+}
+
+/// y = a − b
+#[track_caller]
+pub fn sub(a: &[f32], b: &[f32], y: &mut [f32]) {
+    map::map2("sub", a, b, y, |a: f32, b: f32| a - b);
+}
+
+/// y = a ⊙ b
+#[track_caller]
+pub fn mul(a: &[f32], b: &[f32], y: &mut [f32]) {
+    map::map2("mul", a, b, y, |a: f32, b: f32| a * b);
+}
+
+/// y = s·a
+#[track_caller]
+pub fn scale(a: &[f32], s: f32, y: &mut [f32]) {
+    map::map1("scale", a, y, move |a: f32| a * s);
+}
+
+/// y += a
+#[track_caller]
+pub fn add_assign(y: &mut [f32], a: &[f32]) {
+    map::update1("add_assign", y, a, |y: f32, a: f32| y + a);
+}
+
+/// y += a ⊙ b, fused
+#[track_caller]
+pub fn mul_add_assign(y: &mut [f32], a: &[f32], b: &[f32]) {
+    map::update2("mul_add_assign", y, a, b, |y: f32, a: f32, b: f32| a.mul_add(b, y));
+}
+
+/// y += s·a, fused
+#[track_caller]
+pub fn axpy(y: &mut [f32], s: f32, a: &[f32]) {
+    map::update1("axpy", y, a, move |y: f32, a: f32| s.mul_add(a, y));
+}
+
+/// dst = or += dy
+#[track_caller]
+pub fn copy_grad(dy: &[f32], dst: Grad) {
+    map::grad1("copy_grad", dy, dst, identity);
+}
+
+/// dst = or += dy ⊙ other
+#[track_caller]
+pub fn mul_grad(dy: &[f32], other: &[f32], dst: Grad) {
+    if dst.accumulate {
+        mul_add_assign(dst.data, dy, other);
+    } else {
+        mul(dy, other, dst.data);
+    }
+}
+
+/// dst = or += s·dy
+#[track_caller]
+pub fn scale_grad(dy: &[f32], s: f32, dst: Grad) {
+    if dst.accumulate {
+        axpy(dst.data, s, dy);
+    } else {
+        scale(dy, s, dst.data);
+    }
+}
+
+vectorise! {
+    fn add_row_to_each(x: &[f32], row: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks_exact(row.len()).zip(y.chunks_exact_mut(row.len())) {
+            for ((y, x), r) in y.iter_mut().zip(x).zip(row) {
+                *y = x + r;
+            }
+        }
+    }
+
+    fn add_each_row(x: &[f32], sums: &mut [f32]) {
+        for x in x.chunks_exact(sums.len()) {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum += x;
+            }
+        }
+    }
+
+    fn sum_chunk(a: &[f32]) -> f32 {
+        join_sum(fold1(|sum: f32, a: f32, _: f32| sum + a, 0.0, a))
+    }
+
+    fn dot_chunk(a: &[f32], b: &[f32]) -> f32 {
+        join_sum(fold2(|sum: f32, a: f32, b: f32| a.mul_add(b, sum), 0.0, a, b))
+    }
+
+    fn squares_chunk(a: &[f32]) -> f64 {
+        let mut sum = [0.0f64; LANES];
+        let (chunks, tail) = a.as_chunks::<LANES>();
+        for a in chunks {
+            for l in 0..LANES {
+                let a = f64::from(a[l]);
+                sum[l] = a.mul_add(a, sum[l]);
+            }
+        }
+        for (l, a) in tail.iter().enumerate() {
+            let a = f64::from(*a);
+            sum[l] = a.mul_add(a, sum[l]);
+        }
+        for half in [8, 4, 2, 1] {
+            for l in 0..half {
+                sum[l] += sum[l + half];
+            }
+        }
+        sum[0]
+    }
+
+    fn finite_chunk(a: &[f32]) -> bool {
+        // The exponent of NaN and of infinity is all ones: the largest there is.
+        let mut largest = 0u32;
+        for a in a {
+            largest = largest.max(a.to_bits() & 0x7fff_ffff);
+        }
+        largest < f32::INFINITY.to_bits()
+    }
+}
+
+/// y = x + row, for each row of x (N, C); row (C).
+#[track_caller]
+pub fn add_rows(x: &[f32], row: &[f32], y: &mut [f32]) {
+    same_length("add_rows", y.len(), &[x.len()]);
+    let cols = row.len();
+    assert!(cols > 0 && x.len().is_multiple_of(cols), "add_rows: {} elements are not rows of {cols}", x.len());
+    let chunk = map::rows_per_chunk(cols) * cols;
+    parallel::chunks_mut(y, chunk, |i, y| add_row_to_each(&x[i * chunk..][..y.len()], row, y));
+}
+
+/// dst = or += Σ over rows of x (N, C); dst (C).
+#[track_caller]
+pub fn sum_rows(x: &[f32], cols: usize, dst: Grad) {
+    assert!(cols > 0 && x.len().is_multiple_of(cols), "sum_rows: {} elements are not rows of {cols}", x.len());
+    same_length("sum_rows", dst.data.len(), &[cols]);
+    let each = |rows: std::ops::Range<usize>, sums: &mut [f32]| {
+        add_each_row(&x[rows.start * cols..rows.end * cols], sums);
+    };
+    map::sum_over_rows(x.len() / cols, cols, each, |sums| map::put(sums, dst));
+}
+
+/// One number per chunk of a long slice, computed over the threads, then handed to `finish` in order.
+fn per_chunk<T: Copy + Default + Send, R>(
+    n: usize,
+    f: impl Fn(std::ops::Range<usize>) -> T + Sync,
+    finish: impl FnOnce(&[T]) -> R,
+) -> R {
+    if n <= CHUNK {
+        return finish(&[f(0..n)]);
+    }
+    let mut parts = vec![T::default(); n.div_ceil(CHUNK)];
+    parallel::chunks_mut(&mut parts, 1, |i, part| part[0] = f(i * CHUNK..((i + 1) * CHUNK).min(n)));
+    finish(&parts)
+}
+
+/// Σ x
+pub fn sum(x: &[f32]) -> f32 {
+    per_chunk(x.len(), |range| sum_chunk(&x[range]), sum_chunk)
+}
+
+/// Σ a ⊙ b
+#[track_caller]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    same_length("dot", a.len(), &[b.len()]);
+    per_chunk(a.len(), |range| dot_chunk(&a[range.clone()], &b[range]), sum_chunk)
+}
+
+/// Σ x², in f64
+pub fn sum_squares(x: &[f32]) -> f64 {
+    per_chunk(x.len(), |range| squares_chunk(&x[range]), |parts: &[f64]| parts.iter().sum())
+}
+
+/// Is no element NaN or infinite?
+pub fn all_finite(x: &[f32]) -> bool {
+    per_chunk(x.len(), |range| finite_chunk(&x[range]), |parts: &[bool]| parts.iter().all(|finite| *finite))
+}
+
+/// Elements that 16 blocks of Philox decide about: 8 times 16 bits a block.
+const MASK_GROUP: usize = 8 * LANES;
+
+vectorise! {
+    fn mask_half<const HIGH: bool, const ADD: bool>(words: &[u32], threshold: u32, scale: f32, x: &[f32], y: &mut [f32]) {
+        for ((y, x), word) in y.iter_mut().zip(x).zip(words) {
+            let number = if HIGH { word >> 16 } else { word & 0xffff };
+            // Selected, not multiplied: a dropped infinity is 0.
+            let value = if number >= threshold { x * scale } else { 0.0 };
+            *y = if ADD { *y + value } else { value };
+        }
+    }
+}
+
+/// The part of both directions of dropout: y = or += x·keep/(1 − p).
+#[track_caller]
+fn dropout_into(name: &str, x: &[f32], p: f32, (seed, stream): (u64, u64), dst: Grad) {
+    assert!((0.0..1.0).contains(&p), "{name}: p = {p} is not in [0, 1)");
+    if p == 0.0 {
+        return copy_grad(x, dst);
+    }
+    let Grad { data, accumulate } = dst;
+    same_length(name, data.len(), &[x.len()]);
+    let (threshold, scale) = ((p * 65536.0 + 0.5) as u32, 1.0 / (1.0 - p));
+    parallel::chunks_mut(data, CHUNK, |i, y| {
+        let x = &x[i * CHUNK..][..y.len()];
+        let mut words = [[0; LANES]; 4];
+        for (half, (x, y)) in x.chunks(MASK_GROUP / 2).zip(y.chunks_mut(MASK_GROUP / 2)).enumerate() {
+            if half % 2 == 0 {
+                rng::group(seed, stream, (i * CHUNK / 8 + half / 2 * LANES) as u64, &mut words);
+            }
+            let run = match (half % 2 == 1, accumulate) {
+                (false, false) => mask_half::<false, false>,
+                (false, true) => mask_half::<false, true>,
+                (true, false) => mask_half::<true, false>,
+                (true, true) => mask_half::<true, true>,
+            };
+            run(words.as_flattened(), threshold, scale, x, y);
+        }
+    });
+}
+
+/// y = x·keep/(1 − p), each element kept with probability 1 − p, p in [0, 1).
+///
+/// Element e is kept if a 16-bit number of Philox stream `key` = (seed, stream) is at least p·2¹⁶ (so p is rounded to a
+/// multiple of 2⁻¹⁶): with e = 128·g + 64·h + 16·w + l, the half h (0: low) of word w of block 16·g + l.
+#[track_caller]
+pub fn dropout(x: &[f32], p: f32, key: (u64, u64), y: &mut [f32]) {
+    dropout_into("dropout", x, p, key, Grad { data: y, accumulate: false });
+}
+
+/// dst = or += dy·keep/(1 − p), with the same elements kept as by [`dropout`] with the same key.
+#[track_caller]
+pub fn dropout_grad(dy: &[f32], p: f32, key: (u64, u64), dst: Grad) {
+    dropout_into("dropout_grad", dy, p, key, dst);
+}
+
+/// y (cols, rows) = the transpose of x (rows, cols).
+#[track_caller]
+pub fn transpose_2d(x: &[f32], rows: usize, cols: usize, y: &mut [f32]) {
+    same_length("transpose_2d", rows * cols, &[x.len(), y.len()]);
+    // Squares of 16 × 16: both sides of a copy then stay within 16 cache lines.
+    const SIDE: usize = 16;
+    if rows == 0 {
+        return;
+    }
+    parallel::chunks_mut(y, SIDE * rows, |strip, y| {
+        let (c0, width) = (strip * SIDE, y.len() / rows);
+        for r0 in (0..rows).step_by(SIDE) {
+            let height = SIDE.min(rows - r0);
+            if width == SIDE && height == SIDE {
+                let mut square = [[0.0f32; SIDE]; SIDE];
+                for r in 0..SIDE {
+                    square[r].copy_from_slice(&x[(r0 + r) * cols + c0..][..SIDE]);
+                }
+                for c in 0..SIDE {
+                    let y = &mut y[c * rows + r0..][..SIDE];
+                    for r in 0..SIDE {
+                        y[r] = square[r][c];
+                    }
+                }
+            } else {
+                for c in 0..width {
+                    for r in r0..r0 + height {
+                        y[c * rows + r] = x[r * cols + c0 + c];
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The largest element that is a number, −∞ if there is none.
+#[inline(always)]
+pub(crate) fn largest(x: &[f32]) -> f32 {
+    let max = |a: f32, b: f32| if b > a { b } else { a };
+    join(fold1(move |m: f32, a: f32, _: f32| max(m, a), f32::NEG_INFINITY, x), max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{LENGTHS, both_ways, close, normals, same_everywhere, special, wide};
+    use crate::rng::Rng;
+
+    /// More than two chunks.
+    const LONG: usize = 2 * CHUNK + 77;
+
+    /// Results of a kernel that fills y.
+    #[track_caller]
+    fn filled(n: usize, kernel: impl Fn(&mut [f32])) -> Vec<f32> {
+        same_everywhere(|| {
+            let mut y = vec![f32::NAN; n];
+            kernel(&mut y);
+            y
+        })
+    }
+
+    #[test]
+    fn arithmetic_is_ieee() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let (a, b, y0) = (special(1, n), special(2, n), special(3, n));
+            let check = |got: Vec<f32>, f: fn(f32, f32, f32) -> f32| {
+                for i in 0..n {
+                    let want = f(a[i], b[i], y0[i]);
+                    assert!(got[i].to_bits() == want.to_bits() || (got[i].is_nan() && want.is_nan()));
+                }
+            };
+            let changed = |kernel: &dyn Fn(&mut [f32])| {
+                same_everywhere(|| {
+                    let mut y = y0.clone();
+                    kernel(&mut y);
+                    y
+                })
+            };
+            check(filled(n, |y| add(&a, &b, y)), |a, b, _| a + b);
+            check(filled(n, |y| sub(&a, &b, y)), |a, b, _| a - b);
+            check(filled(n, |y| mul(&a, &b, y)), |a, b, _| a * b);
+            check(filled(n, |y| scale(&a, 0.3, y)), |a, _, _| a * 0.3);
+            check(changed(&|y| add_assign(y, &a)), |a, _, y| y + a);
+            check(changed(&|y| mul_add_assign(y, &a, &b)), |a, b, y| a.mul_add(b, y));
+            check(changed(&|y| axpy(y, 0.3, &a)), |a, _, y| a.mul_add(0.3, y));
+            check(both_ways(n, |dst| copy_grad(&a, dst)), |a, _, _| a);
+            check(both_ways(n, |dst| mul_grad(&a, &b, dst)), |a, b, _| a * b);
+            check(both_ways(n, |dst| scale_grad(&a, 0.3, dst)), |a, _, _| a * 0.3);
+        }
+    }
+
+    #[test]
+    fn rows_are_added_and_summed() {
+        for (rows, cols) in [(1, 1), (3, 15), (5, 16), (2, 65), (0, 7), (1000, 70), (2, 40_000)] {
+            let (x, row) = (normals(1, rows * cols), normals(2, cols));
+            let y = filled(rows * cols, |y| add_rows(&x, &row, y));
+            assert!((0..rows * cols).all(|i| y[i] == x[i] + row[i % cols]));
+            let got = both_ways(cols, |dst| sum_rows(&x, cols, dst));
+            let want: Vec<f64> = (0..cols).map(|c| wide(&x).iter().skip(c).step_by(cols).sum()).collect();
+            close(&got, &want, 3e-6);
+        }
+    }
+
+    #[test]
+    fn totals_agree_with_f64() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let (a, b) = (normals(1, n), normals(2, n));
+            let (wa, wb) = (wide(&a), wide(&b));
+            let tolerance = 1e-5 * (n as f64).sqrt().max(1.0);
+            let got = same_everywhere(|| vec![sum(&a), dot(&a, &b), sum_squares(&a) as f32]);
+            assert!((f64::from(got[0]) - wa.iter().sum::<f64>()).abs() < tolerance);
+            assert!((f64::from(got[1]) - wa.iter().zip(&wb).map(|(a, b)| a * b).sum::<f64>()).abs() < tolerance);
+            let squares: f64 = wa.iter().map(|a| a * a).sum();
+            assert!((sum_squares(&a) - squares).abs() <= 1e-12 * squares);
+            same_everywhere(|| vec![sum(&special(1, n)), dot(&special(1, n), &b)]);
+        }
+        assert_eq!(sum_squares(&[1e30, 1e30]), 2.0 * f64::from(1e30f32) * f64::from(1e30f32));
+    }
+
+    #[test]
+    fn one_element_that_is_not_finite_is_found() {
+        for n in LENGTHS.into_iter().chain([LONG]) {
+            let mut x = vec![f32::MAX; n];
+            assert!(all_finite(&x));
+            for i in [0, n / 2, n.saturating_sub(1)].into_iter().filter(|i| *i < n) {
+                for bad in [f32::NAN, f32::INFINITY, -f32::INFINITY] {
+                    x[i] = bad;
+                    let found = same_everywhere(|| vec![f32::from(all_finite(&x))]);
+                    assert_eq!(found, [0.0]);
+                    x[i] = -1.0;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dropout_keeps_the_right_share_and_backward_the_same_elements() {
+        for n in LENGTHS.into_iter().chain([127, 128, 129, LONG]) {
+            let x = normals(1, n);
+            for (p, key) in [(0.1, (7, 0)), (0.5, (7, 1)), (0.9, (u64::MAX, 1 << 40))] {
+                let y = filled(n, |y| dropout(&x, p, key, y));
+                let kept = y.iter().filter(|y| **y != 0.0).count() as f64;
+                let (share, n_) = (f64::from(1.0 - p), n as f64);
+                assert!((kept - share * n_).abs() <= 4.0 * (n_ * share * (1.0 - share)).sqrt(), "{n} {p}: {kept}");
+                assert!(y.iter().zip(&x).all(|(y, x)| *y == 0.0 || *y == x * (1.0 / (1.0 - p))));
+                let dx = both_ways(n, |dst| dropout_grad(&vec![1.0; n], p, key, dst));
+                assert!(dx.iter().zip(&y).all(|(dx, y)| (*dx == 0.0) == (*y == 0.0)));
+            }
+            assert_eq!(filled(n, |y| dropout(&x, 0.0, (1, 2), y)), x);
+        }
+        let y = filled(65, |y| dropout(&[f32::INFINITY; 65], 0.5, (3, 0), y));
+        assert!(y.contains(&0.0) && y.contains(&f32::INFINITY) && !y.iter().any(|y| y.is_nan()));
+    }
+
+    #[test]
+    fn dropout_masks_follow_their_definition() {
+        let n = 300;
+        let y = filled(n, |y| dropout(&vec![1.0; n], 0.25, (5, 9), y));
+        for e in 0..n {
+            let (g, h, w, l) = (e / 128, e / 64 % 2, e / 16 % 4, e % 16);
+            let mut rng = Rng::from_state([5, 9, ((16 * g + l) * 4 + w) as u64]);
+            let number = rng.next_u32() >> (16 * h) & 0xffff;
+            assert_eq!(y[e] != 0.0, number >= 65536 / 4, "element {e}");
+        }
+        let other = filled(n, |y| dropout(&vec![1.0; n], 0.25, (5, 10), y));
+        assert_ne!(y, other);
+    }
+
+    #[test]
+    fn transposing_moves_every_element() {
+        for (rows, cols) in [(1, 1), (0, 5), (5, 0), (15, 17), (16, 16), (33, 48), (1, 100), (200, 130)] {
+            let x = normals(1, rows * cols);
+            let y = filled(rows * cols, |y| transpose_2d(&x, rows, cols, y));
+            assert!((0..rows * cols).all(|i| y[(i % cols) * rows + i / cols] == x[i]));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "add: an operand has 3 elements, the destination 4")]
+    fn lengths_must_agree() {
+        add(&[0.0; 4], &[0.0; 3], &mut [0.0; 4]);
+    }
+}

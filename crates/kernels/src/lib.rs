@@ -3,9 +3,11 @@
 //! Every kernel has one safe public function that checks its lengths, one readable body, and the same bits
 //! whatever the instruction set and the number of threads.
 
+pub mod buffer;
 pub mod isa;
 pub mod parallel;
 
+mod map;
 pub mod math;
 pub mod rng;
 

@@ -1,0 +1,187 @@
+//! The innermost product: a small block of C that stays in registers while k runs.
+//!
+//! A [`Kernel`] is the block product of one instruction set with the two ways of packing what it reads. The drivers of
+//! [`super`] are written once over it; attention uses it for its own small products.
+
+use crate::isa::{self, Isa};
+
+/// What the chain of each element of a block starts from; `Row` points at the bias of the block's first column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    Zero,
+    /// From what C holds.
+    Load,
+    /// From this row, the same for each row of C.
+    Row(*const f32),
+}
+
+/// C (rows×cols) = start + A (rows×k) · B (k×cols), all by pointers and strides counted in elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    /// Element (i, p) is at `a + i·a_row + p·a_k`.
+    pub a: *const f32,
+    pub a_row: usize,
+    pub a_k: usize,
+    /// Element (p, j) is at `b + p·b_k + j`: a packed panel (`b_k` = [`Kernel::cols`]) or rows of a matrix.
+    pub b: *const f32,
+    pub b_k: usize,
+    pub k: usize,
+    /// Element (i, j) is at `c + i·c_row + j`.
+    pub c: *mut f32,
+    pub c_row: usize,
+    /// At most [`Kernel::rows`]; fewer are as exact, only less efficient.
+    pub rows: usize,
+    /// At most [`Kernel::cols`]. Nothing right of them is read or written, neither of B nor of C.
+    pub cols: usize,
+    pub start: Start,
+}
+
+/// The block product of one instruction set, and the packing that suits it.
+pub(crate) struct Kernel {
+    /// The most rows of a block.
+    pub rows: usize,
+    /// The most columns of a block, and the width of a packed panel of B.
+    pub cols: usize,
+    block: unsafe fn(&Block),
+    pack_transposed: unsafe fn(*const f32, usize, usize, usize, *mut f32),
+}
+
+impl Kernel {
+    /// The kernel of [`isa::isa()`].
+    pub(crate) fn current() -> &'static Kernel {
+        match isa::isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => &super::x86::AVX512,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => &super::x86::AVX2,
+            _ => &PORTABLE,
+        }
+    }
+
+    /// Computes one block: for each element one chain of fused multiply-adds, p = 0, 1, …, k − 1.
+    ///
+    /// # Safety
+    /// All elements that the block's fields describe must be readable, those of C writable and by nobody else in use.
+    #[inline]
+    pub(crate) unsafe fn block(&self, block: &Block) {
+        debug_assert!(block.rows <= self.rows && block.cols <= self.cols);
+        // SAFETY: the caller's promise; the machine has the instructions, or `current` would not have named us.
+        unsafe { (self.block)(block) }
+    }
+
+    /// Packs a panel of B out of B stored transposed: `dst[p·cols() + j] = src[j·stride + p]` for p < k, j < cols;
+    /// the columns from `cols` to the panel's width are filled with zeros.
+    ///
+    /// # Safety
+    /// The elements of `src` that the formula names must be readable, and `k·self.cols` elements of `dst` writable.
+    #[inline]
+    pub(crate) unsafe fn pack_transposed(&self, src: *const f32, stride: usize, k: usize, cols: usize, dst: *mut f32) {
+        debug_assert!(cols <= self.cols);
+        // SAFETY: the caller's promise; see `block` for the instructions.
+        unsafe { (self.pack_transposed)(src, stride, k, cols, dst) }
+    }
+}
+
+/// Asks for the cache lines of `len` elements from `p` on, wherever that is.
+#[inline(always)]
+pub(super) fn prefetch(p: *const f32, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for i in (0..len).step_by(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.wrapping_add(i).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (p, len);
+}
+
+/// Plain Rust, the judge of the others; LLVM turns it into NEON on 64-bit ARM.
+pub(super) static PORTABLE: Kernel = Kernel { rows: 8, cols: 8, block: portable_block, pack_transposed: portable_pack };
+
+#[cfg(target_arch = "x86_64")]
+pub(super) const fn kernel(
+    rows: usize,
+    cols: usize,
+    block: unsafe fn(&Block),
+    pack_transposed: unsafe fn(*const f32, usize, usize, usize, *mut f32),
+) -> Kernel {
+    Kernel { rows, cols, block, pack_transposed }
+}
+
+unsafe fn portable_block(t: &Block) {
+    let mut i = 0;
+    while i < t.rows {
+        // SAFETY: rows i.. of the block, of which there are as many as asked for.
+        unsafe {
+            if t.rows - i == 8 && t.cols == 8 {
+                portable_rows::<8>(t, i);
+                i += 8;
+            } else if t.rows - i >= 4 && t.cols == 8 {
+                portable_rows::<4>(t, i);
+                i += 4;
+            } else {
+                portable_row(t, i);
+                i += 1;
+            }
+        }
+    }
+}
+
+/// `R` full rows of 8 columns from row `i` on, with all sums in local variables.
+#[inline(always)]
+unsafe fn portable_rows<const R: usize>(t: &Block, i: usize) {
+    let mut sums = [[0.0f32; 8]; R];
+    // SAFETY: the caller of `block` promised that all of this is there.
+    unsafe {
+        let c = t.c.add(i * t.c_row);
+        for r in 0..R {
+            match t.start {
+                Start::Zero => (),
+                Start::Load => sums[r] = *c.add(r * t.c_row).cast::<[f32; 8]>(),
+                Start::Row(bias) => sums[r] = *bias.cast::<[f32; 8]>(),
+            }
+        }
+        let a = t.a.add(i * t.a_row);
+        for p in 0..t.k {
+            let b = *t.b.add(p * t.b_k).cast::<[f32; 8]>();
+            for r in 0..R {
+                let x = *a.add(r * t.a_row + p * t.a_k);
+                for j in 0..8 {
+                    sums[r][j] = x.mul_add(b[j], sums[r][j]);
+                }
+            }
+        }
+        for r in 0..R {
+            *c.add(r * t.c_row).cast::<[f32; 8]>() = sums[r];
+        }
+    }
+}
+
+/// Row `i`, of any width.
+unsafe fn portable_row(t: &Block, i: usize) {
+    // SAFETY: the caller of `block` promised that all of this is there.
+    unsafe {
+        let c = std::slice::from_raw_parts_mut(t.c.add(i * t.c_row), t.cols);
+        match t.start {
+            Start::Zero => c.fill(0.0),
+            Start::Load => (),
+            Start::Row(bias) => c.copy_from_slice(std::slice::from_raw_parts(bias, t.cols)),
+        }
+        for p in 0..t.k {
+            let x = *t.a.add(i * t.a_row + p * t.a_k);
+            let b = std::slice::from_raw_parts(t.b.add(p * t.b_k), t.cols);
+            for (c, b) in c.iter_mut().zip(b) {
+                *c = x.mul_add(*b, *c);
+            }
+        }
+    }
+}
+
+unsafe fn portable_pack(src: *const f32, stride: usize, k: usize, cols: usize, dst: *mut f32) {
+    for p in 0..k {
+        for j in 0..8 {
+            // SAFETY: the caller promised j < cols of the source and k·8 of the destination.
+            unsafe { *dst.add(p * 8 + j) = if j < cols { *src.add(j * stride + p) } else { 0.0 } };
+        }
+    }
+}

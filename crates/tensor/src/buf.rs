@@ -1,0 +1,157 @@
+//! Pooled buffers: a training step asks for the same sizes again and again, so freed memory is kept for the next.
+
+use motamot_kernels::buffer::AlignedBuf;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+
+/// The most bytes of free buffers that a thread keeps; what comes back above it goes to the system.
+const CAP_BYTES: usize = 4 << 30;
+
+#[derive(Default)]
+struct Pool {
+    /// Free buffers by capacity.
+    free: BTreeMap<usize, Vec<AlignedBuf>>,
+    free_bytes: usize,
+    fresh: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// How many buffers this thread had to ask the system for so far. A training step in steady state adds none.
+pub fn fresh_allocations() -> usize {
+    POOL.with_borrow(|p| p.fresh)
+}
+
+/// Gives the free buffers of this thread back to the system.
+pub fn release_free_buffers() {
+    POOL.with_borrow_mut(|p| {
+        p.free.clear();
+        p.free_bytes = 0;
+    });
+}
+
+/// `len` rounded up to one of 8 steps per power of two: lengths that differ a little share buffers, 12.5 % waste at most.
+fn size_class(len: usize) -> usize {
+    let step = (len.next_power_of_two() / 16).max(16);
+    len.div_ceil(step) * step
+}
+
+/// An owned array of `f32` whose memory comes from the pool and returns to it.
+pub struct Buf {
+    memory: AlignedBuf,
+    len: usize,
+}
+
+impl Buf {
+    /// `len` elements of garbage, for a kernel that writes them all. Debug builds fill them with NaN, so that a kernel
+    /// which forgets one is found out.
+    pub fn stale(len: usize) -> Buf {
+        let class = size_class(len);
+        let memory = POOL.with_borrow_mut(|p| match p.free.get_mut(&class).and_then(Vec::pop) {
+            Some(memory) => {
+                p.free_bytes -= class * size_of::<f32>();
+                memory
+            }
+            None => {
+                p.fresh += 1;
+                AlignedBuf::zeroed(class)
+            }
+        });
+        let mut buf = Buf { memory, len };
+        if cfg!(debug_assertions) {
+            buf.fill(f32::NAN);
+        }
+        buf
+    }
+
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Buf {
+        Buf::full(len, 0.0)
+    }
+
+    /// `len` times `value`.
+    pub fn full(len: usize, value: f32) -> Buf {
+        let mut buf = Buf::stale(len);
+        buf.fill(value);
+        buf
+    }
+}
+
+impl From<&[f32]> for Buf {
+    fn from(values: &[f32]) -> Buf {
+        let mut buf = Buf::stale(values.len());
+        buf.copy_from_slice(values);
+        buf
+    }
+}
+
+impl Clone for Buf {
+    fn clone(&self) -> Buf {
+        Buf::from(&**self)
+    }
+}
+
+impl Drop for Buf {
+    fn drop(&mut self) {
+        let memory = std::mem::replace(&mut self.memory, AlignedBuf::zeroed(0));
+        let bytes = std::mem::size_of_val(&*memory);
+        // The pool is gone while the thread ends: then the memory is simply freed.
+        let _ = POOL.try_with(|p| {
+            let mut p = p.borrow_mut();
+            if bytes > 0 && p.free_bytes + bytes <= CAP_BYTES {
+                p.free_bytes += bytes;
+                p.free.entry(memory.len()).or_default().push(memory);
+            }
+        });
+    }
+}
+
+impl Deref for Buf {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.memory[..self.len]
+    }
+}
+
+impl DerefMut for Buf {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.memory[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again() {
+        drop(Buf::zeros(1000));
+        let before = fresh_allocations();
+        drop(Buf::stale(1000));
+        drop(Buf::stale(1001)); // the same size class
+        assert_eq!(fresh_allocations(), before);
+        let both = (Buf::zeros(1000), Buf::zeros(1000));
+        assert_eq!(fresh_allocations(), before + 1);
+        drop(both);
+    }
+
+    #[test]
+    fn size_classes_waste_little() {
+        for len in (0..5000).chain([8192 * 5000, 8192 * 768]) {
+            let class = size_class(len);
+            assert!(class >= len && class <= (len + len / 8 + 16), "{len} → {class}");
+            assert_eq!(size_class(class), class);
+        }
+    }
+
+    #[test]
+    fn debug_builds_poison_stale_memory() {
+        if cfg!(debug_assertions) {
+            drop(Buf::full(50, 3.0));
+            assert!(Buf::stale(50).iter().all(|x| x.is_nan()));
+        }
+    }
+}

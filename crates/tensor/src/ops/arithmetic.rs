@@ -1,0 +1,91 @@
+//! Sums, differences and products of tensors.
+
+use crate::{Buf, Tensor, record};
+use motamot_kernels::{Grad, elementwise as k};
+
+/// How many times `b` repeats along the leading axes of `a`: 1 if the shapes are equal.
+#[track_caller]
+fn repeats(op: &str, a: &Tensor, b: &Tensor) -> usize {
+    let (sa, sb) = (a.shape(), b.shape());
+    assert!(sa.ends_with(&sb), "{op}: {sa} and {sb}: the second shape must equal the first, or its last axes");
+    if b.is_empty() { 0 } else { a.len() / b.len() }
+}
+
+/// y = a + b.
+/// Shapes: a (..), b: a's shape, or its last axes (a bias, a table of positions) → a's.  Backward: da = dy, db = Σ dy.
+#[track_caller]
+pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
+    let repeated = repeats("add", a, b) > 1;
+    let mut y = Buf::stale(a.len());
+    if repeated { k::add_rows(a.data(), b.data(), &mut y) } else { k::add(a.data(), b.data(), &mut y) }
+    let cols = b.len();
+    record("add", y, a.shape(), [a, b], move |dy, [da, db]| {
+        if let Some(da) = da {
+            k::copy_grad(dy, da);
+        }
+        if let Some(db) = db {
+            if repeated { k::sum_rows(dy, cols, db) } else { k::copy_grad(dy, db) }
+        }
+    })
+}
+
+/// y = a − b.
+/// Shapes: a, b: the same, any.  Backward: da = dy, db = −dy.
+#[track_caller]
+pub fn sub(a: &Tensor, b: &Tensor) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "sub: {} and {} differ", a.shape(), b.shape());
+    let mut y = Buf::stale(a.len());
+    k::sub(a.data(), b.data(), &mut y);
+    record("sub", y, a.shape(), [a, b], move |dy, [da, db]| {
+        if let Some(da) = da {
+            k::copy_grad(dy, da);
+        }
+        if let Some(db) = db {
+            k::scale_grad(dy, -1.0, db);
+        }
+    })
+}
+
+/// y = a ⊙ b, element by element.
+/// Shapes: a, b: the same, any.  Backward: da = dy ⊙ b, db = dy ⊙ a.
+#[track_caller]
+pub fn mul(a: &Tensor, b: &Tensor) -> Tensor {
+    assert_eq!(a.shape(), b.shape(), "mul: {} and {} differ", a.shape(), b.shape());
+    let mut y = Buf::stale(a.len());
+    k::mul(a.data(), b.data(), &mut y);
+    let saved = (a.data.clone(), b.data.clone());
+    record("mul", y, a.shape(), [a, b], move |dy, [da, db]| {
+        if let Some(da) = da {
+            k::mul_grad(dy, &saved.1, da);
+        }
+        if let Some(db) = db {
+            k::mul_grad(dy, &saved.0, db);
+        }
+    })
+}
+
+/// y = s·x.
+/// Shapes: any.  Backward: dx = s·dy.
+pub fn scale(x: &Tensor, s: f32) -> Tensor {
+    let mut y = Buf::stale(x.len());
+    k::scale(x.data(), s, &mut y);
+    record("scale", y, x.shape(), [x], move |dy, [dx]| {
+        if let Some(dx) = dx {
+            k::scale_grad(dy, s, dx);
+        }
+    })
+}
+
+impl std::ops::Add<&Tensor> for &Tensor {
+    type Output = Tensor;
+    /// [`add`].
+    #[track_caller]
+    fn add(self, b: &Tensor) -> Tensor {
+        add(self, b)
+    }
+}
+
+/// dst = or += `part`, where dst is one contiguous piece of a larger gradient.
+pub(super) fn put(part: &[f32], dst: &mut [f32], accumulate: bool) {
+    k::copy_grad(part, Grad { data: dst, accumulate });
+}

@@ -1,0 +1,22 @@
+//! Dropout.
+
+use crate::{Buf, Tensor, record};
+use motamot_kernels::elementwise as k;
+
+/// y = x ⊙ keep/(1 − p), where each element of `keep` is 1 with probability 1 − p, else 0.
+/// Shapes: any.  Backward: dx = dy ⊙ keep/(1 − p): the mask is drawn again from `key`, not saved.
+/// `key` = (seed, stream): the same key gives the same mask.  p in [0, 1).  Source: Srivastava et al. 2014, JMLR 15.
+#[track_caller]
+pub fn dropout(x: &Tensor, p: f32, key: (u64, u64)) -> Tensor {
+    assert!((0.0..1.0).contains(&p), "dropout: p = {p} is not in [0, 1)");
+    if p == 0.0 {
+        return x.clone();
+    }
+    let mut y = Buf::stale(x.len());
+    k::dropout(x.data(), p, key, &mut y);
+    record("dropout", y, x.shape(), [x], move |dy, [dx]| {
+        if let Some(dx) = dx {
+            k::dropout_grad(dy, p, key, dx);
+        }
+    })
+}

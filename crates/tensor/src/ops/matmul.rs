@@ -1,0 +1,102 @@
+//! Matrix products. Every one is `gemm`, batched over leading axes where there are any.
+
+use crate::{Buf, Tensor, record};
+use motamot_kernels::elementwise;
+use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::Grad;
+
+/// C = or += op(A)·op(B) into a gradient.
+fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
+    let init = if dst.accumulate { Init::Accumulate } else { Init::Zero };
+    gemm(layout, m, n, k, a, b, dst.data, init);
+}
+
+/// y = x·W + b, the layer that most of a Transformer consists of.
+/// Shapes: x (.., I), w (I, O), b (O) → (.., O).  Backward: dx = dy·Wᵀ, dw = xᵀ·dy, db = Σ_rows dy.
+/// `w` lies as GPT-2's Conv1D stores it: inputs down, outputs across (torch.nn.Linear stores the transpose).
+#[track_caller]
+pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+    let &[i, o] = &w.shape()[..] else { panic!("linear: the weight {} is not (inputs, outputs)", w.shape()) };
+    let shape = x.shape();
+    assert_eq!(shape.last_axis(), i, "linear: x {shape} · w {}: inner axes {} ≠ {i}", w.shape(), shape.last_axis());
+    let m = shape.rows();
+    let mut y = Buf::stale(m * o);
+    let init = match b {
+        Some(b) => {
+            assert_eq!(&b.shape()[..], [o], "linear: bias {} for a weight {}", b.shape(), w.shape());
+            Init::Bias(b.data())
+        }
+        None => Init::Zero,
+    };
+    gemm(Layout::NN, m, o, i, x.data(), w.data(), &mut y, init);
+    let (xs, ws) = (x.data.clone(), w.data.clone());
+    let constant = Tensor::zeros([0]);
+    record("linear", y, shape.with_last_axis(o), [x, w, b.unwrap_or(&constant)], move |dy, [dx, dw, db]| {
+        if let Some(dx) = dx {
+            gemm_grad(Layout::NT, m, i, o, dy, &ws, dx);
+        }
+        if let Some(dw) = dw {
+            gemm_grad(Layout::TN, i, o, m, &xs, dy, dw);
+        }
+        if let Some(db) = db {
+            elementwise::sum_rows(dy, o, db);
+        }
+    })
+}
+
+/// y = a·bᵀ: rows of `a` against rows of `b`, as a tied output head uses the embedding table.
+/// Shapes: a (.., K), b (N, K) → (.., N).  Backward: da = dy·b, db = dyᵀ·a.
+#[track_caller]
+pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
+    let &[n, k] = &b.shape()[..] else { panic!("matmul_nt: b {} is not (N, K)", b.shape()) };
+    let shape = a.shape();
+    assert_eq!(shape.last_axis(), k, "matmul_nt: a {shape} · b {}ᵀ: inner axes {} ≠ {k}", b.shape(), shape.last_axis());
+    let m = shape.rows();
+    let mut y = Buf::stale(m * n);
+    gemm(Layout::NT, m, n, k, a.data(), b.data(), &mut y, Init::Zero);
+    let (sa, sb) = (a.data.clone(), b.data.clone());
+    record("matmul_nt", y, shape.with_last_axis(n), [a, b], move |dy, [da, db]| {
+        if let Some(da) = da {
+            gemm_grad(Layout::NN, m, k, n, dy, &sb, da);
+        }
+        if let Some(db) = db {
+            gemm_grad(Layout::TN, n, k, m, dy, &sa, db);
+        }
+    })
+}
+
+/// y = a·b for each matrix of a batch.
+/// Shapes: a (.., M, K), b (.., K, N) with the same leading axes, or b (K, N) for all → (.., M, N).
+/// Backward: da = dy·bᵀ, db = aᵀ·dy.  Same as torch.matmul.
+#[track_caller]
+pub fn matmul(a: &Tensor, b: &Tensor) -> Tensor {
+    if b.shape().len() == 2 {
+        return linear(a, b, None);
+    }
+    let (sa, sb) = (a.shape(), b.shape());
+    assert!(sa.len() == sb.len() && sa.len() > 2, "matmul: a {sa} and b {sb}: ranks differ");
+    let r = sa.len();
+    let (m, k, n) = (sa[r - 2], sa[r - 1], sb[r - 1]);
+    assert_eq!(k, sb[r - 2], "matmul: a {sa} · b {sb}: inner axes {k} ≠ {}", sb[r - 2]);
+    assert_eq!(sa[..r - 2], sb[..r - 2], "matmul: a {sa} · b {sb}: leading axes differ");
+    let batch: usize = sa[..r - 2].iter().product();
+    let mut y = Buf::stale(batch * m * n);
+    for i in 0..batch {
+        let (a, b) = (&a.data()[i * m * k..][..m * k], &b.data()[i * k * n..][..k * n]);
+        gemm(Layout::NN, m, n, k, a, b, &mut y[i * m * n..][..m * n], Init::Zero);
+    }
+    let (xs, ws) = (a.data.clone(), b.data.clone());
+    record("matmul", y, sa.with_last_axis(n), [a, b], move |dy, [mut da, mut db]| {
+        for i in 0..batch {
+            let dy = &dy[i * m * n..][..m * n];
+            if let Some(Grad { data, accumulate }) = &mut da {
+                let dst = Grad { data: &mut data[i * m * k..][..m * k], accumulate: *accumulate };
+                gemm_grad(Layout::NT, m, k, n, dy, &ws[i * k * n..][..k * n], dst);
+            }
+            if let Some(Grad { data, accumulate }) = &mut db {
+                let dst = Grad { data: &mut data[i * k * n..][..k * n], accumulate: *accumulate };
+                gemm_grad(Layout::TN, k, n, m, &xs[i * m * k..][..m * k], dy, dst);
+            }
+        }
+    })
+}

@@ -1,0 +1,29 @@
+//! The ops: one family per file, forward and backward side by side. Each says its formula, its shapes and its source.
+//!
+//! Shapes in the docs: `..` stands for any leading axes. Mismatched shapes are a programmer's error and panic.
+
+mod activation;
+mod arithmetic;
+mod attention;
+mod dropout;
+mod embedding;
+mod layout;
+mod loss;
+mod matmul;
+mod norm;
+mod reduce;
+mod rope;
+mod softmax;
+
+pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
+pub use arithmetic::{add, mul, scale, sub};
+pub use attention::{Attention, Mask, attention, attention_cached, attention_packed};
+pub use dropout::dropout;
+pub use embedding::embedding;
+pub use layout::{concat, reshape, slice, swap_axes_12, transpose};
+pub use loss::{IGNORE, cross_entropy};
+pub use matmul::{linear, matmul, matmul_nt};
+pub use norm::{layer_norm, rms_norm};
+pub use reduce::{mean, sum, sum_rows};
+pub use rope::rope;
+pub use softmax::{log_softmax, softmax};

@@ -1,0 +1,47 @@
+//! Sums and means.
+
+use crate::{Buf, Tensor, record};
+use motamot_kernels::{Grad, elementwise as k};
+
+/// Each element gets the gradient of its group: dst[i] = or += dy[i / group].
+fn spread(dy: &[f32], group: usize, dst: Grad) {
+    for (dy, chunk) in dy.iter().zip(dst.data.chunks_exact_mut(group.max(1))) {
+        chunk.iter_mut().for_each(|d| *d = if dst.accumulate { *d + dy } else { *dy });
+    }
+}
+
+/// y = Σ x, over all elements.
+/// Shapes: any → ().  Backward: dx = dy everywhere.
+pub fn sum(x: &Tensor) -> Tensor {
+    let n = x.len();
+    record("sum", Buf::full(1, k::sum(x.data())), [], [x], move |dy, [dx]| {
+        if let Some(dx) = dx {
+            spread(dy, n, dx);
+        }
+    })
+}
+
+/// y = Σ x / n, over all n elements.
+/// Shapes: any → ().  Backward: dx = dy/n everywhere.  Panics if there are none.
+#[track_caller]
+pub fn mean(x: &Tensor) -> Tensor {
+    assert!(!x.is_empty(), "mean: of no elements");
+    super::scale(&sum(x), 1.0 / x.len() as f32)
+}
+
+/// y_i = Σ_j x_ij: the sum over the last axis.
+/// Shapes: (.., C) → (..).  Backward: dx_ij = dy_i.
+#[track_caller]
+pub fn sum_rows(x: &Tensor) -> Tensor {
+    let (shape, c) = (x.shape(), x.shape().last_axis());
+    assert!(!shape.is_empty(), "sum_rows: a tensor of rank 0 has no rows");
+    let mut y = Buf::zeros(shape.rows());
+    if c > 0 {
+        y.iter_mut().zip(x.data().chunks_exact(c)).for_each(|(y, row)| *y = k::sum(row));
+    }
+    record("sum_rows", y, &shape[..shape.len() - 1], [x], move |dy, [dx]| {
+        if let Some(dx) = dx {
+            spread(dy, c, dx);
+        }
+    })
+}

@@ -1,0 +1,29 @@
+//! Rotary positions.
+
+use crate::{Tensor, record};
+use motamot_kernels::{Grad, elementwise, rope as k};
+
+/// Turns each pair (x_i, x_{i+D/2}) of the first `heads` heads of a row by the angle position·θ^(−2i/D).
+/// Shapes: x (.., W) with W ≥ heads·head_dim; the rest of the row passes unchanged (the values of a packed q, k, v).
+/// `positions`: one per row.  Backward: the same with the angle negated, a rotation being orthogonal.
+/// Half-split pairs, as Llama's files have them.  Source: Su et al. 2021, arXiv:2104.09864.
+#[track_caller]
+pub fn rope(x: &Tensor, heads: usize, head_dim: usize, positions: &[u32], theta: f32) -> Tensor {
+    let (rows, width) = (x.shape().rows(), x.shape().last_axis());
+    assert!(head_dim.is_multiple_of(2), "rope: head dim {head_dim} is odd");
+    assert!(heads * head_dim <= width, "rope: {heads} heads of {head_dim} do not fit in x {}", x.shape());
+    assert_eq!(positions.len(), rows, "rope: {} positions for x {}", positions.len(), x.shape());
+    let mut y = (*x.data).clone();
+    k::rope(&mut y, width, heads, head_dim, positions, theta, false);
+    let positions = positions.to_vec();
+    record("rope", y, x.shape(), [x], move |dy, [dx]| {
+        let Some(dx) = dx else { return };
+        if !dx.accumulate {
+            dx.data.copy_from_slice(dy);
+            return k::rope(dx.data, width, heads, head_dim, &positions, theta, true);
+        }
+        let mut turned = crate::Buf::from(dy);
+        k::rope(&mut turned, width, heads, head_dim, &positions, theta, true);
+        elementwise::copy_grad(&turned, Grad { ..dx });
+    })
+}

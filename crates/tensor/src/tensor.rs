@@ -1,0 +1,105 @@
+//! The tensor: a value, its shape, and (while training) the node that made it.
+
+use crate::tape::{Node, ParamId, parameter_node};
+use crate::{Buf, Shape};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A contiguous, row-major, immutable array of `f32` of rank 0 to 4. Cloning shares the data.
+#[derive(Clone)]
+pub struct Tensor {
+    pub(crate) data: Arc<Buf>,
+    pub(crate) shape: Shape,
+    pub(crate) node: Option<Rc<Node>>,
+}
+
+impl Tensor {
+    /// A constant: nothing flows back into it. Panics if `values` do not fill `shape`.
+    #[track_caller]
+    pub fn new(values: &[f32], shape: impl Into<Shape>) -> Tensor {
+        Tensor::from_buf(Buf::from(values), shape)
+    }
+
+    /// A constant from a buffer, without a copy.
+    #[track_caller]
+    pub fn from_buf(data: Buf, shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
+        Tensor { data: Arc::new(data), shape, node: None }
+    }
+
+    /// A constant, all zeros.
+    pub fn zeros(shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None }
+    }
+
+    /// A leaf whose gradient is wanted under the name `id`; shares `data`.
+    #[track_caller]
+    pub fn parameter(id: ParamId, data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
+        let node = parameter_node(id, data.len());
+        Tensor { data, shape, node: Some(node) }
+    }
+
+    /// A leaf that shares `data` and is not tracked.
+    #[track_caller]
+    pub fn shared(data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
+        Tensor { data, shape, node: None }
+    }
+
+    /// The same values as a constant: the gradient stops here.
+    pub fn detach(&self) -> Tensor {
+        Tensor { node: None, ..self.clone() }
+    }
+
+    /// The values in row-major order.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The value of a tensor of one element. Panics for any other.
+    #[track_caller]
+    pub fn item(&self) -> f32 {
+        assert_eq!(self.len(), 1, "item: a tensor {} has more than one value", self.shape);
+        self.data[0]
+    }
+
+    /// Whether a gradient would flow through it.
+    pub fn is_tracked(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The op that made it, for messages.
+    pub fn name(&self) -> &'static str {
+        self.node.as_ref().map_or("constant", |n| n.name())
+    }
+}
+
+/// `layer_norm (2, 3) [0.1, -0.2, …]`
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<String> = self.data.iter().take(8).map(|x| format!("{x:.4}")).collect();
+        let more = if self.len() > 8 { ", …" } else { "" };
+        write!(f, "{} {} [{}{more}]", self.name(), self.shape, shown.join(", "))
+    }
+}

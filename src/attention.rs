@@ -1,0 +1,177 @@
+//! Attention layers: projections around the one attention op. Multi-head, grouped-query and cross attention.
+
+use crate::embeddings::{PositionKind, alibi_slopes};
+use crate::nn::{Linear, Pass, modules};
+use motamot_kernels::rng::Rng;
+use motamot_tensor::ops::{self, Attention, Mask};
+use motamot_tensor::{Shape, Tensor};
+
+/// The sizes and habits of an attention layer.
+#[derive(Clone, Debug)]
+pub struct AttentionConfig {
+    /// C, width of the residual stream.
+    pub width: usize,
+    /// H.
+    pub heads: usize,
+    /// G, divides H.
+    pub kv_heads: usize,
+    /// D.
+    pub head_dim: usize,
+    /// RoPE and ALiBi act here.
+    pub positions: PositionKind,
+    /// θ of RoPE.
+    pub rope_theta: f32,
+    /// Biases in the projections.
+    pub bias: bool,
+    /// On the attention weights and on the output.
+    pub dropout: f32,
+    /// Standard deviation of the projections' weights, and of the output projection's.
+    pub std: (f32, f32),
+}
+
+impl AttentionConfig {
+    fn op(&self, mask: &Mask, pass: &mut Pass) -> Attention {
+        Attention {
+            heads: self.heads,
+            kv_heads: self.kv_heads,
+            head_dim: self.head_dim,
+            mask: mask.clone(),
+            alibi: (self.positions == PositionKind::Alibi).then(|| alibi_slopes(self.heads)),
+            dropout: pass.dropout_key(self.dropout),
+        }
+    }
+}
+
+/// y = dropout(W_o · attention(q, k, v)), q, k and v from the same x by one projection.
+pub struct SelfAttention {
+    /// C → (H + 2G)·D, rows q | k | v.
+    pub c_attn: Linear,
+    /// H·D → C.
+    pub c_proj: Linear,
+    pub(crate) config: AttentionConfig,
+    /// Which layer of a cache is its own.
+    layer: usize,
+}
+modules!(SelfAttention { c_attn, c_proj });
+
+impl SelfAttention {
+    /// The attention of block `layer`.
+    pub fn new(config: AttentionConfig, layer: usize, rng: &mut Rng) -> SelfAttention {
+        let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        SelfAttention {
+            c_attn: Linear::new(config.width, q + 2 * kv, config.bias, config.std.0, rng),
+            c_proj: Linear::new(q, config.width, config.bias, config.std.1, rng),
+            config,
+            layer,
+        }
+    }
+
+    /// x (B, T, C) → rows q | k | v, with q and k rotated if positions are rotary.
+    #[track_caller]
+    fn project(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let c = &self.config;
+        let qkv = self.c_attn.forward(x, pass);
+        if c.positions != PositionKind::Rope {
+            return qkv;
+        }
+        let (b, t, start) = (x.shape()[0], x.shape()[1], pass.position());
+        let positions: Vec<u32> = (0..b * t).map(|i| (start + i % t) as u32).collect();
+        ops::rope(&qkv, c.heads + c.kv_heads, c.head_dim, &positions, c.rope_theta)
+    }
+
+    /// x (B, T, C) → (B, T, C). While decoding, x holds the newest tokens and the cache the others; the mask is causal.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
+        let c = &self.config;
+        let (t, start) = (x.shape()[1], pass.position());
+        let qkv = self.project(x, pass);
+        let op = c.op(mask, pass);
+        let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let y = match pass.cache() {
+            Some(cache) => {
+                cache.append(self.layer, t, qkv.data(), q + 2 * kv, q, q + kv);
+                let (keys, values) = cache.layer(self.layer);
+                ops::attention_cached(&qkv, keys, values, cache.capacity(), start + t, &op)
+            }
+            None => ops::attention_packed(&qkv, op),
+        };
+        let y = self.c_proj.forward(&y, pass);
+        pass.dropout(&y, c.dropout)
+    }
+
+    /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out. Causal mask.
+    pub fn weights(&self, x: &Tensor, mask: &Mask) -> Tensor {
+        let c = &self.config;
+        let mut pass = Pass::eval();
+        composed_weights(&self.project(x, &pass), &c.op(mask, &mut pass))
+    }
+}
+
+/// softmax(q·kᵀ/√D + mask) of packed rows (B, T, (H + 2G)·D), written out as (B, H, T, T): what the fused op never stores.
+pub fn composed_weights(qkv: &Tensor, a: &Attention) -> Tensor {
+    let (b, t) = (qkv.shape()[0], qkv.shape()[1]);
+    let (h, g, d) = (a.heads, a.kv_heads, a.head_dim);
+    let part = |start: usize, heads: usize| {
+        let rows = ops::slice(qkv, 2, start, heads * d);
+        ops::swap_axes_12(&ops::reshape(&rows, Shape::from([b, t, heads, d])))
+    };
+    let (q, mut k) = (part(0, h), part(h * d, g));
+    if g < h {
+        // Query head i reads key head i / (H/G): repeat each key head H/G times.
+        let heads: Vec<Tensor> = (0..h).map(|i| ops::slice(&k, 1, i / (h / g), 1)).collect();
+        k = heads[1..].iter().fold(heads[0].clone(), |all, head| ops::concat(&all, head, 1));
+    }
+    let scores = ops::scale(&ops::matmul(&q, &ops::transpose(&k)), 1.0 / (d as f32).sqrt());
+    let mut bias = vec![0.0; b * h * t * t];
+    for (i, x) in bias.iter_mut().enumerate() {
+        let (row, head, query, key) = (i / (h * t * t), i / (t * t) % h, i / t % t, i % t);
+        let causal = matches!(a.mask, Mask::Causal | Mask::CausalPadding(_)) && key > query;
+        let padding = match &a.mask {
+            Mask::Padding(n) | Mask::CausalPadding(n) => key >= n[row] as usize,
+            _ => false,
+        };
+        *x = if causal || padding { f32::NEG_INFINITY } else { 0.0 };
+        if let Some(slopes) = &a.alibi {
+            *x -= slopes[head] * query.abs_diff(key) as f32;
+        }
+    }
+    ops::softmax(&ops::add(&scores, &Tensor::new(&bias, [b, h, t, t])))
+}
+
+/// Queries from one sequence, keys and values from another: what T5's decoder asks its encoder with.
+pub struct CrossAttention {
+    /// C → H·D.
+    pub c_q: Linear,
+    /// C → 2·G·D, rows k | v.
+    pub c_kv: Linear,
+    /// H·D → C.
+    pub c_proj: Linear,
+    pub(crate) config: AttentionConfig,
+}
+modules!(CrossAttention { c_q, c_kv, c_proj });
+
+impl CrossAttention {
+    /// Positions play no part here: both sequences carry their own.
+    pub fn new(config: AttentionConfig, rng: &mut Rng) -> CrossAttention {
+        let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        let config = AttentionConfig { positions: PositionKind::None, ..config };
+        CrossAttention {
+            c_q: Linear::new(config.width, q, config.bias, config.std.0, rng),
+            c_kv: Linear::new(config.width, 2 * kv, config.bias, config.std.0, rng),
+            c_proj: Linear::new(q, config.width, config.bias, config.std.1, rng),
+            config,
+        }
+    }
+
+    /// x (B, Tq, C), memory (B, Tk, C) → (B, Tq, C). `mask` says which of the memory is padding.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, memory: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
+        let c = &self.config;
+        let (q, kv) = (self.c_q.forward(x, pass), self.c_kv.forward(memory, pass));
+        let width = c.kv_heads * c.head_dim;
+        let (k, v) = (ops::slice(&kv, 2, 0, width), ops::slice(&kv, 2, width, width));
+        let y = ops::attention(&q, &k, &v, c.op(mask, pass));
+        let y = self.c_proj.forward(&y, pass);
+        pass.dropout(&y, c.dropout)
+    }
+}

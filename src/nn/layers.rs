@@ -1,0 +1,107 @@
+//! Layers made of one op and its parameters.
+
+use super::{Param, Pass, modules};
+use motamot_kernels::rng::{Rng, fill_normal};
+use motamot_tensor::{Buf, Shape, Tensor, ops};
+use serde::{Deserialize, Serialize};
+
+fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
+    let shape = shape.into();
+    let mut data = Buf::stale(shape.count());
+    fill_normal(rng, 0.0, std, &mut data);
+    Param::new(data, shape)
+}
+
+fn constant(value: f32, len: usize) -> Param {
+    Param::new(Buf::full(len, value), [len])
+}
+
+/// y = x·W + b, W (inputs, outputs).
+pub struct Linear {
+    /// (inputs, outputs), as GPT-2's Conv1D; torch.nn.Linear stores the transpose.
+    pub weight: Param,
+    /// (outputs).
+    pub bias: Option<Param>,
+}
+modules!(Linear { weight, bias });
+
+impl Linear {
+    /// Weights from N(0, std²), bias 0.
+    pub fn new(inputs: usize, outputs: usize, bias: bool, std: f32, rng: &mut Rng) -> Linear {
+        Linear { weight: normal(rng, std, [inputs, outputs]), bias: bias.then(|| constant(0.0, outputs)) }
+    }
+
+    /// (.., inputs) → (.., outputs).
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let bias = self.bias.as_ref().map(|b| pass.param(b));
+        ops::linear(x, &pass.param(&self.weight), bias.as_ref())
+    }
+}
+
+/// A table of rows, (V, C).
+pub struct Embedding {
+    /// (V, C).
+    pub weight: Param,
+}
+modules!(Embedding { weight });
+
+impl Embedding {
+    /// Rows from N(0, std²).
+    pub fn new(rows: usize, width: usize, std: f32, rng: &mut Rng) -> Embedding {
+        Embedding { weight: normal(rng, std, [rows, width]) }
+    }
+
+    /// Ids in `shape` → (shape.., C).
+    #[track_caller]
+    pub fn forward(&self, ids: &[u32], shape: impl Into<Shape>, pass: &Pass) -> Tensor {
+        ops::embedding(&pass.param(&self.weight), ids, shape)
+    }
+
+    /// The table as an output head: (.., C) → (.., V), x·tableᵀ.
+    #[track_caller]
+    pub fn logits(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        ops::matmul_nt(x, &pass.param(&self.weight))
+    }
+}
+
+/// Which normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormKind {
+    /// Mean 0, variance 1: [`ops::layer_norm`].
+    Layer,
+    /// Root mean square 1: [`ops::rms_norm`].
+    Rms,
+}
+
+/// LayerNorm or RMSNorm over the last axis.
+pub struct Norm {
+    /// (C), from 1.
+    pub weight: Param,
+    /// (C), from 0; LayerNorm only.
+    pub bias: Option<Param>,
+    /// Which of the two.
+    pub kind: NormKind,
+    /// ε under the root.
+    pub eps: f32,
+}
+modules!(Norm { weight, bias });
+
+impl Norm {
+    /// Weight 1 and, where a LayerNorm wants one, bias 0.
+    pub fn new(kind: NormKind, width: usize, bias: bool, eps: f32) -> Norm {
+        let bias = (bias && kind == NormKind::Layer).then(|| constant(0.0, width));
+        Norm { weight: constant(1.0, width), bias, kind, eps }
+    }
+
+    /// (.., C) → (.., C).
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let weight = pass.param(&self.weight);
+        match self.kind {
+            NormKind::Layer => ops::layer_norm(x, &weight, self.bias.as_ref().map(|b| pass.param(b)).as_ref(), self.eps),
+            NormKind::Rms => ops::rms_norm(x, &weight, self.eps),
+        }
+    }
+}

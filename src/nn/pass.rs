@@ -1,0 +1,74 @@
+//! One pass over a model: training, evaluation or decoding, with the same `forward`.
+
+use super::{KvCache, Param};
+use motamot_kernels::rng::Rng;
+use motamot_tensor::{Tensor, ops};
+
+/// What a `forward` has to know besides its input.
+pub struct Pass<'a> {
+    mode: Mode<'a>,
+}
+
+enum Mode<'a> {
+    Train(&'a mut Rng),
+    Eval,
+    Decode(&'a mut KvCache),
+}
+
+impl<'a> Pass<'a> {
+    /// Ops are recorded and dropout is on; its randomness comes from `rng`.
+    pub fn train(rng: &'a mut Rng) -> Pass<'a> {
+        Pass { mode: Mode::Train(rng) }
+    }
+
+    /// Nothing is recorded, nothing is dropped.
+    pub fn eval() -> Pass<'static> {
+        Pass { mode: Mode::Eval }
+    }
+
+    /// As [`Pass::eval`], for the tokens that follow those in `cache`, whose keys and values are kept there.
+    pub fn decode(cache: &'a mut KvCache) -> Pass<'a> {
+        Pass { mode: Mode::Decode(cache) }
+    }
+
+    /// The parameter as a tensor; tracked while training, if it is trainable.
+    pub fn param(&self, p: &Param) -> Tensor {
+        if p.is_trainable() && matches!(self.mode, Mode::Train(_)) {
+            Tensor::parameter(p.id(), p.shared(), p.shape())
+        } else {
+            Tensor::shared(p.shared(), p.shape())
+        }
+    }
+
+    /// [`ops::dropout`] while training, `x` itself otherwise.
+    pub fn dropout(&mut self, x: &Tensor, p: f32) -> Tensor {
+        match self.dropout_key(p) {
+            Some((p, key)) => ops::dropout(x, p, key),
+            None => x.clone(),
+        }
+    }
+
+    /// For an op that drops by itself: the probability and a fresh key, or `None` outside training.
+    pub fn dropout_key(&mut self, p: f32) -> Option<(f32, (u64, u64))> {
+        match &mut self.mode {
+            Mode::Train(rng) if p > 0.0 => Some((p, (rng.next_u64(), 0))),
+            _ => None,
+        }
+    }
+
+    /// How many tokens stand before the ones of this pass.
+    pub fn position(&self) -> usize {
+        match &self.mode {
+            Mode::Decode(cache) => cache.len(),
+            _ => 0,
+        }
+    }
+
+    /// The cache, while decoding.
+    pub fn cache(&mut self) -> Option<&mut KvCache> {
+        match &mut self.mode {
+            Mode::Decode(cache) => Some(cache),
+            _ => None,
+        }
+    }
+}
