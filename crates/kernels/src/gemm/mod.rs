@@ -3,9 +3,9 @@
 //! Every element of C is one chain of fused multiply-adds over k, in order, from its starting value: the same bits
 //! whatever the instruction set, the blocking and the number of threads.
 //!
-//! Three drivers share the work: [`driver::packed`] for large products (B is packed into panels by all threads, tiles
+//! Four drivers share the work: [`driver::packed`] for large products (B is packed into panels by all threads, tiles
 //! of C are handed out), [`small::panels`] for few rows (each panel of B is used where it is, or packed on the spot if
-//! it is stored transposed) and [`small::rows`] for one to four rows over rows of B, which only has to read B once.
+//! it is stored transposed), [`small::rows`] and [`small::dots`] for one to four rows, which only have to read B once.
 
 mod driver;
 pub(crate) mod micro;
@@ -67,7 +67,9 @@ pub fn gemm(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], 
     let product = Product { layout, m, n, k, a, b, c: SharedMut::new(c), init };
     if m <= small::ROWS && layout == Layout::NN {
         small::rows(&product);
-    } else if m <= small::PANEL_ROWS {
+    } else if m <= small::ROWS && layout == Layout::NT && kernel.has_dots() {
+        small::dots(kernel, &product);
+    } else if small::panels_win(kernel, &product) {
         small::panels(kernel, &product);
     } else {
         driver::packed(kernel, &product);
