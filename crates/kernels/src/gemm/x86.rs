@@ -155,6 +155,7 @@ unsafe fn avx512_dot_rows<const R: usize>(t: &Block) {
                 if depth == 16 && cols == 16 {
                     for q in 0..16 {
                         square[q] = _mm512_loadu_ps(b.add(q * t.b_k + p));
+                        prefetch(b.wrapping_add((q + 16) * t.b_k + p), 1);
                     }
                     transpose16(&mut square);
                     for q in 0..16 {
@@ -207,6 +208,7 @@ unsafe fn avx2_dot_rows<const R: usize>(t: &Block) {
                 let mut square = [_mm256_setzero_ps(); 8];
                 for q in 0..8 {
                     square[q] = _mm256_loadu_ps(b.add(q * t.b_k + p));
+                    prefetch(b.wrapping_add((q + 8) * t.b_k + p), 1);
                 }
                 transpose8(&mut square);
                 for q in 0..8 {
