@@ -5,7 +5,7 @@
 //!
 //! Four drivers share the work: [`driver::packed`] for large products (B is packed into panels by all threads, tiles
 //! of C are handed out), [`small::panels`] for few rows (each panel of B is used where it is, or packed on the spot if
-//! it is stored transposed), [`small::rows`] and [`small::dots`] for one to four rows, which only have to read B once.
+//! it is stored transposed), [`small::rows`] and [`small::dots`] for one to four rows, which have little to do but to read B once.
 
 mod driver;
 pub(crate) mod micro;
@@ -65,9 +65,9 @@ pub fn gemm(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], 
     }
     let kernel = Kernel::current();
     let product = Product { layout, m, n, k, a, b, c: SharedMut::new(c), init };
-    if m <= small::ROWS && layout == Layout::NN {
+    if m <= small::NN_ROWS && layout == Layout::NN {
         small::rows(&product);
-    } else if m <= small::ROWS && layout == Layout::NT && kernel.has_dots() {
+    } else if m <= small::NT_ROWS && layout == Layout::NT && kernel.has_dots() {
         small::dots(kernel, &product);
     } else if small::panels_win(kernel, &product) {
         small::panels(kernel, &product);

@@ -6,8 +6,10 @@ use crate::isa::vectorise;
 use crate::parallel;
 use std::cell::RefCell;
 
-/// Up to this many rows [`rows`] and [`dots`] are faster than [`panels`].
-pub(super) const ROWS: usize = 4;
+/// Up to this many rows [`rows`] is faster than [`panels`].
+pub(super) const NN_ROWS: usize = 2;
+/// Up to this many rows [`dots`] is faster than [`panels`], and possible.
+pub(super) const NT_ROWS: usize = 4;
 
 /// Is [`panels`] faster than packing B for all threads? As long as A stays in the second-level cache, if there are
 /// enough panels for all.
@@ -17,7 +19,7 @@ pub(super) fn panels_win(kernel: &Kernel, g: &Product) -> bool {
     g.m <= if busy { rows } else { 36 }
 }
 
-/// B·row for up to [`ROWS`] rows where the rows of B are contiguous (NN): B streams by once, C stays in cache.
+/// Up to [`NN_ROWS`] rows where the rows of B are contiguous (NN): B streams by once, C stays in cache.
 pub(super) fn rows(g: &Product) {
     let (m, n, k) = (g.m, g.n, g.k);
     let chunk = if g.is_large() { (n.div_ceil(parallel::threads())).next_multiple_of(64) } else { n };
@@ -43,7 +45,7 @@ pub(super) fn rows(g: &Product) {
     });
 }
 
-/// Up to [`ROWS`] rows where B is stored transposed: its rows are transposed on the way through the registers.
+/// Up to [`NT_ROWS`] rows where B is stored transposed: its rows are transposed on the way through the registers.
 pub(super) fn dots(kernel: &Kernel, g: &Product) {
     let (m, n, k) = (g.m, g.n, g.k);
     let chunk = if g.is_large() { n.div_ceil(4 * parallel::threads()).next_multiple_of(16) } else { n };
