@@ -54,6 +54,9 @@ unsafe fn avx512_rows<const R: usize>(t: &Block) {
         for _ in 0..t.k {
             let b0 = _mm512_maskz_loadu_ps(m0, b);
             let b1 = _mm512_maskz_loadu_ps(m1, b.wrapping_add(16));
+            if R <= 8 {
+                prefetch(b.wrapping_add(8 * t.b_k), 32);
+            }
             for i in 0..R {
                 let x = _mm512_set1_ps(*a.add(i * t.a_row));
                 sums[i][0] = _mm512_fmadd_ps(x, b0, sums[i][0]);
