@@ -196,14 +196,23 @@ fn pack_b(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, part: usize, p
 /// Copies what there is and fills the rest with zeros. Whole rows have a width known to the compiler: no `memcpy` call.
 #[inline]
 fn copy_padded(src: &[f32], dst: &mut [f32]) {
-    if let (Some(src), Some(dst)) = (src.as_array::<32>(), dst.as_mut_array::<32>()) {
-        *dst = *src;
-    } else if let (Some(src), Some(dst)) = (src.as_array::<16>(), dst.as_mut_array::<16>()) {
-        *dst = *src;
-    } else {
-        let (head, tail) = dst.split_at_mut(src.len());
-        head.copy_from_slice(src);
-        tail.fill(0.0);
+    if copy_whole::<32>(src, dst) || copy_whole::<16>(src, dst) || copy_whole::<8>(src, dst) {
+        return;
+    }
+    let (head, tail) = dst.split_at_mut(src.len());
+    head.copy_from_slice(src);
+    tail.fill(0.0);
+}
+
+/// Copies if both have `N` elements.
+#[inline(always)]
+fn copy_whole<const N: usize>(src: &[f32], dst: &mut [f32]) -> bool {
+    match (src.as_array::<N>(), dst.as_mut_array::<N>()) {
+        (Some(src), Some(dst)) => {
+            *dst = *src;
+            true
+        }
+        _ => false,
     }
 }
 
@@ -258,11 +267,7 @@ fn pack_a(width: usize, g: &Product, rows: Range<usize>, steps: Range<usize>, ds
         prefetch(row.as_ptr().wrapping_add(AHEAD * g.m), row.len());
         for (panel, src) in row.chunks(width).enumerate() {
             let dst = &mut dst[(panel * depth + q) * width..][..width];
-            if let (Some(src), Some(dst)) = (src.as_array::<12>(), dst.as_mut_array::<12>()) {
-                *dst = *src;
-            } else if let (Some(src), Some(dst)) = (src.as_array::<6>(), dst.as_mut_array::<6>()) {
-                *dst = *src;
-            } else {
+            if !(copy_whole::<12>(src, dst) || copy_whole::<6>(src, dst) || copy_whole::<8>(src, dst)) {
                 dst[..src.len()].copy_from_slice(src);
             }
         }

@@ -3,7 +3,7 @@
 //! A [`Kernel`] is the block product of one instruction set with the two ways of packing what it reads. The drivers of
 //! [`super`] are written once over it; attention uses it for its own small products.
 
-use crate::isa::{self, Isa};
+use crate::isa;
 
 /// What the chain of each element of a block starts from; `Row` points at the bias of the block's first column.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +65,9 @@ impl Kernel {
     pub(crate) fn current() -> &'static Kernel {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => &super::x86::AVX512,
+            isa::Isa::Avx512 => &super::x86::AVX512,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => &super::x86::AVX2,
+            isa::Isa::Avx2 => &super::x86::AVX2,
             _ => &PORTABLE,
         }
     }

@@ -55,6 +55,7 @@ unsafe fn avx512_rows<const R: usize>(t: &Block) {
             let b0 = _mm512_maskz_loadu_ps(m0, b);
             let b1 = _mm512_maskz_loadu_ps(m1, b.wrapping_add(16));
             if R <= 8 {
+                // With few rows B comes from far away, and the hardware does not foresee rows that are far apart.
                 prefetch(b.wrapping_add(8 * t.b_k), 32);
             }
             for i in 0..R {
@@ -314,6 +315,9 @@ unsafe fn avx2_rows<const R: usize>(
         let (mut a, mut b) = (t.a, t.b);
         for _ in 0..t.k {
             let [b0, b1] = load(b);
+            if R <= 4 {
+                prefetch(b.wrapping_add(8 * t.b_k), 16);
+            }
             for i in 0..R {
                 let x = _mm256_broadcast_ss(&*a.add(i * t.a_row));
                 sums[i][0] = _mm256_fmadd_ps(x, b0, sums[i][0]);
