@@ -20,8 +20,10 @@ const TILE_ROWS: usize = 72;
 const TILE_COLS: usize = 1536;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
 const DEPTH: usize = 384;
-/// Elements of B in a slab, about.
+/// Elements of B in a slab, about; and at most (but for more than 128 Ki columns), so that packing a large vocabulary's
+/// matrix does not take a second one's memory.
 const SLAB: usize = 1 << 19;
+const MAX_SLAB: usize = 1 << 22;
 /// Elements of B that one chunk packs, about.
 const PACK: usize = 1 << 15;
 /// How many rows ahead packing asks for.
@@ -60,7 +62,7 @@ impl Plan {
         let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
 
         let even = |parts: usize| k.div_ceil(parts).next_multiple_of(8);
-        let depth = even(k.div_ceil(DEPTH));
+        let depth = even(k.div_ceil(DEPTH.min((MAX_SLAB / n).max(32))));
         let slab = (SLAB / n / depth).max(1) * depth;
         let panels = n.div_ceil(kernel.cols);
         // Reading whole rows, where B has them, is several times as fast as reading the rows of one panel.

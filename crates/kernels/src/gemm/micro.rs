@@ -1,7 +1,11 @@
 //! The innermost product: a small block of C that stays in registers while k runs.
 //!
-//! A [`Kernel`] is the block product of one instruction set with the two ways of packing what it reads. The drivers of
-//! [`super`] are written once over it; attention uses it for its own small products.
+//! A [`Kernel`] is the block product of one instruction set with the packing of what it reads. The drivers of [`super`]
+//! are written once over it; attention uses it for its own small products. A product S = Q·Kᵀ of some rows goes
+//! through the columns of S by [`Kernel::cols`], packs each panel with [`Kernel::pack_transposed`] (once for all rows),
+//! and through the rows by [`Kernel::rows`], calling [`Kernel::block`] with `b_k` = [`Kernel::cols`]. For O = P·V the
+//! rows of V already are what a panel is: `b` points at column j of V and `b_k` is the distance between its rows.
+//! A transposed product Pᵀ·dO only swaps `a_row` and `a_k`. Longer sums continue with [`Start::Load`].
 
 use crate::isa;
 
