@@ -3,9 +3,9 @@
 //! Every element of C is one chain of fused multiply-adds over k, in order, from its starting value: the same bits
 //! whatever the instruction set, the blocking and the number of threads.
 //!
-//! Four drivers share the work: [`driver::packed`] for large products (B is packed into panels by all threads, tiles
-//! of C are handed out), [`small::panels`] for few rows (each panel of B is used where it is, or packed on the spot if
-//! it is stored transposed), [`small::rows`] and [`small::dots`] for one to four rows, which have little to do but to read B once.
+//! Four drivers share the work: `driver::packed` for large products (B is packed into panels by all threads, tiles
+//! of C are handed out), `small::panels` for few rows (each panel of B is used where it is, or packed on the spot if
+//! it is stored transposed), `small::rows` and `small::dots` for one to four rows, which have little to do but to read B once.
 
 mod driver;
 pub(crate) mod micro;
