@@ -3,9 +3,10 @@
 //! Every element of C is one chain of fused multiply-adds over k, in order, from its starting value: the same bits
 //! whatever the instruction set, the blocking and the number of threads.
 //!
-//! Four drivers share the work: `driver::packed` for large products (B is packed into panels by all threads, tiles
-//! of C are handed out), `small::panels` for few rows (each panel of B is used where it is, or packed on the spot if
-//! it is stored transposed), `small::rows` and `small::dots` for one to four rows, which have little to do but to read B once.
+//! Four drivers share the work. `driver::packed` does large products: B is packed into panels by all threads, tiles of
+//! C are handed out. `small::panels` does up to a few hundred rows: each panel of B is used where it is, or packed on
+//! the spot if it is stored transposed. `small::rows` and `small::dots` do one to four rows, which have little to do
+//! but to read B once. A product with other precision inside (bf16 tiles) would stand beside them.
 
 mod driver;
 pub(crate) mod micro;
