@@ -5,7 +5,7 @@
 
 use super::dropout::{KEYS_PER_BLOCK, Keep};
 use crate::isa::vectorise;
-use crate::math::exp;
+use crate::math::{exp, ln};
 
 /// Queries of a block.
 pub(super) const QUERIES: usize = 32;
@@ -35,6 +35,57 @@ vectorise! {
     pub(super) fn scaled(x: &[f32], factor: f32, y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = x * factor;
+        }
+    }
+
+    /// y = x, or y += x
+    pub(super) fn put(x: &[f32], accumulate: bool, y: &mut [f32]) {
+        if accumulate {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y += x;
+            }
+        } else {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = *x;
+            }
+        }
+    }
+
+    /// Row t of `dst`, dense, is `width` elements of `src` from `t·stride` on.
+    pub(super) fn copy_rows(src: &[f32], stride: usize, width: usize, dst: &mut [f32]) {
+        for (t, row) in dst.chunks_exact_mut(width).enumerate() {
+            let from = &src[t * stride..][..width];
+            let (blocks, tail) = row.as_chunks_mut::<16>();
+            let (from_blocks, from_tail) = from.as_chunks::<16>();
+            for (y, x) in blocks.iter_mut().zip(from_blocks) {
+                *y = *x;
+            }
+            for (y, x) in tail.iter_mut().zip(from_tail) {
+                *y = *x;
+            }
+        }
+    }
+
+    /// Σ x in four chains, elements ≡ 0, 1, 2, 3 (mod 4): the sum of a block in [`soften`], for one query.
+    pub(super) fn sum_by_fours(x: &[f32]) -> f32 {
+        let mut sums = [0.0f32; 4];
+        let (fours, last) = x.as_chunks::<4>();
+        for four in fours {
+            for n in 0..4 {
+                sums[n] += four[n];
+            }
+        }
+        for (sum, x) in sums.iter_mut().zip(last) {
+            *sum += x;
+        }
+        (sums[0] + sums[2]) + (sums[1] + sums[3])
+    }
+
+    /// The end of a softmax: log-sum-exp (−∞ if no key was seen) and 1/Σ.
+    pub(super) fn finish(run: &Running, lse: &mut Lanes, inverse: &mut Lanes) {
+        for l in 0..QUERIES {
+            lse[l] = run.max[l] + ln(run.sum[l]);
+            inverse[l] = 1.0 / run.sum[l];
         }
     }
 
@@ -74,7 +125,9 @@ vectorise! {
         for (j, s) in scores.iter_mut().enumerate() {
             let j = first + j as u32;
             for l in 0..QUERIES {
-                s[l] = if j < limit[l] { s[l] } else { f32::NEG_INFINITY };
+                // By bits: as a choice between "store" and "leave" it would not become vector code.
+                let seen = if j < limit[l] { u32::MAX } else { 0 };
+                s[l] = f32::from_bits(s[l].to_bits() & seen | f32::NEG_INFINITY.to_bits() & !seen);
             }
         }
     }

@@ -84,6 +84,12 @@ impl Src<'_> {
         self.row(b, t, h).as_ptr()
     }
 
+    /// The buffer from row t of sequence b, head h on.
+    pub fn tail(&self, b: usize, t: usize, h: usize) -> &[f32] {
+        let v = &self.view;
+        &v.data[v.offset + b * v.batch_stride + t * v.row_stride + h * self.head_dim..]
+    }
+
     /// From one row to the next.
     pub fn stride(&self) -> usize {
         self.view.row_stride
@@ -184,13 +190,7 @@ impl<'a> Dst<'a> {
     pub unsafe fn put(&self, b: usize, t: usize, h: usize, values: &[f32]) {
         // SAFETY: the caller's promise.
         let row = unsafe { self.row(b, t, h) };
-        if self.accumulate {
-            for (y, x) in row.iter_mut().zip(values) {
-                *y += x;
-            }
-        } else {
-            row.copy_from_slice(&values[..row.len()]);
-        }
+        super::lanes::put(values, self.accumulate, row);
     }
 }
 

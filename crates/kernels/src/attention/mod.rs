@@ -12,6 +12,7 @@
 mod dropout;
 mod lanes;
 mod memory;
+mod row;
 pub mod simple;
 mod tiled;
 

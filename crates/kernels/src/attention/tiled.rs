@@ -13,12 +13,14 @@ use super::memory::Shared;
 use super::*;
 use crate::buffer::AlignedBuf;
 use crate::gemm::micro::{Block, Kernel, Start};
-use crate::math::ln;
 use crate::parallel::for_each_chunk;
 use std::cell::RefCell;
 
 /// Keys of a block: 32·128 scores are 16 KiB, so that two such blocks and their operands stay in the first-level cache.
-const KEYS: usize = 128;
+pub(super) const KEYS: usize = 128;
+
+/// Up to this many queries are computed row by row, see [`super::row`].
+const FEW: usize = 2;
 
 /// From this many queries on, K and V are first copied to dense rows.
 const COPY_FROM: usize = 16;
@@ -211,8 +213,8 @@ fn scatter(
 
 /// Copies the rows of one head that are seen at all to dense rows.
 fn copy_head(src: &Src, (b, h): (usize, usize), rows: usize, head_dim: usize, dst: &mut [f32]) {
-    for (t, row) in dst[..rows * head_dim].chunks_exact_mut(head_dim).enumerate() {
-        row.copy_from_slice(src.row(b, t, h));
+    if rows > 0 {
+        lanes::copy_rows(src.tail(b, 0, h), src.stride(), head_dim, &mut dst[..rows * head_dim]);
     }
 }
 
@@ -245,6 +247,21 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
         // SAFETY: this chunk alone holds (b, h).
         let lse = unsafe { lse.part(chunk * queries, queries) };
         let seen = call.visible(b, queries - 1);
+        if queries <= FEW {
+            with_scratch(row::scratch(head_dim), |scratch| {
+                for (i, lse) in lse.iter_mut().enumerate() {
+                    // SAFETY: this chunk alone writes (b, ·, h).
+                    let out = unsafe { out.row(b, i, h) };
+                    if call.visible(b, i) == 0 {
+                        out.fill(0.0);
+                        *lse = f32::NEG_INFINITY;
+                    } else {
+                        *lse = row::forward(kernel, call, (b, h), i, scratch, out);
+                    }
+                }
+            });
+            return;
+        }
         let copied = if queries >= COPY_FROM { seen * head_dim } else { 0 };
         with_scratch(2 * KEYS * QUERIES + 2 * QUERIES * head_dim + 2 * copied, |mut rest| {
             let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
@@ -295,17 +312,18 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                     // SAFETY: as above.
                     unsafe { gather(kernel, &queries, head_dim, (s, j), v, o, start) };
                 }
+                let (mut log_sums, mut inverse) = ([0.0; QUERIES], [0.0; QUERIES]);
+                lanes::finish(&run, &mut log_sums, &mut inverse);
                 for (l, o) in o.chunks_exact(head_dim).take(queries.count).enumerate() {
                     // SAFETY: this chunk alone writes (b, ·, h).
                     let row = unsafe { out.row(b, first + l, h) };
                     if queries.limit[l] == 0 {
                         row.fill(0.0);
-                        lse[first + l] = f32::NEG_INFINITY;
                     } else {
-                        lanes::scaled(o, 1.0 / run.sum[l], row);
-                        lse[first + l] = run.max[l] + ln(run.sum[l]);
+                        lanes::scaled(o, inverse[l], row);
                     }
                 }
+                lse[first..][..queries.count].copy_from_slice(&log_sums[..queries.count]);
             }
         });
     });
@@ -336,7 +354,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                     for l in 0..queries.count {
                         let (i, at) = (first + l, l * head_dim);
                         let row = saved.d_out.row(b, i, h);
-                        d_out[at..at + head_dim].copy_from_slice(row);
+                        lanes::put(row, false, &mut d_out[at..at + head_dim]);
                         lanes::scaled(call.q.row(b, i, h), call.opts.scale, &mut q[at..at + head_dim]);
                         if queries.limit[l] > 0 {
                             delta[l] = lanes::dot(row, saved.out.row(b, i, h));
