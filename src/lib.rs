@@ -12,9 +12,9 @@ pub mod embeddings;
 pub mod transformer;
 
 pub mod model;
-pub mod training;
 
 pub mod data;
 pub mod generation;
+pub mod training;
 
 pub mod cli;

@@ -4,10 +4,15 @@ pub mod baseline;
 pub mod bench;
 pub mod chat;
 pub mod data;
+pub mod eval;
 pub mod generate;
+pub mod info;
+pub mod load;
 pub mod model_dir;
 pub mod output;
 pub mod sampling;
+pub mod tokenizer;
+pub mod train;
 
 use crate::utils::{Error, Result};
 use clap::{Parser, Subcommand};
@@ -23,10 +28,14 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Train(train::TrainArgs),
     Generate(generate::GenerateArgs),
     Chat(chat::ChatArgs),
+    Eval(eval::EvalArgs),
+    Tokenizer(tokenizer::TokenizerArgs),
     Baseline(baseline::BaselineArgs),
     Data(data::DataArgs),
+    Info(info::InfoArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -54,12 +63,23 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Generate(_) => todo!(),
-        Command::Chat(_) => todo!(),
-        Command::Baseline(_) => todo!(),
+        Command::Train(args) => train::run(&args),
+        Command::Generate(args) => generate::run(&args, load::model),
+        Command::Chat(args) => chat::run(&args, load::chat_model),
+        Command::Eval(args) => eval::run(&args),
+        Command::Tokenizer(args) => tokenizer::run(args),
+        Command::Baseline(args) => baseline::run(args, encoder),
         Command::Data(args) => data::run(args),
+        Command::Info(args) => info::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
+}
+
+/// The tokenizer that `baseline --tokenizer` names, a file or a model's folder.
+fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
+    let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { crate::tokenizer::Tokenizer::load(path)? };
+    let vocab = tokenizer.vocab_size();
+    Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
 }
 
 /// `--threads N`.

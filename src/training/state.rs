@@ -176,3 +176,12 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
     })?;
     Ok(Some(target))
 }
+
+/// Which text the run in a folder learned from: its `--data`, `None` for the embedded corpus or a folder without a run.
+pub fn text_path(dir: &Path) -> Result<Option<PathBuf>> {
+    let folder = Folder::open(dir)?;
+    if !folder.has(TRAINING) {
+        return Ok(None);
+    }
+    Ok(folder.json::<TrainingFile>(TRAINING)?.text.path)
+}
