@@ -3,12 +3,14 @@
 mod config;
 pub mod curve;
 mod evaluate;
+mod metrics;
 mod optimizer;
 mod schedule;
 mod trainer;
 
 pub use config::{RunConfig, TokenizerChoice, TrainConfig};
 pub use evaluate::{Evaluation, evaluate};
+pub use metrics::{Metrics, MetricsFile};
 pub use optimizer::{AdamW, AdamWConfig, grad_norm};
 pub use schedule::{Decay, Schedule};
 pub use trainer::{Progress, StepReport, Trainer};
