@@ -2,7 +2,25 @@
 
 use std::f64::consts::LN_2;
 
+use std::path::Path;
+
+use super::metrics::Metrics;
+use crate::utils::Result;
 use crate::utils::plot::{Chart, Series, number};
+
+/// Draws the curve of a run as `loss.svg` and `loss.png` in its folder; see [`loss_curve`].
+pub fn draw(dir: &Path, rows: &[Metrics], baselines: &[(String, f64)], bytes_per_token: f64) -> Result<()> {
+    let point = |row: &Metrics| Point {
+        step: row.step as u64,
+        train_loss: Some(f64::from(row.train_loss)),
+        val_bpb: row.val_bpb,
+    };
+    let points: Vec<Point> = rows.iter().map(point).collect();
+    let name = dir.file_name().map_or("loss".into(), |name| name.to_string_lossy());
+    let chart = loss_curve(&format!("{name}: training and validation loss"), &points, bytes_per_token, baselines);
+    chart.save_svg(&dir.join("loss.svg"))?;
+    chart.save_png(&dir.join("loss.png"))
+}
 
 /// What the curve needs of a line of `metrics.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +41,7 @@ pub fn loss_curve(title: &str, points: &[Point], bytes_per_token: f64, baselines
     let of = |value: fn(&Point) -> Option<f64>, per: f64| -> Vec<(f64, f64)> {
         points.iter().filter_map(|p| Some((p.step as f64, value(p)? / per))).filter(|p| p.1.is_finite()).collect()
     };
-    let train = of(|p| p.train_loss, LN_2 * bytes_per_token);
+    let train = thinned(of(|p| p.train_loss, LN_2 * bytes_per_token));
     let val = of(|p| p.val_bpb, 1.0);
     let mut chart = Chart::new(title, "step", "bits per byte (lower is better)");
     if let Some((low, high)) = range(&train, &val, baselines) {
@@ -58,6 +76,12 @@ fn range(train: &[(f64, f64)], val: &[(f64, f64)], baselines: &[(String, f64)]) 
     Some((low - free, high + free))
 }
 
+/// At most a thousand points, each the mean of its neighbours: more cannot be seen, and make a heavy file.
+fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let mean = |c: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| c.iter().map(of).sum::<f64>() / c.len() as f64;
+    points.chunks(points.len().div_ceil(1000).max(1)).map(|c| (mean(c, |p| p.0), mean(c, |p| p.1))).collect()
+}
+
 /// The average over about a fortieth of the curve around each point, and over less towards its ends: no lag.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let half = points.len() / 80 + 1;
@@ -89,6 +113,28 @@ mod tests {
         for text in ["training", "validation", "5-gram: 2.408", &best] {
             assert!(svg.contains(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_run_is_thinned_and_drawn_in_its_folder() {
+        let line: Vec<_> = (0..25_000).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
+        let thin = thinned(line);
+        assert!(thin.len() <= 1000 && thin.iter().all(|p| (p.1 - 2.0 * p.0).abs() < 1e-6));
+        let row = |step| Metrics {
+            step,
+            tokens: 0,
+            train_loss: 5.0,
+            val_loss: Some(5.0),
+            val_bpb: Some(2.4),
+            lr: 1e-3,
+            grad_norm: 1.0,
+            tokens_per_s: 1.0,
+            elapsed_s: 1.0,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        draw(dir.path(), &(1..5000).map(row).collect::<Vec<_>>(), &[], 3.0).unwrap();
+        assert!(std::fs::read_to_string(dir.path().join("loss.svg")).unwrap().contains("training and validation loss"));
+        assert!(dir.path().join("loss.png").is_file());
     }
 
     #[test]
