@@ -1,10 +1,12 @@
 //! `motamot tokenizer train|encode|decode|show`.
 
+use super::model_dir::model_dir;
+use crate::data::Corpus;
 use crate::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, TokenizerKind, WordPieceOptions};
 use crate::utils::{Error, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Train a tokenizer, turn text into ids and back, look inside.
@@ -38,7 +40,7 @@ enum KindArg {
 
 #[derive(Args, Debug)]
 struct TrainArgs {
-    /// Text file, or folder of .txt files
+    /// A text file or a folder of .txt files, all of which is learned from [default: the embedded Shakespeare]
     #[arg(long, value_name = "FILE|DIR")]
     data: Option<PathBuf>,
     /// Size of the vocabulary, special tokens included (bpe and wordpiece)
@@ -116,11 +118,9 @@ pub fn run(args: TokenizerArgs) -> Result<()> {
 }
 
 fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
-    let texts = read_data(args.data.as_deref())?;
-    let size: usize = texts.iter().map(Vec::len).sum();
-    if size == 0 {
-        return Err(Error::new("--data: there is no text to learn from"));
-    }
+    let corpus = Corpus::open(args.data.as_deref())?;
+    let texts: Vec<&[u8]> = corpus.documents.iter().map(|range| &corpus.bytes[range.clone()]).collect();
+    let size = corpus.bytes.len();
     let start = Instant::now();
     let tokenizer = match args.kind {
         KindArg::Bpe => {
@@ -265,35 +265,12 @@ fn open(source: &Source) -> Result<Tokenizer> {
     let path = match (&source.tokenizer, &source.model) {
         (Some(file), _) => file.clone(),
         (None, Some(dir)) => dir.join("tokenizer.json"),
-        (None, None) => {
-            // The place for a default: the tokenizer of the newest checkpoint.
-            return Err(Error::usage("no tokenizer is given").help("add --tokenizer FILE or --model DIR"));
-        }
+        (None, None) => model_dir(None)?.join("tokenizer.json"),
     };
     Tokenizer::load(path)
 }
 
-/// The texts to learn from: one file, or the .txt files of a folder in the order of their names.
-fn read_data(data: Option<&Path>) -> Result<Vec<Vec<u8>>> {
-    let Some(path) = data else {
-        // The place for a default: the embedded corpus.
-        return Err(Error::usage("no text is given").help("add --data FILE or --data DIR"));
-    };
-    let read = |path: &Path| std::fs::read(path).map_err(|e| Error::io("read", path, e));
-    if !path.is_dir() {
-        return Ok(vec![read(path)?]);
-    }
-    let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| file.is_file() && file.extension().is_some_and(|e| e == "txt"));
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::usage(format!("{}: no .txt file in this folder", path.display())));
-    }
-    files.iter().map(|file| read(file)).collect()
-}
-
-fn utf8(texts: &[Vec<u8>]) -> Result<Vec<&str>> {
+fn utf8<'a>(texts: &[&'a [u8]]) -> Result<Vec<&'a str>> {
     texts.iter().map(|text| utf8_of(text, "--data")).collect()
 }
 

@@ -1,7 +1,7 @@
 //! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
 
 use super::config::RunConfig;
-use super::curve::{Point, loss_curve};
+use super::curve::draw;
 use super::evaluate::{Evaluation, evaluate};
 use super::metrics::{Metrics, MetricsFile};
 use super::state::{self, Saved, TextId};
@@ -9,7 +9,6 @@ use super::trainer::Trainer;
 use crate::data::Prepared;
 use crate::model::checkpoint::SpecialIds;
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
-use crate::utils::fs::write_atomic;
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -212,18 +211,8 @@ impl Run {
 
     /// Draws `loss.svg` and `loss.png`.
     fn draw(&self) -> Result<()> {
-        let point = |row: &Metrics| Point {
-            step: row.step as u64,
-            train_loss: Some(f64::from(row.train_loss)),
-            val_bpb: row.val_bpb,
-        };
-        let points: Vec<Point> = self.metrics.rows().iter().map(point).collect();
         let bytes_per_token = self.data.train_bytes as f64 / self.data.train.len() as f64;
-        let name = self.dir.file_name().unwrap_or_default().to_string_lossy();
-        let title = format!("{name} on {}", self.data.name);
-        let chart = loss_curve(&title, &points, bytes_per_token, &self.bars);
-        write_atomic(&self.dir.join("loss.svg"), chart.to_svg()?.as_bytes())?;
-        chart.save_png(&self.dir.join("loss.png"))
+        draw(&self.dir, self.metrics.rows(), &self.bars, bytes_per_token)
     }
 }
 
