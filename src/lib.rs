@@ -7,3 +7,5 @@ pub mod tokenizer;
 
 pub mod data;
 pub mod generation;
+
+pub mod cli;

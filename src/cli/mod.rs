@@ -1,0 +1,3 @@
+//! One file per subcommand: parse, call the library, show.
+
+pub mod tokenizer;
