@@ -23,6 +23,16 @@ pub(super) struct Running {
     pub rescale: Lanes,
 }
 
+/// The sum of 16 lanes, as a tree.
+pub(super) fn join(mut sums: [f32; 16]) -> f32 {
+    for width in [8, 4, 2, 1] {
+        for l in 0..width {
+            sums[l] += sums[l + width];
+        }
+    }
+    sums[0]
+}
+
 vectorise! {
     /// x *= factor
     pub(super) fn scale(x: &mut [f32], factor: f32) {
@@ -40,12 +50,23 @@ vectorise! {
 
     /// y = x, or y += x
     pub(super) fn put(x: &[f32], accumulate: bool, y: &mut [f32]) {
+        let (ys, y_tail) = y.as_chunks_mut::<16>();
+        let (xs, x_tail) = x.as_chunks::<16>();
+        // Block by block, so that it does not become a call of memcpy: rows are short.
         if accumulate {
-            for (y, x) in y.iter_mut().zip(x) {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                for l in 0..16 {
+                    y[l] += x[l];
+                }
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
                 *y += x;
             }
         } else {
-            for (y, x) in y.iter_mut().zip(x) {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                *y = *x;
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
                 *y = *x;
             }
         }
@@ -89,8 +110,8 @@ vectorise! {
         }
     }
 
-    /// Σ a·b, 16 lanes.
-    pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    /// The 16 lanes of Σ a·b; [`join`] adds them up (apart from here, or the tree would shape the loop).
+    pub(super) fn dot_lanes(a: &[f32], b: &[f32]) -> [f32; 16] {
         let (a, a_tail) = a.as_chunks::<16>();
         let (b, b_tail) = b.as_chunks::<16>();
         let mut sums = [0.0f32; 16];
@@ -102,12 +123,7 @@ vectorise! {
         for (s, (a, b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
             *s = a.mul_add(*b, *s);
         }
-        for width in [8, 4, 2, 1] {
-            for l in 0..width {
-                sums[l] += sums[l + width];
-            }
-        }
-        sums[0]
+        sums
     }
 
     /// ALiBi: score −= slope·|position − j|, for keys j = first, first + 1, …

@@ -194,6 +194,42 @@ impl<'a> Dst<'a> {
     }
 }
 
+/// Asks for rows `rows` (those below `end`) of a head before they are needed: rows of a head lie far apart, and the
+/// hardware does not foresee them.
+#[inline(always)]
+fn prefetch(first: *const f32, stride: usize, width: usize, rows: std::ops::Range<usize>, end: usize) {
+    for t in rows.start..rows.end.min(end) {
+        for line in (0..width).step_by(16) {
+            let at = first.wrapping_add(t * stride + line);
+            // SAFETY: a prefetch never faults.
+            #[cfg(target_arch = "x86_64")]
+            unsafe {
+                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T1>(at.cast());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = at;
+        }
+    }
+}
+
+impl Src<'_> {
+    /// Asks for rows of sequence b, head h (of `end` rows) before they are needed.
+    pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
+        let v = &self.view;
+        let first = v.data.as_ptr().wrapping_add(v.offset + b * v.batch_stride + h * self.head_dim);
+        prefetch(first, v.row_stride, self.head_dim, rows, end);
+    }
+}
+
+impl Dst<'_> {
+    /// As [`Src::prefetch`], of rows that will be written.
+    pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
+        let first = self.data.wrapping_add(self.offset + b * self.batch_stride + h * self.head_dim);
+        prefetch(first, self.row_stride, self.head_dim, rows, end);
+    }
+}
+
 /// A dense slice that several threads write, each its own part.
 pub(super) struct Shared<'a>(*mut f32, usize, PhantomData<&'a mut [f32]>);
 

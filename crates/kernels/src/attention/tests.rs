@@ -1,4 +1,5 @@
 //! The judge against f64 and PyTorch, the fast version against the judge, and what must hold whatever the numbers.
+//! Long, because forward and backward of both versions run through the same cases.
 
 use super::*;
 use crate::{isa, parallel};
