@@ -123,10 +123,10 @@ fn what_is_saved_comes_back_bit_for_bit() {
     }
 }
 
-#[test]
-fn models_from_transformers_give_their_logits() {
+/// Loads each model in a folder, compares with the logits beside it, and again after saving it → how many there were.
+fn check_models(dir: &Path) -> usize {
     let mut seen = 0;
-    for entry in fs::read_dir(fixture("")).unwrap() {
+    for entry in fs::read_dir(dir).unwrap() {
         let dir = entry.unwrap().path();
         let gpt = load_model(&dir).unwrap_or_else(|e| panic!("{e}"));
         let expected: Value = serde_json::from_slice(&fs::read(dir.join("expected.json")).unwrap()).unwrap();
@@ -149,7 +149,20 @@ fn models_from_transformers_give_their_logits() {
         check(&load_model(out.path()).unwrap());
         seen += 1;
     }
-    assert_eq!(seen, 10);
+    seen
+}
+
+#[test]
+fn models_from_transformers_give_their_logits() {
+    assert_eq!(check_models(&fixture("")), 10);
+}
+
+/// The same for as many as one likes; see dev/golden/hf_models.py.
+#[test]
+#[ignore = "needs models made by a Python script"]
+fn random_models() {
+    let Some(dir) = std::env::var_os("MOTAMOT_MODELS") else { panic!("MOTAMOT_MODELS: the folder of the models") };
+    assert!(check_models(Path::new(&dir)) > 0);
 }
 
 #[test]
