@@ -341,6 +341,57 @@ fn an_index_may_only_name_files_beside_it() {
 }
 
 #[test]
+fn flipped_bytes_never_panic() {
+    let dir = copy("gpt2-default");
+    let mut refused = 0;
+    for file in [MODEL, "config.json"] {
+        let whole = fs::read(dir.path().join(file)).unwrap();
+        for i in (0..whole.len()).step_by(1 + whole.len() / 400) {
+            for flip in [0x01, 0x10, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[i] ^= flip;
+                fs::write(dir.path().join(file), &bytes).unwrap();
+                if let Err(error) = load_model(dir.path()) {
+                    assert_eq!(error.exit_code(), 1);
+                    assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        fs::write(dir.path().join(file), &whole).unwrap();
+    }
+    assert!(refused > 500, "{refused}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_and_a_read_only_folder_are_told_plainly() {
+    let mut full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let item = Item::slice("w", [4], &[0.0; 4]);
+    let error = write_tensors(&mut full, Path::new("out/model.safetensors"), vec![item], &[]).err().unwrap();
+    assert!(error.to_string().starts_with("cannot write out/model.safetensors: No space left"), "{error}");
+    let error = Save::begin("/proc/motamot").err().unwrap();
+    assert!(error.to_string().contains("/proc/motamot") && error.help_line().is_some(), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_followed_as_in_a_download_cache() {
+    let (cache, dir) = (copy("gpt2-default"), tempfile::tempdir().unwrap());
+    for file in ["config.json", MODEL] {
+        std::os::unix::fs::symlink(cache.path().join(file), dir.path().join(file)).unwrap();
+    }
+    let gpt = load_model(dir.path()).unwrap();
+    // Saving there replaces the links, and leaves alone what they point to.
+    let before = fs::read(cache.path().join(MODEL)).unwrap();
+    save_model(dir.path(), &random(gpt.config()), &SpecialIds::default()).unwrap();
+    assert_eq!(fs::read(cache.path().join(MODEL)).unwrap(), before);
+    fs::remove_file(dir.path().join(MODEL)).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join(MODEL)).unwrap();
+    assert!(why(dir.path()).contains("is not a file"));
+}
+
+#[test]
 fn a_diverged_model_does_not_replace_a_good_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut gpt = random(&configs()[0].0);
