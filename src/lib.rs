@@ -15,3 +15,6 @@ pub mod model;
 
 pub mod data;
 pub mod generation;
+pub mod training;
+
+pub mod cli;

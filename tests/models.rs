@@ -4,9 +4,10 @@ mod model_checks;
 
 use model_checks::{check_gradients, distance, overfit, some_ids, stir};
 use motamot::embeddings::PositionKind;
+use motamot::model::word2vec::{Example, Method, Vocabulary};
 use motamot::model::{
-    Bert, BertConfig, Example, GptConfig, Masking, Method, Rnn, RnnConfig, SpanCorruption, T5, T5Config, Vocabulary,
-    Word2Vec, Word2VecConfig, corrupt, mask_tokens, mean_loss, pad_rows,
+    Bert, BertConfig, GptConfig, Masking, Rnn, RnnConfig, SpanCorruption, T5, T5Config, Word2Vec, Word2VecConfig,
+    corrupt, mask_tokens, mean_loss, pad_rows,
 };
 use motamot::nn::{Module, NormKind, Pass};
 use motamot::transformer::{Activation, NormOrder};

@@ -1,1 +1,24 @@
-//! From logits to text: samplers, beam search, token streams.
+//! From logits to text: samplers, beam search, the decoding loop, token streams, chat.
+//!
+//! ```text
+//! text ──encode──▶ tokens ──Decoder (KV cache, window)──▶ logits ──Sampler──▶ token ──TokenStream──▶ text
+//!                     ▲                                                      │
+//!                     └──────────────────────────────────────────────────────┘
+//! ```
+//! Everything here asks only two things of the rest of the project: a [`CausalModel`] and a [`TextCodec`].
+
+mod beam;
+mod causal;
+pub mod chat;
+mod generate;
+mod gpt;
+mod sampler;
+mod stream;
+#[cfg(test)]
+pub(crate) mod toy;
+
+pub use beam::{BeamOptions, Hypothesis, beam_search};
+pub use causal::{Cache, CausalModel, TextCodec, special_tokens, start_tokens};
+pub use generate::{Decoder, FinishReason, Generated, Request, Sample, Stats, generate, generate_naive, window_start};
+pub use sampler::{Sampler, SamplingOptions, distribution};
+pub use stream::{TokenStream, decode};

@@ -3,16 +3,17 @@
 mod bert;
 mod config;
 mod gpt;
+pub mod ngram;
 mod rnn;
 mod t5;
-mod word2vec;
+pub mod word2vec;
 
 pub use bert::{Bert, BertConfig, Masking, mask_tokens};
 pub use config::{GptConfig, INIT_STD, PRESETS, Part, preset};
 pub use gpt::Gpt;
 pub use rnn::{Rnn, RnnConfig};
 pub use t5::{SpanCorruption, Stack, T5, T5Config, corrupt};
-pub use word2vec::{Example, Method, Vocabulary, Word2Vec, Word2VecConfig, words};
+pub use word2vec::{Word2Vec, Word2VecConfig};
 
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, IGNORE};

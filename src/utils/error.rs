@@ -27,8 +27,7 @@ impl Error {
 
     /// A failed file operation: "cannot {doing} {path}: {source}".
     pub fn io(doing: &str, path: impl AsRef<std::path::Path>, source: std::io::Error) -> Error {
-        Error::new(format!("cannot {doing} {}: {source}", path.as_ref().display()))
-            .caused_by(source)
+        Error::new(format!("cannot {doing} {}: {source}", path.as_ref().display())).caused_by(source)
     }
 
     /// What the user can do about it; shown on a line of its own, after "help:".

@@ -1,5 +1,7 @@
 //! What every floor may use: errors, files written whole or not at all, plots, formatting.
 
 mod error;
+pub mod fs;
+pub mod hash;
 
 pub use error::{Error, Result};

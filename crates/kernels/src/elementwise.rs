@@ -189,24 +189,12 @@ pub fn all_finite(x: &[f32]) -> bool {
 const MASK_GROUP: usize = 8 * LANES;
 
 vectorise! {
-    fn dropout_chunk<const ADD: bool>(
-        seed: u64, stream: u64, first_block: u64, threshold: u32, scale: f32, x: &[f32], y: &mut [f32]
-    ) {
-        let groups = x.chunks(MASK_GROUP).zip(y.chunks_mut(MASK_GROUP));
-        for (group, (x, y)) in groups.enumerate() {
-            let words = rng::lanes(seed, stream, first_block + (group * LANES) as u64);
-            let mut factor = [0.0f32; MASK_GROUP];
-            for w in 0..4 {
-                for l in 0..LANES {
-                    factor[2 * w * LANES + l] = if words[w][l] & 0xffff >= threshold { scale } else { 0.0 };
-                    factor[(2 * w + 1) * LANES + l] = if words[w][l] >> 16 >= threshold { scale } else { 0.0 };
-                }
-            }
-            for ((y, x), factor) in y.iter_mut().zip(x).zip(&factor) {
-                // Selected, not multiplied: a dropped infinity is 0.
-                let value = if *factor > 0.0 { x * factor } else { 0.0 };
-                *y = if ADD { *y + value } else { value };
-            }
+    fn mask_half<const HIGH: bool, const ADD: bool>(words: &[u32], threshold: u32, scale: f32, x: &[f32], y: &mut [f32]) {
+        for ((y, x), word) in y.iter_mut().zip(x).zip(words) {
+            let number = if HIGH { word >> 16 } else { word & 0xffff };
+            // Selected, not multiplied: a dropped infinity is 0.
+            let value = if number >= threshold { x * scale } else { 0.0 };
+            *y = if ADD { *y + value } else { value };
         }
     }
 }
@@ -222,11 +210,19 @@ fn dropout_into(name: &str, x: &[f32], p: f32, (seed, stream): (u64, u64), dst: 
     same_length(name, data.len(), &[x.len()]);
     let (threshold, scale) = ((p * 65536.0 + 0.5) as u32, 1.0 / (1.0 - p));
     parallel::chunks_mut(data, CHUNK, |i, y| {
-        let (block, x) = ((i * CHUNK / 8) as u64, &x[i * CHUNK..][..y.len()]);
-        if accumulate {
-            dropout_chunk::<true>(seed, stream, block, threshold, scale, x, y);
-        } else {
-            dropout_chunk::<false>(seed, stream, block, threshold, scale, x, y);
+        let x = &x[i * CHUNK..][..y.len()];
+        let mut words = [[0; LANES]; 4];
+        for (half, (x, y)) in x.chunks(MASK_GROUP / 2).zip(y.chunks_mut(MASK_GROUP / 2)).enumerate() {
+            if half % 2 == 0 {
+                rng::group(seed, stream, (i * CHUNK / 8 + half / 2 * LANES) as u64, &mut words);
+            }
+            let run = match (half % 2 == 1, accumulate) {
+                (false, false) => mask_half::<false, false>,
+                (false, true) => mask_half::<false, true>,
+                (true, false) => mask_half::<true, false>,
+                (true, true) => mask_half::<true, true>,
+            };
+            run(words.as_flattened(), threshold, scale, x, y);
         }
     });
 }
@@ -234,7 +230,7 @@ fn dropout_into(name: &str, x: &[f32], p: f32, (seed, stream): (u64, u64), dst: 
 /// y = x·keep/(1 − p), each element kept with probability 1 − p, p in [0, 1).
 ///
 /// Element e is kept if a 16-bit number of Philox stream `key` = (seed, stream) is at least p·2¹⁶ (so p is rounded to a
-/// multiple of 2⁻¹⁶): with e = 128·g + 32·w + 16·h + l, the half h (0: low) of word w of block 16·g + l.
+/// multiple of 2⁻¹⁶): with e = 128·g + 64·h + 16·w + l, the half h (0: low) of word w of block 16·g + l.
 #[track_caller]
 pub fn dropout(x: &[f32], p: f32, key: (u64, u64), y: &mut [f32]) {
     dropout_into("dropout", x, p, key, Grad { data: y, accumulate: false });
@@ -405,7 +401,7 @@ mod tests {
         let n = 300;
         let y = filled(n, |y| dropout(&vec![1.0; n], 0.25, (5, 9), y));
         for e in 0..n {
-            let (g, w, h, l) = (e / 128, e / 32 % 4, e / 16 % 2, e % 16);
+            let (g, h, w, l) = (e / 128, e / 64 % 2, e / 16 % 4, e % 16);
             let mut rng = Rng::from_state([5, 9, ((16 * g + l) * 4 + w) as u64]);
             let number = rng.next_u32() >> (16 * h) & 0xffff;
             assert_eq!(y[e] != 0.0, number >= 65536 / 4, "element {e}");

@@ -152,20 +152,33 @@ fn box_muller(a: u32, b: u32) -> (f32, f32) {
     (radius * cos, radius * sin)
 }
 
-/// Blocks `first`, …, `first + 15` of a stream, a lane each: word w of lane l stands in `[w][l]`.
-#[inline(always)]
-pub(crate) fn lanes(seed: u64, stream: u64, first: u64) -> [[u32; LANES]; 4] {
-    let (key, [s0, s1]) = (words(seed), words(stream));
-    let mut out = [[0; LANES]; 4];
-    // `first` is a multiple of 16, so the lanes only differ in the low word.
-    let [i0, i1] = words(first);
-    for l in 0..LANES {
-        let word = philox4x32(key, [i0 + l as u32, i1, s0, s1]);
-        for w in 0..4 {
-            out[w][l] = word[w];
+vectorise! {
+    /// Blocks `first`, …, `first + 15` of a stream, a lane each: word w of lane l goes to `[w][l]`.
+    ///
+    /// The loops over groups call this once a group: in one loop with them, LLVM would take a *group* for a lane, and
+    /// scatter.
+    pub(crate) fn group(seed: u64, stream: u64, first: u64, out: &mut [[u32; LANES]; 4]) {
+        // As `philox4x32`, in 64-bit lanes of which only the low half means something: what a 32 × 32-bit product wants.
+        const LOW: u64 = 0xffff_ffff;
+        let ([k0, k1], [s0, s1]) = (words(seed), words(stream));
+        for l in 0..LANES {
+            let (mut k0, mut k1) = (k0, k1);
+            let mut c = [first + l as u64, first >> 32, s0.into(), s1.into()];
+            for _ in 0..10 {
+                let (p0, p1) = ((c[0] & LOW) * 0xD251_1F53, (c[2] & LOW) * 0xCD9E_8D57);
+                c = [(p1 >> 32) ^ c[1] ^ u64::from(k0), p1, (p0 >> 32) ^ c[3] ^ u64::from(k1), p0];
+                k0 = k0.wrapping_add(0x9E37_79B9);
+                k1 = k1.wrapping_add(0xBB67_AE85);
+            }
+            for w in 0..4 {
+                out[w][l] = c[w] as u32;
+            }
         }
     }
-    out
+
+    fn draw_group<D: Draw>(draw: D, words: &[u32], out: &mut [f32]) {
+        draw.draw(words, out);
+    }
 }
 
 pub(crate) const LANES: usize = 16;
@@ -174,9 +187,9 @@ const GROUP: usize = 4 * LANES;
 /// Numbers per parallel chunk.
 const CHUNK: usize = 256 * GROUP;
 
-/// What a group of 16 blocks becomes; number w·16 + l of it comes from word w of block l.
+/// What the 64 words of a group become; word w of block l is number 16·w + l.
 trait Draw: Copy + Sync {
-    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4];
+    fn draw(self, words: &[u32], out: &mut [f32]);
 }
 
 #[derive(Clone, Copy)]
@@ -186,17 +199,16 @@ struct Normal {
 }
 
 impl Draw for Normal {
+    /// Words i and i + 32 become numbers i and i + 32.
     #[inline(always)]
-    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4] {
-        let mut out = [[0.0; LANES]; 4];
-        for pair in [0, 2] {
-            for l in 0..LANES {
-                let (a, b) = box_muller(words[pair][l], words[pair + 1][l]);
-                out[pair][l] = a.mul_add(self.std, self.mean);
-                out[pair + 1][l] = b.mul_add(self.std, self.mean);
-            }
+    fn draw(self, words: &[u32], out: &mut [f32]) {
+        let (a, b) = words.split_at(GROUP / 2);
+        let (x, y) = out.split_at_mut(GROUP / 2);
+        for (((x, y), a), b) in x.iter_mut().zip(y).zip(a).zip(b) {
+            let (cos, sin) = box_muller(*a, *b);
+            *x = cos.mul_add(self.std, self.mean);
+            *y = sin.mul_add(self.std, self.mean);
         }
-        out
     }
 }
 
@@ -208,29 +220,12 @@ struct Uniform {
 
 impl Draw for Uniform {
     #[inline(always)]
-    fn draw(self, words: [[u32; LANES]; 4]) -> [[f32; LANES]; 4] {
+    fn draw(self, words: &[u32], out: &mut [f32]) {
         // Rounding may reach `hi`, which is not in the range.
         let last = self.hi.next_down().max(self.lo);
-        let mut out = [[0.0; LANES]; 4];
-        for w in 0..4 {
-            for l in 0..LANES {
-                out[w][l] = unit(words[w][l]).mul_add(self.hi - self.lo, self.lo).min(last);
-            }
-        }
-        out
-    }
-}
-
-vectorise! {
-    fn fill_chunk<D: Draw>(draw: D, seed: u64, stream: u64, first: u64, out: &mut [f32]) {
-        for (group, out) in out.chunks_mut(GROUP).enumerate() {
-            let numbers = draw.draw(lanes(seed, stream, first + (group * LANES) as u64));
-            let numbers = numbers.as_flattened();
-            if out.len() == GROUP {
-                out.copy_from_slice(numbers);
-            } else {
-                out.copy_from_slice(&numbers[..out.len()]);
-            }
+        for (out, word) in out.iter_mut().zip(words) {
+            let x = unit(*word).mul_add(self.hi - self.lo, self.lo);
+            *out = if x < last { x } else { last };
         }
     }
 }
@@ -239,7 +234,13 @@ fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Draw) {
     let first = rng.claim(out.len().div_ceil(GROUP));
     let (seed, stream) = (rng.seed, rng.stream);
     parallel::chunks_mut(out, CHUNK, |chunk, out| {
-        fill_chunk(draw, seed, stream, first + (chunk * CHUNK / 4) as u64, out);
+        let first = first + (chunk * CHUNK / 4) as u64;
+        for (i, out) in out.chunks_mut(GROUP).enumerate() {
+            let (mut words, mut numbers) = ([[0; LANES]; 4], [0.0; GROUP]);
+            group(seed, stream, first + (i * LANES) as u64, &mut words);
+            draw_group(draw, words.as_flattened(), &mut numbers);
+            out.copy_from_slice(&numbers[..out.len()]);
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 //! forward's choice again without anything being stored.
 
 use super::Call;
-use super::local::philox4x32;
+use crate::rng::philox4x32;
 
 /// One Philox4x32-10 block decides about 8 consecutive keys of a query row, 16 bits each.
 pub(super) const KEYS_PER_BLOCK: usize = 8;
@@ -26,12 +26,22 @@ impl Keep {
         Keep { key: [words[0], words[1]], salt: words[2], threshold, factor: (1.0 / (1.0 - p as f64)) as f32 }
     }
 
-    /// 1/(1 − p) or 0 for key j of query i of row `bh` = b·H + h.
-    pub fn at(&self, bh: usize, i: usize, j: usize) -> f32 {
-        let words = philox4x32(self.key, [(j / KEYS_PER_BLOCK) as u32, i as u32, bh as u32, self.salt]);
-        let word = words[j % KEYS_PER_BLOCK / 2];
-        let bits = if j.is_multiple_of(2) { word & 0xffff } else { word >> 16 };
+    /// The random words of 8 keys from `8·block` on, for query i of row `bh` = b·H + h; lower half first.
+    #[inline(always)]
+    pub fn words(&self, bh: u32, i: u32, block: u32) -> [u32; 4] {
+        philox4x32(self.key, [block, i, bh, self.salt])
+    }
+
+    /// 1/(1 − p) or 0.
+    #[inline(always)]
+    pub fn factor_of(&self, bits: u32) -> f32 {
         if bits >= self.threshold { self.factor } else { 0.0 }
+    }
+
+    /// 1/(1 − p) or 0 for key j of query i of row `bh`.
+    pub fn at(&self, bh: usize, i: usize, j: usize) -> f32 {
+        let word = self.words(bh as u32, i as u32, (j / KEYS_PER_BLOCK) as u32)[j % KEYS_PER_BLOCK / 2];
+        self.factor_of(if j.is_multiple_of(2) { word & 0xffff } else { word >> 16 })
     }
 }
 

@@ -78,6 +78,18 @@ impl<'a> Src<'a> {
     }
 }
 
+impl Src<'_> {
+    /// Where row t of sequence b, head h starts; further rows of the sequence follow at [`Src::stride`].
+    pub fn ptr(&self, b: usize, t: usize, h: usize) -> *const f32 {
+        self.row(b, t, h).as_ptr()
+    }
+
+    /// From one row to the next.
+    pub fn stride(&self) -> usize {
+        self.view.row_stride
+    }
+}
+
 /// A checked [`ViewMut`], whose rows different threads may write.
 pub(super) struct Dst<'a> {
     data: *mut f32,

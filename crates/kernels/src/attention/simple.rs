@@ -3,9 +3,9 @@
 //! Parallel over (sequence, head); the backward over (sequence, key-value head), so that no two threads add to the same
 //! dk or dv. One row of Tk scores is all that it keeps.
 
-use super::local::{exp, ln};
 use super::memory::Shared;
 use super::*;
+use crate::math::{exp, ln};
 use crate::parallel::for_each_chunk;
 
 /// [`super::attention`], the readable way: same arguments, same result up to rounding.

@@ -1,19 +1,21 @@
 //! Large products: packing and multiplying as one stream of chunks over all threads.
 //!
-//! k is cut into *slabs*. The chunks of a region are, slab by slab, first the packing of B's slab into panels (in
-//! groups of panels), then its product with each tile of C. A tile's thread packs the rows of A that it needs; those
-//! stay in its second-level cache, a panel of B in its first. There is no barrier between the phases: a chunk waits
-//! for exactly the chunks it needs. All of these have smaller indices, chunks are handed out in order, and whoever has
-//! one finishes it, so the waiting ends. Two slabs of B are held at a time.
+//! k is cut into *slabs*. The chunks of a region are, slab by slab, first the packing of B's slab into panels, then its
+//! product with each tile of C. While a tile is computed its rows of A stay in the second-level cache of its thread, a
+//! panel of B in the first; A is read where it is, unless it is stored transposed (packing it was measured to cost more
+//! than it saves). There is no barrier between the phases: a chunk waits for exactly the chunks it needs. All of these
+//! have smaller indices, chunks are handed out in order, and whoever has one finishes it, so the waiting ends. Two
+//! slabs of B are held at a time.
 
-use super::micro::{Block, Kernel};
+use super::micro::{Block, Kernel, prefetch};
 use super::{Layout, Product, Scratch};
 use crate::parallel::{self, SharedMut};
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release};
 
 /// Rows of A in a tile: with [`DEPTH`] they fill a small part of the second-level cache.
-const TILE_ROWS: usize = 144;
+const TILE_ROWS: usize = 72;
 /// Columns of a tile.
 const TILE_COLS: usize = 1536;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
@@ -22,6 +24,8 @@ const DEPTH: usize = 384;
 const SLAB: usize = 1 << 19;
 /// Elements of B that one chunk packs, about.
 const PACK: usize = 1 << 15;
+/// How many rows ahead packing asks for.
+const AHEAD: usize = 4;
 
 /// How a product is cut up. Nothing here changes a result.
 struct Plan {
@@ -34,9 +38,9 @@ struct Plan {
     slabs: usize,
     depth: usize,
     panels: usize,
-    /// Panels of B in one packing chunk, and how many such chunks a slab has.
-    group: usize,
+    /// The chunks of packing that a slab is cut into, and the panels or, unless B is stored transposed, rows of each.
     packs: usize,
+    group: usize,
 }
 
 impl Plan {
@@ -59,7 +63,9 @@ impl Plan {
         let depth = even(k.div_ceil(DEPTH));
         let slab = (SLAB / n / depth).max(1) * depth;
         let panels = n.div_ceil(kernel.cols);
-        let group = (PACK / (slab.min(k) * kernel.cols)).clamp(1, panels);
+        // Reading whole rows, where B has them, is several times as fast as reading the rows of one panel.
+        let (size, count) = if g.layout == Layout::NT { (slab.min(k) * kernel.cols, panels) } else { (n, slab.min(k)) };
+        let group = (PACK / size).clamp(1, count);
         Plan {
             tile_rows,
             tile_cols,
@@ -69,8 +75,8 @@ impl Plan {
             slabs: k.div_ceil(slab),
             depth,
             panels,
+            packs: count.div_ceil(group),
             group,
-            packs: panels.div_ceil(group),
         }
     }
 }
@@ -157,40 +163,31 @@ pub(super) fn packed(kernel: &Kernel, g: &Product) {
     SHARED.set(Some(shared));
 }
 
-/// Packs group `group` of the panels of a slab of B. Panel q, row p starts at `offset + q·slab·cols + p·cols`.
-fn pack_b(
-    kernel: &Kernel,
-    g: &Product,
-    plan: &Plan,
-    slab: usize,
-    group: usize,
-    packed: &SharedMut<f32>,
-    offset: usize,
-) {
+/// Packs part `part` of a slab of B. Row p of panel q starts at `offset + q·slab·cols + p·cols`.
+fn pack_b(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, part: usize, packed: &SharedMut<f32>, offset: usize) {
     let width = kernel.cols;
     let p0 = slab * plan.slab;
     let depth = plan.slab.min(g.k - p0);
-    let first = group * plan.group;
-    let last = plan.panels.min(first + plan.group);
     let panel_len = plan.slab.min(g.k) * width;
-    // SAFETY: the panels of this group are nobody else's until the group is counted as done.
-    let dst = unsafe { packed.slice(offset + first * panel_len, (last - first) * panel_len) };
+    let first = part * plan.group;
     if g.layout == Layout::NT {
-        for (panel, dst) in (first..last).zip(dst.chunks_exact_mut(panel_len)) {
+        for panel in first..plan.panels.min(first + plan.group) {
             let j = panel * width;
             let cols = width.min(g.n - j);
             let src = &g.b[j * g.k + p0..];
-            assert!(src.len() >= (cols - 1) * g.k + depth && dst.len() >= depth * width);
-            // SAFETY: the assertion.
+            assert!(src.len() >= (cols - 1) * g.k + depth);
+            // SAFETY: nobody else has to do with this panel before the part is counted as done.
+            let dst = unsafe { packed.slice(offset + panel * panel_len, depth * width) };
+            // SAFETY: the assertion, and the length of the panel.
             unsafe { kernel.pack_transposed(src.as_ptr(), g.k, depth, cols, dst.as_mut_ptr()) };
         }
     } else {
-        let (j, end) = (first * width, g.n.min(last * width));
-        for p in 0..depth {
-            let row = &g.b[(p0 + p) * g.n..][j..end];
+        for p in first..depth.min(first + plan.group) {
+            let row = &g.b[(p0 + p) * g.n..][..g.n];
             for (panel, src) in row.chunks(width).enumerate() {
-                let dst = &mut dst[panel * panel_len + p * width..][..width];
-                copy_padded(src, dst);
+                prefetch(src.as_ptr().wrapping_add(AHEAD * g.n), width);
+                // SAFETY: nobody else has to do with this row before the part is counted as done.
+                copy_padded(src, unsafe { packed.slice(offset + panel * panel_len + p * width, width) });
             }
         }
     }
@@ -219,14 +216,20 @@ fn multiply(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, tile: usize,
     PACKED_A.with_borrow_mut(|scratch| {
         for p in (slab * plan.slab..p1).step_by(plan.depth) {
             let depth = plan.depth.min(p1 - p);
-            let packed_a = scratch.get(plan.tile_rows * depth);
-            let (a_row, a_k, a_block) = pack_a(kernel.rows, g, i0, i1, p, depth, packed_a);
+            let (a_row, a_k) = g.a_strides();
+            let (a, a_row, a_k, a_block) = if g.layout == Layout::TN {
+                let packed = scratch.get(plan.tile_rows * depth);
+                pack_a(kernel.rows, g, i0..i1, p..p + depth, packed);
+                (&*packed, 1, kernel.rows, kernel.rows * depth)
+            } else {
+                (&g.a[i0 * a_row + p..], a_row, a_k, kernel.rows * a_row)
+            };
             for j in (j0..j1).step_by(kernel.cols) {
                 let b = packed_b.wrapping_add(j / kernel.cols * panel_len + (p - slab * plan.slab) * kernel.cols);
                 let start = g.start(j, p);
                 for i in (i0..i1).step_by(kernel.rows) {
                     let block = Block {
-                        a: packed_a[(i - i0) / kernel.rows * a_block..].as_ptr(),
+                        a: a[(i - i0) / kernel.rows * a_block..].as_ptr(),
                         a_row,
                         a_k,
                         b,
@@ -238,8 +241,8 @@ fn multiply(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, tile: usize,
                         cols: kernel.cols.min(j1 - j),
                         start,
                     };
-                    // SAFETY: A and B were packed for these rows, columns and steps, C has them by `gemm`'s assertions,
-                    // and the tile is nobody else's until its turn is counted.
+                    // SAFETY: what was packed has these rows, columns and steps, A and C have them by `gemm`'s assertions;
+                    // the tile is nobody else's until its turn is counted.
                     unsafe { kernel.block(&block) };
                 }
             }
@@ -247,35 +250,21 @@ fn multiply(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, tile: usize,
     });
 }
 
-/// Copies rows `i0..i1`, steps `p..p + depth` of A; returns the strides of a row, of a step, and of `block` rows.
-fn pack_a(
-    block: usize,
-    g: &Product,
-    i0: usize,
-    i1: usize,
-    p: usize,
-    depth: usize,
-    dst: &mut [f32],
-) -> (usize, usize, usize) {
-    if g.layout == Layout::TN {
-        for q in 0..depth {
-            let row = &g.a[(p + q) * g.m..][i0..i1];
-            for (b, src) in row.chunks(block).enumerate() {
-                let dst = &mut dst[(b * depth + q) * block..][..block];
-                if let (Some(src), Some(dst)) = (src.as_array::<12>(), dst.as_mut_array::<12>()) {
-                    *dst = *src;
-                } else if let (Some(src), Some(dst)) = (src.as_array::<6>(), dst.as_mut_array::<6>()) {
-                    *dst = *src;
-                } else {
-                    dst[..src.len()].copy_from_slice(src);
-                }
+/// Packs rows and steps of A, stored transposed, into panels of `width` rows with the steps one after the other.
+fn pack_a(width: usize, g: &Product, rows: Range<usize>, steps: Range<usize>, dst: &mut [f32]) {
+    let depth = steps.len();
+    for (q, p) in steps.enumerate() {
+        let row = &g.a[p * g.m..][rows.clone()];
+        prefetch(row.as_ptr().wrapping_add(AHEAD * g.m), row.len());
+        for (panel, src) in row.chunks(width).enumerate() {
+            let dst = &mut dst[(panel * depth + q) * width..][..width];
+            if let (Some(src), Some(dst)) = (src.as_array::<12>(), dst.as_mut_array::<12>()) {
+                *dst = *src;
+            } else if let (Some(src), Some(dst)) = (src.as_array::<6>(), dst.as_mut_array::<6>()) {
+                *dst = *src;
+            } else {
+                dst[..src.len()].copy_from_slice(src);
             }
         }
-        (1, block, block * depth)
-    } else {
-        for (i, dst) in (i0..i1).zip(dst.chunks_exact_mut(depth)) {
-            dst.copy_from_slice(&g.a[i * g.k + p..][..depth]);
-        }
-        (depth, 1, block * depth)
     }
 }

@@ -82,6 +82,19 @@ impl Kernel {
     }
 }
 
+/// Asks for the cache lines of `len` elements from `p` on, wherever that is.
+#[inline(always)]
+pub(super) fn prefetch(p: *const f32, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for i in (0..len).step_by(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.wrapping_add(i).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (p, len);
+}
+
 /// Plain Rust, the judge of the others; LLVM turns it into NEON on 64-bit ARM.
 pub(super) static PORTABLE: Kernel = Kernel { rows: 8, cols: 8, block: portable_block, pack_transposed: portable_pack };
 

@@ -114,6 +114,7 @@ struct Scratch(Vec<Line>);
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
+#[expect(dead_code, reason = "only its size and alignment are used")]
 struct Line([f32; 16]);
 
 impl Scratch {

@@ -1,6 +1,6 @@
 //! The block products of AVX-512 and AVX2, and the transpositions in registers with which they pack.
 
-use super::micro::{Block, Kernel, Start, kernel};
+use super::micro::{Block, Kernel, Start, kernel, prefetch};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of B and 1 an element of A.
@@ -39,8 +39,10 @@ unsafe fn avx512_rows<const R: usize>(t: &Block) {
         for i in 0..R {
             let c = t.c.add(i * t.c_row);
             match t.start {
-                Start::Zero => _mm_prefetch::<_MM_HINT_T0>(c.cast()), // written at the end
+                // Written at the end, or read when the next block begins; a row may straddle a line.
+                Start::Zero => prefetch(c, 48),
                 Start::Load => {
+                    prefetch(c.wrapping_add(R * t.c_row), 48);
                     sums[i] = [_mm512_maskz_loadu_ps(m0, c), _mm512_maskz_loadu_ps(m1, c.wrapping_add(16))];
                 }
                 Start::Row(bias) => {
@@ -178,8 +180,12 @@ unsafe fn avx2_rows<const R: usize>(
         for i in 0..R {
             let c = t.c.add(i * t.c_row);
             match t.start {
-                Start::Zero => _mm_prefetch::<_MM_HINT_T0>(c.cast()), // written at the end
-                Start::Load => sums[i] = load(c),
+                // Written at the end, or read when the next block begins; a row may straddle a line.
+                Start::Zero => prefetch(c, 32),
+                Start::Load => {
+                    prefetch(c.wrapping_add(R * t.c_row), 32);
+                    sums[i] = load(c);
+                }
                 Start::Row(bias) => sums[i] = load(bias),
             }
         }

@@ -1,0 +1,138 @@
+//! How fast attention is: forward, backward and decoding, against the readable version and the GEMM.
+//!
+//! Run: `cargo run --release -p motamot-kernels --example attention_speed`; `MOTAMOT_ISA` and `MOTAMOT_THREADS` apply.
+//! Times are the minimum of several rounds, in which the contestants take turns. GFLOP/s count 2 per multiply-add that
+//! the mask leaves: 2 products forward, 5 backward, over the keys that are seen.
+
+use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, simple};
+use motamot_kernels::attention::{attention, attention_backward};
+use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::{isa, parallel};
+use std::time::Instant;
+
+fn seconds(f: &mut dyn FnMut()) -> f64 {
+    let start = Instant::now();
+    f();
+    start.elapsed().as_secs_f64()
+}
+
+/// The minimum of each over interleaved rounds.
+fn race(rounds: usize, contestants: &mut [&mut dyn FnMut()]) -> Vec<f64> {
+    let mut best = vec![f64::INFINITY; contestants.len()];
+    for _ in 0..rounds {
+        for (best, f) in best.iter_mut().zip(contestants.iter_mut()) {
+            *best = best.min(seconds(f));
+        }
+    }
+    best
+}
+
+fn noise(n: usize) -> Vec<f32> {
+    let mut x = 1u64;
+    let mut next = || {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (x >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..n).map(|_| next() * 2.0).collect()
+}
+
+fn training(name: &str, batch: usize, heads: usize, kv_heads: usize, time: usize, head_dim: usize, dropout: bool) {
+    let shape = Shape { batch, heads, kv_heads, head_dim, queries: time, keys: time };
+    let (c, row) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
+    let (qkv, d_out) = (noise(batch * time * row), noise(batch * time * c));
+    let view = |offset| View { data: &qkv, offset, row_stride: row, batch_stride: time * row };
+    let (q, k, v) = (view(0), view(c), view(c + kv_heads * head_dim));
+    let dropout = dropout.then_some((0.2, (1, 2)));
+    let opts = Options { scale: 1.0 / (head_dim as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout };
+    let (mut out, mut lse) = (vec![0.0; batch * time * c], vec![0.0; batch * heads * time]);
+    let mut dqkv = vec![0.0; qkv.len()];
+    attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
+    let (saved, saved_lse) = (out.clone(), lse.clone());
+    let mut grads = |simply: bool| {
+        let grads = AttentionGrads::Packed {
+            data: &mut dqkv,
+            dq: 0,
+            dk: c,
+            dv: c + kv_heads * head_dim,
+            row_stride: row,
+            batch_stride: time * row,
+            accumulate: false,
+        };
+        let (out, d_out) = (View::dense(&saved, time, c), View::dense(&d_out, time, c));
+        let f = if simply { simple::attention_backward } else { attention_backward };
+        f(shape, opts, q, k, v, out, &saved_lse, d_out, grads);
+    };
+    // A GEMM of the size of the layer's own (B·T rows), to compare the speed with.
+    let (m, n, depth) = (batch * time, c, c);
+    let (a, b) = (noise(m * depth), noise(depth * n));
+    let mut product = vec![0.0; m * n];
+    let mut both = [f64::INFINITY; 2];
+    let best = race(
+        7,
+        &mut [&mut || attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse), &mut || {
+            gemm(Layout::NN, m, n, depth, &a, &b, &mut product, Init::Zero)
+        }],
+    );
+    for _ in 0..7 {
+        both[1] = both[1].min(seconds(&mut || grads(false)));
+    }
+    both[0] = best[0];
+    let simple_forward =
+        race(1, &mut [&mut || simple::attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse)])[0];
+    let simple_backward = seconds(&mut || grads(true));
+    let pairs = (batch * heads * time * (time + 1) / 2) as f64;
+    let flop = |products: f64| products * 2.0 * pairs * head_dim as f64 / 1e9;
+    println!("{name}: B {batch}, H {heads} ({kv_heads}), T {time}, D {head_dim}, causal, dropout {dropout:?}");
+    for (what, seconds, simple, products) in
+        [("forward", both[0], simple_forward, 2.0), ("backward", both[1], simple_backward, 5.0)]
+    {
+        println!(
+            "  {what:9} {:8.2} ms  {:6.1} GFLOP/s   readable {:8.1} ms  ({:.0}×)",
+            seconds * 1e3,
+            flop(products) / seconds,
+            simple * 1e3,
+            simple / seconds
+        );
+    }
+    let gflops = 2.0 * (m * n * depth) as f64 / 1e9 / best[1];
+    println!(
+        "  together  {:8.2} ms   gemm ({m}, {depth})·({depth}, {n}) {gflops:.1} GFLOP/s",
+        (both[0] + both[1]) * 1e3
+    );
+}
+
+fn decoding(heads: usize, kv_heads: usize, keys: usize, head_dim: usize) {
+    let shape = Shape { batch: 1, heads, kv_heads, head_dim, queries: 1, keys };
+    let (c, row) = (heads * head_dim, kv_heads * head_dim);
+    let (q, k, v) = (noise(c), noise(keys * row), noise(keys * row));
+    let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None };
+    let (mut out, mut lse) = (vec![0.0; c], vec![0.0; heads]);
+    let (q, k, v) = (View::dense(&q, 1, c), View::dense(&k, keys, row), View::dense(&v, keys, row));
+    let mut simple_out = vec![0.0; c];
+    let mut simple_lse = vec![0.0; heads];
+    let best = race(
+        50,
+        &mut [&mut || attention(shape, opts, q, k, v, ViewMut::dense(&mut out, 1, c), &mut lse), &mut || {
+            simple::attention(shape, opts, q, k, v, ViewMut::dense(&mut simple_out, 1, c), &mut simple_lse)
+        }],
+    );
+    let bytes = (2 * keys * row * 4) as f64;
+    println!(
+        "decode: H {heads} ({kv_heads}), {keys} keys, D {head_dim}: {:.1} µs ({:.1} GB/s of cache), readable {:.1} µs",
+        best[0] * 1e6,
+        bytes / 1e9 / best[0],
+        best[1] * 1e6
+    );
+}
+
+fn main() {
+    println!("{} threads, {}", parallel::threads(), isa::isa());
+    training("mini", 32, 8, 8, 256, 32, false);
+    training("char", 64, 6, 6, 256, 64, false);
+    training("char", 64, 6, 6, 256, 64, true);
+    training("grouped", 4, 12, 4, 1024, 64, false);
+    decoding(8, 8, 256, 32);
+    decoding(6, 6, 256, 64);
+    decoding(12, 12, 1024, 64);
+    decoding(12, 4, 1024, 64);
+}

@@ -1,0 +1,402 @@
+//! The fast version: blocks of [`QUERIES`] queries by [`KEYS`] keys, products by the GEMM's register blocks.
+//!
+//! A block of scores is kept transposed, Sᵀ = K·Qᵀ: one row per key, one lane per query (see [`super::lanes`]). Each
+//! query then meets the blocks of keys in order with a running maximum and sum; the output is rescaled when the maximum
+//! grows. The partition into blocks is fixed and every element is one chain over its terms, so the bits depend neither
+//! on threads nor on the instruction set, nor on which other queries are computed along: a row decoded alone, with
+//! K and V in a cache, has the bits of the same row in a whole sequence (Tk, the padding aside, being what it was there).
+//!
+//! The backward is parallel over (sequence, key-value head), so that dk and dv have one writer.
+
+use super::lanes::{self, Lanes, QUERIES, Running};
+use super::memory::Shared;
+use super::*;
+use crate::buffer::AlignedBuf;
+use crate::gemm::micro::{Block, Kernel, Start};
+use crate::math::ln;
+use crate::parallel::for_each_chunk;
+use std::cell::RefCell;
+
+/// Keys of a block: 32·128 scores are 16 KiB, so that two such blocks and their operands stay in the first-level cache.
+const KEYS: usize = 128;
+
+/// From this many queries on, K and V are first copied to dense rows.
+const COPY_FROM: usize = 16;
+
+thread_local! {
+    /// Working memory, kept from call to call.
+    static SCRATCH: RefCell<AlignedBuf> = RefCell::new(AlignedBuf::zeroed(0));
+}
+
+fn with_scratch(len: usize, f: impl FnOnce(&mut [f32])) {
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.len() < len {
+            *scratch = AlignedBuf::zeroed(len.next_power_of_two());
+        }
+        f(&mut scratch[..len]);
+    });
+}
+
+/// Cuts `n` elements off the front.
+fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+    let (front, back) = std::mem::take(rest).split_at_mut(n);
+    *rest = back;
+    front
+}
+
+/// The same, as rows of lanes.
+fn take_lanes<'a>(rest: &mut &'a mut [f32], rows: usize) -> &'a mut [Lanes] {
+    take(rest, rows * QUERIES).as_chunks_mut().0
+}
+
+/// Rows of a matrix: where they start, and from one to the next.
+#[derive(Clone, Copy)]
+struct Rows {
+    ptr: *const f32,
+    stride: usize,
+}
+
+impl Rows {
+    fn from(&self, row: usize) -> *const f32 {
+        self.ptr.wrapping_add(row * self.stride)
+    }
+}
+
+/// A block of queries of one head: which keys each sees, and where it stands.
+struct Queries {
+    first: usize,
+    count: usize,
+    /// Query l sees keys below `limit[l]`; does not shrink with l. 0 for lanes without a query.
+    limit: [u32; QUERIES],
+    position: Lanes,
+}
+
+impl Queries {
+    fn new(call: &Call, b: usize, first: usize) -> Queries {
+        let count = (call.shape.queries - first).min(QUERIES);
+        let (mut limit, mut position) = ([0; QUERIES], [0.0; QUERIES]);
+        for l in 0..count {
+            limit[l] = call.visible(b, first + l) as u32;
+            position[l] = call.position(first + l);
+        }
+        Queries { first, count, limit, position }
+    }
+
+    /// Keys that at least one query of the block sees.
+    fn seen(&self) -> usize {
+        self.limit[self.count - 1] as usize
+    }
+
+    /// The first query that sees key j.
+    fn first_to_see(&self, j: usize) -> usize {
+        self.limit[..self.count].partition_point(|limit| *limit as usize <= j)
+    }
+}
+
+/// C (m×n) = start + A·B in register blocks; `a` = (pointer, row stride, k stride).
+///
+/// # Safety
+/// As [`Kernel::block`], for the whole of A, B and C.
+unsafe fn product(
+    kernel: &Kernel,
+    (m, n, k): (usize, usize, usize),
+    (a, a_row, a_k): (*const f32, usize, usize),
+    b: Rows,
+    (c, c_row): (*mut f32, usize),
+    start: Start,
+) {
+    for j in (0..n).step_by(kernel.cols) {
+        for i in (0..m).step_by(kernel.rows) {
+            let block = Block {
+                a: a.wrapping_add(i * a_row),
+                a_row,
+                a_k,
+                b: b.ptr.wrapping_add(j),
+                b_k: b.stride,
+                k,
+                c: c.wrapping_add(i * c_row + j),
+                c_row,
+                rows: kernel.rows.min(m - i),
+                cols: kernel.cols.min(n - j),
+                start,
+            };
+            // SAFETY: part of what the caller promised.
+            unsafe { kernel.block(&block) }
+        }
+    }
+}
+
+/// Packs the rows of a block of queries transposed: panels of `kernel.cols` queries, D rows each.
+fn pack_queries(kernel: &Kernel, call: &Call, src: &Src, queries: &Queries, (b, h): (usize, usize), dst: &mut [f32]) {
+    let head_dim = call.shape.head_dim;
+    for l in (0..queries.count).step_by(kernel.cols) {
+        let panel = &mut dst[l * head_dim..][..kernel.cols * head_dim];
+        let from = src.ptr(b, queries.first + l, h);
+        let count = kernel.cols.min(queries.count - l);
+        // SAFETY: `count` rows of D from query l on, which `Src` checked; the panel has D rows of `cols`.
+        unsafe { kernel.pack_transposed(from, src.stride(), head_dim, count, panel.as_mut_ptr()) }
+    }
+}
+
+/// Sᵀ (n keys × queries) = K·Qᵀ, from packed queries.
+///
+/// # Safety
+/// `keys` has n rows of D.
+unsafe fn scores(
+    kernel: &Kernel,
+    call: &Call,
+    keys: Rows,
+    n: usize,
+    queries: &Queries,
+    packed: &[f32],
+    s: &mut [Lanes],
+) {
+    let head_dim = call.shape.head_dim;
+    let s = &mut s[..n];
+    for l in (0..queries.count).step_by(kernel.cols) {
+        let panel = &packed[l * head_dim..][..kernel.cols * head_dim];
+        let size = (n, kernel.cols.min(queries.count - l), head_dim);
+        let b = Rows { ptr: panel.as_ptr(), stride: kernel.cols };
+        let c = s.as_mut_ptr().cast::<f32>().wrapping_add(l);
+        // SAFETY: n rows of keys, a whole panel, n rows of lanes.
+        unsafe { product(kernel, size, (keys.ptr, keys.stride, 1), b, (c, QUERIES), Start::Zero) }
+    }
+}
+
+/// Y (queries × D) = start + Pᵀ·X, where P has one row per key and X are rows of D; keys that no query of a register
+/// block sees are left out.
+///
+/// # Safety
+/// `x` has a row of D for every key from `first` on that a query sees, `p` at most [`KEYS`] of them.
+unsafe fn gather(
+    kernel: &Kernel,
+    queries: &Queries,
+    head_dim: usize,
+    (p, first): (&[Lanes], usize),
+    x: Rows,
+    y: &mut [f32],
+    start: Start,
+) {
+    for l in (0..queries.count).step_by(kernel.rows) {
+        let rows = kernel.rows.min(queries.count - l);
+        let k = (queries.limit[l + rows - 1] as usize).saturating_sub(first).min(p.len());
+        let a = p.as_ptr().cast::<f32>().wrapping_add(l);
+        let c = y[l * head_dim..][..rows * head_dim].as_mut_ptr();
+        // SAFETY: rows l.. of y, k ≤ p.len() keys, lanes l..l + rows.
+        unsafe { product(kernel, (rows, head_dim, k), (a, 1, QUERIES), x, (c, head_dim), start) }
+    }
+}
+
+/// Y (n keys × D) += P·X, where P has one row per key and X are the rows of the block of queries; queries that see no
+/// key of a register block are left out.
+fn scatter(
+    kernel: &Kernel,
+    queries: &Queries,
+    head_dim: usize,
+    (p, first): (&[Lanes], usize),
+    x: &[f32],
+    y: &mut [f32],
+) {
+    for j in (0..p.len()).step_by(kernel.rows) {
+        let rows = kernel.rows.min(p.len() - j);
+        let l = queries.first_to_see(first + j);
+        let k = queries.count - l;
+        let a = p[j..].as_ptr().cast::<f32>().wrapping_add(l);
+        let x = Rows { ptr: x[l * head_dim..][..k * head_dim].as_ptr(), stride: head_dim };
+        let c = y[j * head_dim..][..rows * head_dim].as_mut_ptr();
+        // SAFETY: rows j.. of p and y, rows l.. of x.
+        unsafe { product(kernel, (rows, head_dim, k), (a, QUERIES, 1), x, (c, head_dim), Start::Load) }
+    }
+}
+
+/// Copies the rows of one head that are seen at all to dense rows.
+fn copy_head(src: &Src, (b, h): (usize, usize), rows: usize, head_dim: usize, dst: &mut [f32]) {
+    for (t, row) in dst[..rows * head_dim].chunks_exact_mut(head_dim).enumerate() {
+        row.copy_from_slice(src.row(b, t, h));
+    }
+}
+
+/// Adds ALiBi's bias to a block of scores.
+fn bias(call: &Call, queries: &Queries, h: usize, first: usize, s: &mut [Lanes]) {
+    if call.opts.alibi.is_some() {
+        lanes::add_alibi(s, call.slope(h), &queries.position, first as f32);
+    }
+}
+
+/// Runs the chunks on the pool if they are worth it.
+fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + Sync) {
+    if multiply_adds < 200_000 {
+        (0..chunks).for_each(f);
+    } else {
+        for_each_chunk(chunks, f);
+    }
+}
+
+pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
+    let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
+    let kernel = Kernel::current();
+    let lse = Shared::new(lse);
+    for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
+        if queries == 0 {
+            return;
+        }
+        let (b, h) = (chunk / heads, chunk % heads);
+        let g = call.kv_head(h);
+        // SAFETY: this chunk alone holds (b, h).
+        let lse = unsafe { lse.part(chunk * queries, queries) };
+        let seen = call.visible(b, queries - 1);
+        let copied = if queries >= COPY_FROM { seen * head_dim } else { 0 };
+        with_scratch(2 * KEYS * QUERIES + 2 * QUERIES * head_dim + 2 * copied, |mut rest| {
+            let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
+            let (packed, o) = (take(&mut rest, QUERIES * head_dim), take(&mut rest, QUERIES * head_dim));
+            let (k, v) = if copied > 0 {
+                let (k, v) = (take(&mut rest, copied), take(&mut rest, copied));
+                copy_head(&call.k, (b, g), seen, head_dim, k);
+                copy_head(&call.v, (b, g), seen, head_dim, v);
+                (Rows { ptr: k.as_ptr(), stride: head_dim }, Rows { ptr: v.as_ptr(), stride: head_dim })
+            } else if seen > 0 {
+                let rows = |src: &Src| Rows { ptr: src.ptr(b, 0, g), stride: src.stride() };
+                (rows(&call.k), rows(&call.v))
+            } else {
+                (Rows { ptr: std::ptr::null(), stride: 0 }, Rows { ptr: std::ptr::null(), stride: 0 })
+            };
+            for first in (0..queries).step_by(QUERIES) {
+                let queries = Queries::new(call, b, first);
+                let mut run =
+                    Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
+                pack_queries(kernel, call, &call.q, &queries, (b, h), packed);
+                lanes::scale(packed, call.opts.scale);
+                for j in (0..queries.seen()).step_by(KEYS) {
+                    let n = KEYS.min(queries.seen() - j);
+                    // SAFETY: keys j .. j + n are seen, so they are rows of k and v.
+                    unsafe { scores(kernel, call, Rows { ptr: k.from(j), ..k }, n, &queries, packed, s) };
+                    let s = &mut s[..n];
+                    bias(call, &queries, h, j, s);
+                    let open = if queries.count < QUERIES { 0 } else { queries.limit[0] as usize };
+                    let open = open.saturating_sub(j).min(n);
+                    lanes::hide(&mut s[open..], &queries.limit, (j + open) as u32);
+                    lanes::soften(s, &mut run);
+                    if let Some(keep) = &call.keep {
+                        let factors = &mut factors[..n.next_multiple_of(8)];
+                        lanes::keep_factors(keep, chunk as u32, first as u32, j as u32, factors);
+                        lanes::multiply(s, factors);
+                    }
+                    let start = if j == 0 {
+                        Start::Zero
+                    } else {
+                        for (o, r) in o.chunks_exact_mut(head_dim).zip(&run.rescale[..queries.count]) {
+                            if *r != 1.0 {
+                                lanes::scale(o, *r);
+                            }
+                        }
+                        Start::Load
+                    };
+                    let v = Rows { ptr: v.from(j), ..v };
+                    // SAFETY: as above.
+                    unsafe { gather(kernel, &queries, head_dim, (s, j), v, o, start) };
+                }
+                for (l, o) in o.chunks_exact(head_dim).take(queries.count).enumerate() {
+                    // SAFETY: this chunk alone writes (b, ·, h).
+                    let row = unsafe { out.row(b, first + l, h) };
+                    if queries.limit[l] == 0 {
+                        row.fill(0.0);
+                        lse[first + l] = f32::NEG_INFINITY;
+                    } else {
+                        lanes::scaled(o, 1.0 / run.sum[l], row);
+                        lse[first + l] = run.max[l] + ln(run.sum[l]);
+                    }
+                }
+            }
+        });
+    });
+}
+
+pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
+    let Shape { batch, heads, kv_heads, head_dim, queries, keys } = call.shape;
+    let (kernel, group) = (Kernel::current(), heads / kv_heads);
+    for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
+        let (b, g) = (chunk / kv_heads, chunk % kv_heads);
+        let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
+        let (rows, block) = (seen * head_dim, QUERIES * head_dim);
+        with_scratch(3 * KEYS * QUERIES + 5 * block + 4 * rows, |mut rest| {
+            let [s, dp, factors] = std::array::from_fn(|_| take_lanes(&mut rest, KEYS));
+            let [q_packed, do_packed, q, d_out, dq] = std::array::from_fn(|_| take(&mut rest, block));
+            let [k, v, dk, dv] = std::array::from_fn(|_| take(&mut rest, rows));
+            copy_head(&call.k, (b, g), seen, head_dim, k);
+            copy_head(&call.v, (b, g), seen, head_dim, v);
+            dk.fill(0.0);
+            dv.fill(0.0);
+            for h in g * group..(g + 1) * group {
+                for first in (0..queries).step_by(QUERIES) {
+                    let queries = Queries::new(call, b, first);
+                    pack_queries(kernel, call, &call.q, &queries, (b, h), q_packed);
+                    lanes::scale(q_packed, call.opts.scale);
+                    pack_queries(kernel, call, &saved.d_out, &queries, (b, h), do_packed);
+                    let (mut delta, mut lse) = ([0.0; QUERIES], [f32::INFINITY; QUERIES]);
+                    for l in 0..queries.count {
+                        let (i, at) = (first + l, l * head_dim);
+                        let row = saved.d_out.row(b, i, h);
+                        d_out[at..at + head_dim].copy_from_slice(row);
+                        lanes::scaled(call.q.row(b, i, h), call.opts.scale, &mut q[at..at + head_dim]);
+                        if queries.limit[l] > 0 {
+                            delta[l] = lanes::dot(row, saved.out.row(b, i, h));
+                            lse[l] = saved.lse[(b * heads + h) * call.shape.queries + i];
+                        }
+                    }
+                    dq.fill(0.0);
+                    for j in (0..queries.seen()).step_by(KEYS) {
+                        let n = KEYS.min(queries.seen() - j);
+                        let (from, to) = (j * head_dim, (j + n) * head_dim);
+                        let rows = |x: &[f32]| Rows { ptr: x[from..to].as_ptr(), stride: head_dim };
+                        // SAFETY: n rows of D each.
+                        unsafe {
+                            scores(kernel, call, rows(k), n, &queries, q_packed, s);
+                            scores(kernel, call, rows(v), n, &queries, do_packed, dp);
+                        }
+                        let (s, dp) = (&mut s[..n], &mut dp[..n]);
+                        bias(call, &queries, h, j, s);
+                        if let Some(keep) = &call.keep {
+                            let factors = &mut factors[..n.next_multiple_of(8)];
+                            let bh = (b * heads + h) as u32;
+                            lanes::keep_factors(keep, bh, first as u32, j as u32, factors);
+                            lanes::multiply(dp, factors);
+                        }
+                        lanes::differentiate(s, dp, &queries.limit, j as u32, &lse, &delta);
+                        if call.keep.is_some() {
+                            lanes::multiply(s, factors);
+                        }
+                        scatter(kernel, &queries, head_dim, (s, j), d_out, &mut dv[from..to]);
+                        scatter(kernel, &queries, head_dim, (dp, j), q, &mut dk[from..to]);
+                        // SAFETY: n rows of k.
+                        unsafe { gather(kernel, &queries, head_dim, (dp, j), rows(k), dq, Start::Load) };
+                    }
+                    if let Some(dst) = &grads.dq {
+                        lanes::scale(dq, call.opts.scale);
+                        for (l, row) in dq.chunks_exact(head_dim).take(queries.count).enumerate() {
+                            // SAFETY: this chunk alone writes dq of the heads of its group.
+                            unsafe { dst.put(b, first + l, h, row) };
+                        }
+                    }
+                }
+            }
+            for (dst, rows) in [(&grads.dk, dk), (&grads.dv, dv)] {
+                let Some(dst) = dst else { continue };
+                for (j, row) in rows.chunks_exact(head_dim).enumerate() {
+                    // SAFETY: this chunk alone writes dk and dv of key-value head g.
+                    unsafe { dst.put(b, j, g, row) };
+                }
+                // Keys that nobody sees.
+                zero_rows(dst, (b, g), seen..keys, q, head_dim);
+            }
+        });
+    });
+}
+
+/// Gives rows that take no part a gradient of 0.
+fn zero_rows(dst: &Dst, (b, g): (usize, usize), rows: std::ops::Range<usize>, zeros: &mut [f32], head_dim: usize) {
+    zeros[..head_dim].fill(0.0);
+    for j in rows {
+        // SAFETY: as for the rows that were seen.
+        unsafe { dst.put(b, j, g, &zeros[..head_dim]) };
+    }
+}

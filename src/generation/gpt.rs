@@ -1,0 +1,58 @@
+//! The library's own model and tokenizer as generation sees them.
+
+use super::causal::{Cache, CausalModel, TextCodec};
+use crate::model::Gpt;
+use crate::nn::KvCache;
+use crate::tokenizer::Tokenizer;
+use crate::utils::Result;
+use std::borrow::Cow;
+
+impl CausalModel for Gpt {
+    type Cache = KvCache;
+
+    fn vocab_size(&self) -> usize {
+        self.config().vocab_size
+    }
+    fn context(&self) -> usize {
+        self.config().context
+    }
+    fn new_cache(&self, rows: usize) -> KvCache {
+        Gpt::new_cache(self, rows)
+    }
+    fn step(&self, tokens: &[u32], cache: &mut KvCache) -> Vec<f32> {
+        Gpt::step(self, tokens, cache).data().to_vec()
+    }
+}
+
+impl Cache for KvCache {
+    fn rows(&self) -> usize {
+        KvCache::rows(self)
+    }
+    fn len(&self) -> usize {
+        KvCache::len(self)
+    }
+    fn clear(&mut self) {
+        KvCache::clear(self);
+    }
+    fn select(&mut self, from: &[usize]) {
+        KvCache::select(self, from);
+    }
+}
+
+impl TextCodec for Tokenizer {
+    fn vocab_size(&self) -> usize {
+        Tokenizer::vocab_size(self)
+    }
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Tokenizer::encode(self, text)
+    }
+    fn token_bytes(&self, id: u32) -> Cow<'_, [u8]> {
+        Cow::Borrowed(Tokenizer::token_bytes(self, id))
+    }
+    fn special(&self, name: &str) -> Option<u32> {
+        Tokenizer::special(self, name)
+    }
+    fn is_special(&self, id: u32) -> bool {
+        Tokenizer::is_special(self, id)
+    }
+}

@@ -1,0 +1,405 @@
+//! How the next token is chosen from its logits.
+//!
+//! The filters and their order are those of Hugging Face `transformers`:
+//! repetition penalty → temperature → top-k → top-p → min-p → softmax → one draw.
+
+use motamot_kernels::math::exp;
+use motamot_kernels::rng::Rng;
+
+use crate::utils::{Error, Result};
+
+/// The knobs of sampling. [`Default`] changes nothing: a draw from the model's own distribution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplingOptions {
+    /// Logits are divided by it: below 1 sharper, above 1 flatter, 0 the same as `greedy`.
+    pub temperature: f32,
+    /// Only the k most likely tokens (and ties with the k-th) can be drawn; 0 switches it off.
+    pub top_k: usize,
+    /// Only the smallest set of most likely tokens whose probabilities add up to p or more; 1 switches it off.
+    pub top_p: f32,
+    /// Only tokens with at least this fraction of the most likely one's probability; 0 switches it off.
+    pub min_p: f32,
+    /// Logits of tokens already in the text (prompt included) are divided (if positive) or multiplied by it.
+    pub repetition_penalty: f32,
+    /// Always the most likely token (the lowest id among equals); the filters then have no influence.
+    pub greedy: bool,
+    /// Where the random draws start from.
+    pub seed: u64,
+}
+
+impl Default for SamplingOptions {
+    fn default() -> Self {
+        SamplingOptions {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            greedy: false,
+            seed: 0,
+        }
+    }
+}
+
+impl SamplingOptions {
+    /// A usage error for a value outside its range.
+    pub fn validate(&self) -> Result<()> {
+        let unit = 0.0..=1.0;
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return Err(Error::usage(format!("temperature is {}; it must be 0 or more", self.temperature))
+                .help("0 always takes the most likely token, 1 follows the model, more is more adventurous"));
+        }
+        if !unit.contains(&self.top_p) {
+            return Err(Error::usage(format!("top-p is {}; it must lie between 0 and 1", self.top_p))
+                .help("0.9 keeps the likeliest tokens that together have 90 % of the probability"));
+        }
+        if !unit.contains(&self.min_p) {
+            return Err(Error::usage(format!("min-p is {}; it must lie between 0 and 1", self.min_p))
+                .help("0.05 drops tokens less than a twentieth as likely as the likeliest"));
+        }
+        if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
+            return Err(Error::usage(format!(
+                "repetition penalty is {}; it must be greater than 0",
+                self.repetition_penalty
+            ))
+            .help("1 means none; try 1.1 to 1.3"));
+        }
+        Ok(())
+    }
+
+    /// Whether the most likely token is always taken.
+    pub fn is_greedy(&self) -> bool {
+        self.greedy || self.temperature == 0.0
+    }
+}
+
+/// A token that can be drawn, with its weight: exp((score − best score) / temperature), so the best one weighs 1.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    id: u32,
+    weight: f32,
+}
+
+/// Draws the tokens of one sequence; remembers which ones it has seen, for the repetition penalty.
+pub struct Sampler {
+    options: SamplingOptions,
+    rng: Rng,
+    seen: Vec<bool>,
+    seen_ids: Vec<u32>,
+    // Scratch that keeps its memory between tokens.
+    scores: Vec<f32>,
+    order: Vec<f32>,
+    candidates: Vec<Candidate>,
+}
+
+impl Sampler {
+    /// A sampler over the first `vocab_size` logits, with its own random stream.
+    pub fn new(options: &SamplingOptions, vocab_size: usize, rng: Rng) -> Sampler {
+        Sampler {
+            options: options.clone(),
+            rng,
+            seen: vec![false; vocab_size],
+            seen_ids: Vec::new(),
+            scores: Vec::with_capacity(vocab_size),
+            order: Vec::new(),
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Tells it of tokens that are in the text: the prompt first, then each token that was kept.
+    pub fn observe(&mut self, tokens: &[u32]) {
+        for &id in tokens {
+            if let Some(seen) = self.seen.get_mut(id as usize)
+                && !*seen
+            {
+                *seen = true;
+                self.seen_ids.push(id);
+            }
+        }
+    }
+
+    /// Draws the next token from its logits (V). NaN counts as −∞; logits that are all −∞ are an error.
+    pub fn sample(&mut self, logits: &[f32]) -> Result<u32> {
+        self.filter(logits)?;
+        if let [only] = self.candidates[..] {
+            return Ok(only.id);
+        }
+        let mut left = self.rng.uniform_f64() * self.candidates.iter().map(|c| f64::from(c.weight)).sum::<f64>();
+        for c in &self.candidates {
+            left -= f64::from(c.weight);
+            if left < 0.0 {
+                return Ok(c.id);
+            }
+        }
+        // Rounding can leave a remainder of a few ulp: the first candidate always has a positive weight.
+        Ok(self.candidates[0].id)
+    }
+
+    /// Fills `candidates` with what may be drawn: in order of id, or from the most likely on if top-p had to sort.
+    fn filter(&mut self, logits: &[f32]) -> Result<()> {
+        let Sampler { options, seen, seen_ids, scores, order, candidates, .. } = self;
+        candidates.clear();
+        scores.clear();
+        let vocab = seen.len().min(logits.len());
+        scores.extend(logits[..vocab].iter().map(|&l| if l.is_nan() { f32::NEG_INFINITY } else { l }));
+        if options.repetition_penalty != 1.0 {
+            for &id in seen_ids.iter().filter(|&&id| (id as usize) < vocab) {
+                let score = &mut scores[id as usize];
+                *score = if *score < 0.0 {
+                    *score * options.repetition_penalty
+                } else {
+                    *score / options.repetition_penalty
+                };
+            }
+        }
+        let mut best = 0;
+        for (id, &score) in scores.iter().enumerate() {
+            if score > scores[best] {
+                best = id;
+            }
+        }
+        let Some(&top) = scores.get(best).filter(|&&s| s > f32::NEG_INFINITY) else {
+            return Err(Error::new("the model gives no token a probability: its logits are all NaN or −∞")
+                .help("the checkpoint is damaged or its training diverged; try an earlier one"));
+        };
+        if options.is_greedy() {
+            candidates.push(Candidate { id: best as u32, weight: 1.0 });
+            return Ok(());
+        }
+        let mut threshold = f32::NEG_INFINITY;
+        if options.top_k > 0 && options.top_k < vocab {
+            order.clone_from(scores);
+            threshold = *order.select_nth_unstable_by(options.top_k - 1, |a, b| b.total_cmp(a)).1;
+        }
+        let kept = scores.iter().enumerate().filter(|(_, score)| **score >= threshold).map(|(id, &score)| {
+            // Written so that scores of +∞ are equal to each other, and a tiny temperature is greedy, not NaN.
+            let weight = if score == top { 1.0 } else { exp((score - top) / options.temperature) };
+            Candidate { id: id as u32, weight }
+        });
+        candidates.extend(kept.filter(|c| c.weight > 0.0));
+        if options.top_p < 1.0 {
+            keep_nucleus(candidates, options.top_p);
+        }
+        if options.min_p > 0.0 {
+            candidates.retain(|c| c.weight >= options.min_p);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the smallest set of most likely candidates whose share of the weight is `p` or more, at least one;
+/// of equals the lower id comes first. Sorts only as far as the set goes.
+fn keep_nucleus(candidates: &mut Vec<Candidate>, p: f32) {
+    let by_weight = |a: &Candidate, b: &Candidate| b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id));
+    let wanted = f64::from(p) * candidates.iter().map(|c| f64::from(c.weight)).sum::<f64>();
+    let (mut sorted, mut have) = (0, 0.0);
+    while sorted < candidates.len() {
+        let next = (2 * sorted).max(64).min(candidates.len());
+        let rest = &mut candidates[sorted..];
+        if next - sorted < rest.len() {
+            rest.select_nth_unstable_by(next - sorted, by_weight);
+        }
+        rest[..next - sorted].sort_unstable_by(by_weight);
+        for i in sorted..next {
+            have += f64::from(candidates[i].weight);
+            if have >= wanted {
+                candidates.truncate(i + 1);
+                return;
+            }
+        }
+        sorted = next;
+    }
+}
+
+/// The probabilities (V) from which a token would be drawn after `history`: what the filters make of the logits.
+pub fn distribution(logits: &[f32], history: &[u32], options: &SamplingOptions) -> Result<Vec<f32>> {
+    options.validate()?;
+    let mut sampler = Sampler::new(options, logits.len(), Rng::new(options.seed));
+    sampler.observe(history);
+    sampler.filter(logits)?;
+    let total: f64 = sampler.candidates.iter().map(|c| f64::from(c.weight)).sum();
+    let mut probs = vec![0.0; logits.len()];
+    for c in &sampler.candidates {
+        probs[c.id as usize] = (f64::from(c.weight) / total) as f32;
+    }
+    Ok(probs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFF: SamplingOptions = SamplingOptions {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        greedy: false,
+        seed: 0,
+    };
+
+    fn support(probs: &[f32]) -> Vec<usize> {
+        (0..probs.len()).filter(|&i| probs[i] > 0.0).collect()
+    }
+
+    fn random_logits(seed: u64, n: usize) -> Vec<f32> {
+        let mut rng = Rng::new(seed);
+        (0..n).map(|_| 3.0 * rng.normal()).collect()
+    }
+
+    #[test]
+    fn distributions_equal_those_of_transformers() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../dev/golden/sampling_literals.json")).unwrap();
+        let floats = |v: &serde_json::Value| -> Vec<f32> {
+            v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+        };
+        let cases = golden["sampling"].as_array().unwrap();
+        assert_eq!(cases.len(), 36);
+        for case in cases {
+            let mut options = OFF;
+            for (name, value) in case["options"].as_object().unwrap() {
+                let value = value.as_f64().unwrap();
+                match name.as_str() {
+                    "temperature" => options.temperature = value as f32,
+                    "top_k" => options.top_k = value as usize,
+                    "top_p" => options.top_p = value as f32,
+                    "min_p" => options.min_p = value as f32,
+                    "repetition_penalty" => options.repetition_penalty = value as f32,
+                    other => panic!("unknown option {other}"),
+                }
+            }
+            let history: Vec<u32> = floats(&case["history"]).iter().map(|&x| x as u32).collect();
+            let ours = distribution(&floats(&case["logits"]), &history, &options).unwrap();
+            let theirs = floats(&case["probs"]);
+            for (a, b) in ours.iter().zip(&theirs) {
+                // What is filtered is exactly 0 on both sides; subnormal probabilities are 0 here.
+                assert!((*a == 0.0) == (*b < 2e-38), "{options:?}: {a} instead of {b}");
+                assert!((a - b).abs() <= 1e-5 * b + 2e-38, "{options:?}: {a} instead of {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn fifty_thousand_draws_follow_the_distribution() {
+        // T = 1 and no filter: the softmax itself; then all filters: what `distribution` says.
+        let logits: Vec<f32> = (0..20).map(|i| (i as f32 * 0.7).sin() * 1.5).collect();
+        let softmax: Vec<f64> = {
+            let e: Vec<f64> = logits.iter().map(|&l| f64::from(l).exp()).collect();
+            e.iter().map(|x| x / e.iter().sum::<f64>()).collect()
+        };
+        let filtered =
+            SamplingOptions { temperature: 1.7, top_k: 15, top_p: 0.9, min_p: 0.2, repetition_penalty: 1.3, ..OFF };
+        let filtered_probs = distribution(&logits, &[3, 4], &filtered).unwrap();
+        let filtered_probs = filtered_probs.iter().map(|&p| f64::from(p)).collect();
+        for (options, probs) in [(OFF, softmax), (filtered, filtered_probs)] {
+            let mut sampler = Sampler::new(&options, 20, Rng::new(11).stream(2));
+            sampler.observe(&[3, 4]);
+            let mut counts = [0u32; 20];
+            for _ in 0..50_000 {
+                counts[sampler.sample(&logits).unwrap() as usize] += 1;
+            }
+            let mut chi2 = 0.0;
+            let mut bins = 0;
+            for (&count, &p) in counts.iter().zip(&probs) {
+                if p == 0.0 {
+                    assert_eq!(count, 0);
+                } else {
+                    chi2 += (f64::from(count) - 50_000.0 * p).powi(2) / (50_000.0 * p);
+                    bins += 1;
+                }
+            }
+            // 99.9 % quantile of chi-squared with 19 degrees of freedom: 43.8. Fewer bins: the bound is only looser.
+            assert!(bins > 3 && chi2 < 43.8, "chi² {chi2} over {bins} bins");
+        }
+    }
+
+    #[test]
+    fn temperature_to_zero_is_greedy_and_ties_go_to_the_lowest_id() {
+        for seed in 0..20 {
+            let logits = random_logits(seed, 300);
+            let draw = |options: SamplingOptions| Sampler::new(&options, 300, Rng::new(seed)).sample(&logits).unwrap();
+            let greedy = draw(SamplingOptions { greedy: true, ..OFF });
+            for temperature in [0.0, f32::MIN_POSITIVE, 1e-30, 1e-4] {
+                assert_eq!(draw(SamplingOptions { temperature, ..OFF }), greedy);
+            }
+            assert_eq!(draw(SamplingOptions { top_k: 1, ..OFF }), greedy);
+            assert_eq!(draw(SamplingOptions { top_p: 0.0, ..OFF }), greedy);
+        }
+        let mut tied = Sampler::new(&SamplingOptions { greedy: true, ..OFF }, 4, Rng::new(0));
+        assert_eq!(tied.sample(&[1.0, 2.0, 2.0, 0.0]).unwrap(), 1);
+        let probs = distribution(&[1.0, 2.0, 2.0, 0.0], &[], &SamplingOptions { top_p: 0.1, ..OFF }).unwrap();
+        assert_eq!(probs, [0.0, 1.0, 0.0, 0.0]);
+        // As in transformers, top-k keeps all that equal the k-th.
+        let probs = distribution(&[1.0, 2.0, 2.0, 0.0], &[], &SamplingOptions { top_k: 1, ..OFF }).unwrap();
+        assert_eq!(probs, [0.0, 0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn top_p_keeps_the_smallest_set_that_reaches_p() {
+        for seed in 0..30 {
+            // Up to 700 tokens of nearly equal weight, so that several rounds of the partial sort are needed.
+            let logits: Vec<f32> = random_logits(seed, 700).iter().map(|l| l * (seed as f32 / 30.0)).collect();
+            let full = distribution(&logits, &[], &OFF).unwrap();
+            for p in [0.0, 0.01, 0.5, 0.9, 0.9999] {
+                let kept = support(&distribution(&logits, &[], &SamplingOptions { top_p: p, ..OFF }).unwrap());
+                let mass: f64 = kept.iter().map(|&i| f64::from(full[i])).sum();
+                let smallest = kept.iter().map(|&i| full[i]).fold(f32::INFINITY, f32::min);
+                assert!(!kept.is_empty() && mass >= f64::from(p) - 1e-6);
+                assert!(kept.len() == 1 || mass - f64::from(smallest) < f64::from(p) + 1e-6);
+                assert!((0..700).all(|i| kept.contains(&i) || full[i] <= smallest));
+            }
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_in_the_logits() {
+        let nan = f32::NAN;
+        let (inf, neg) = (f32::INFINITY, f32::NEG_INFINITY);
+        let options = SamplingOptions { top_k: 3, top_p: 0.95, min_p: 0.01, repetition_penalty: 1.5, ..OFF };
+        for options in [OFF, options, SamplingOptions { greedy: true, ..OFF }] {
+            let mut sampler = Sampler::new(&options, 5, Rng::new(1));
+            sampler.observe(&[0, 1, 2, 3, 4]);
+            for _ in 0..50 {
+                assert!([1, 4].contains(&sampler.sample(&[nan, 1.0, neg, nan, 1.0]).unwrap()));
+                assert!([1, 2].contains(&sampler.sample(&[3.0, inf, inf, nan, neg]).unwrap()));
+            }
+            for bad in [&[nan, nan][..], &[neg, neg], &[neg, nan], &[]] {
+                assert!(sampler.sample(bad).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_reproduce_and_streams_differ() {
+        let logits = random_logits(1, 1000);
+        let draw = |seed, stream| {
+            let mut sampler = Sampler::new(&OFF, 1000, Rng::new(seed).stream(stream));
+            (0..40).map(|_| sampler.sample(&logits).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7, 0), draw(7, 0));
+        assert_ne!(draw(7, 0), draw(8, 0));
+        assert_ne!(draw(7, 0), draw(7, 1));
+    }
+
+    #[test]
+    fn values_outside_their_range_are_usage_errors() {
+        let bad = [
+            SamplingOptions { temperature: -0.1, ..OFF },
+            SamplingOptions { temperature: f32::NAN, ..OFF },
+            SamplingOptions { temperature: f32::INFINITY, ..OFF },
+            SamplingOptions { top_p: 1.1, ..OFF },
+            SamplingOptions { top_p: f32::NAN, ..OFF },
+            SamplingOptions { min_p: -0.5, ..OFF },
+            SamplingOptions { repetition_penalty: 0.0, ..OFF },
+            SamplingOptions { repetition_penalty: f32::INFINITY, ..OFF },
+        ];
+        for options in bad {
+            let error = options.validate().unwrap_err();
+            assert!(error.exit_code() == 2 && error.help_line().is_some());
+            assert!(distribution(&[1.0], &[], &options).is_err());
+        }
+        assert!(OFF.validate().is_ok() && SamplingOptions::default() == OFF);
+    }
+}

@@ -1,0 +1,103 @@
+//! `metrics.jsonl`: one object a line, for a person, a plot or another program.
+
+use crate::utils::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// One line: what a step did and, where one followed, what the evaluation found. Losses are in nats per token.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Updates made.
+    pub step: usize,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// Mean loss of this step's batch, before the update.
+    pub train_loss: f32,
+    /// Loss on the validation split.
+    pub val_loss: Option<f64>,
+    /// The same in bits per byte.
+    pub val_bpb: Option<f64>,
+    /// Learning rate.
+    pub lr: f32,
+    /// Norm of the gradients before clipping.
+    pub grad_norm: f32,
+    /// Training speed of this step.
+    pub tokens_per_s: f64,
+    /// Seconds since the run began, pauses left out.
+    pub elapsed_s: f64,
+}
+
+/// The file of a run, appended to line by line.
+pub struct MetricsFile {
+    path: PathBuf,
+    file: File,
+    rows: Vec<Metrics>,
+}
+
+impl MetricsFile {
+    /// Opens the file and keeps its lines up to `step`: later ones belong to steps that are going to be made again.
+    pub fn open(path: &Path, step: usize) -> Result<MetricsFile> {
+        let mut rows = Vec::new();
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                // A line cut off by a crash is the last one, and of a step that was not saved.
+                rows.extend(text.lines().map_while(|line| serde_json::from_str::<Metrics>(line).ok()));
+                rows.retain(|row: &Metrics| row.step <= step);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::io("read", path, e)),
+        }
+        let text: String = rows.iter().map(|row| line(row)).collect();
+        crate::utils::fs::write_atomic(path, text.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|e| Error::io("open", path, e))?;
+        Ok(MetricsFile { path: path.to_owned(), file, rows })
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, row: Metrics) -> Result<()> {
+        self.rows.push(row);
+        self.file.write_all(line(&row).as_bytes()).map_err(|e| crate::utils::fs::io_error("write", &self.path, e))
+    }
+
+    /// All lines so far.
+    pub fn rows(&self) -> &[Metrics] {
+        &self.rows
+    }
+}
+
+fn line(row: &Metrics) -> String {
+    // Numbers and options only: this cannot fail.
+    serde_json::to_string(row).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_after_the_saved_step_are_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let row = |step| Metrics {
+            step,
+            tokens: 10 * step as u64,
+            train_loss: 1.5,
+            val_loss: (step == 2).then_some(2.0),
+            val_bpb: None,
+            lr: 1e-3,
+            grad_norm: 0.5,
+            tokens_per_s: 1000.0,
+            elapsed_s: 0.1,
+        };
+        let mut file = MetricsFile::open(&path, 0).unwrap();
+        (1..=4).for_each(|step| file.push(row(step)).unwrap());
+        // A crash in the middle of a line.
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"step\":5,").unwrap();
+        let mut file = MetricsFile::open(&path, 3).unwrap();
+        assert_eq!(file.rows(), [row(1), row(2), row(3)]);
+        file.push(row(4)).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
+    }
+}

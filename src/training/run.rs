@@ -1,0 +1,198 @@
+//! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
+
+use super::config::RunConfig;
+use super::evaluate::{Evaluation, evaluate};
+use super::metrics::{Metrics, MetricsFile};
+use super::state;
+use super::trainer::Trainer;
+use crate::data::Prepared;
+use crate::generation::{Request, SamplingOptions, generate, start_tokens};
+use crate::utils::{Error, Result};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A training run and its folder.
+pub struct Run {
+    /// The model and where it stands.
+    pub trainer: Trainer,
+    /// The text.
+    pub data: Prepared,
+    /// n-gram bars, as (name, bits per byte).
+    pub bars: Vec<(String, f64)>,
+    dir: PathBuf,
+    metrics: MetricsFile,
+}
+
+/// What happens during a run, for whoever shows it.
+pub enum Event<'a> {
+    /// An update was made.
+    Step(&'a Metrics),
+    /// The validation split was scored.
+    Evaluated {
+        /// After this many steps.
+        step: usize,
+        /// The result.
+        result: Evaluation,
+        /// Whether it is the best so far; then the model was saved.
+        best: bool,
+    },
+    /// What the model writes by now.
+    Sample(&'a str),
+    /// Something that does not stop the run.
+    Warning(String),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are made.
+    Finished,
+    /// No new best for `patience` evaluations.
+    Stopped,
+    /// Someone pressed Ctrl-C; the state is saved.
+    Interrupted,
+}
+
+impl Run {
+    /// A new run in `dir`. Panics if the data does not fit the configuration: see [`Run::check_data`].
+    pub fn new(config: &RunConfig, data: Prepared, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
+        Run::check_data(config, &data)?;
+        let trainer = Trainer::new(config)?;
+        crate::utils::fs::create_dir_all(dir)?;
+        let metrics = MetricsFile::open(&dir.join(METRICS), 0)?;
+        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics })
+    }
+
+    /// The run in `dir`, exactly where it stood when it was last saved.
+    pub fn resume(trainer: Trainer, data: Prepared, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
+        Run::check_data(trainer.config(), &data)?;
+        let metrics = MetricsFile::open(&dir.join(METRICS), trainer.progress.step)?;
+        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics })
+    }
+
+    /// Whether both splits hold at least a window, and the vocabularies agree.
+    pub fn check_data(config: &RunConfig, data: &Prepared) -> Result<()> {
+        data.train.check("training", config.model.context).map_err(|e| e.at(&data.name))?;
+        data.val.check("validation", 1).map_err(|e| e.at(&data.name))?;
+        if config.model.vocab_size != data.tokenizer.vocab_size() {
+            let (v, t) = (config.model.vocab_size, data.tokenizer.vocab_size());
+            return Err(Error::new(format!("model.vocab_size is {v}, but the tokenizer has {t} tokens")));
+        }
+        Ok(())
+    }
+
+    /// Trains until all steps are made, patience runs out, or `stop` is set. Saves whatever happens.
+    pub fn train(&mut self, stop: &AtomicBool, show: &mut dyn FnMut(Event)) -> Result<Outcome> {
+        let config = self.trainer.config().train.clone();
+        if self.trainer.progress.step == 0 {
+            // From the first minute on there is something to resume.
+            state::save_start(&self.dir, &self.trainer, &self.data.tokenizer)?;
+        }
+        while !self.trainer.is_finished() {
+            let clock = Instant::now();
+            let report = self.trainer.step(&self.data.train)?;
+            let seconds = clock.elapsed().as_secs_f64();
+            let p = &mut self.trainer.progress;
+            p.elapsed_s += seconds;
+            let mut row = Metrics {
+                step: p.step,
+                tokens: p.tokens,
+                train_loss: report.loss,
+                val_loss: None,
+                val_bpb: None,
+                lr: report.lr,
+                grad_norm: report.grad_norm,
+                tokens_per_s: self.trainer.config().tokens_per_step() as f64 / seconds,
+                elapsed_s: p.elapsed_s,
+            };
+            let step = p.step;
+            let due = step.is_multiple_of(config.eval_every()) || self.trainer.is_finished();
+            if due {
+                let clock = Instant::now();
+                let result = self.evaluate()?;
+                self.trainer.progress.elapsed_s += clock.elapsed().as_secs_f64();
+                (row.val_loss, row.val_bpb) = (Some(result.nats_per_token), Some(result.bits_per_byte));
+                row.elapsed_s = self.trainer.progress.elapsed_s;
+                self.metrics.push(row)?;
+                show(Event::Step(&row));
+                let best = self.note(result);
+                if best {
+                    state::save_best(&self.dir, &self.trainer, result)?;
+                }
+                state::save_latest(&self.dir, &self.trainer)?;
+                show(Event::Evaluated { step, result, best });
+                if let Err(e) = self.draw() {
+                    show(Event::Warning(format!("the curve could not be drawn: {e}")));
+                }
+                if config.sample_tokens > 0 {
+                    show(Event::Sample(&self.sample(config.sample_tokens)?));
+                }
+            } else {
+                self.metrics.push(row)?;
+                show(Event::Step(&row));
+            }
+            if stop.load(Ordering::Relaxed) && !self.trainer.is_finished() {
+                if !due {
+                    state::save_latest(&self.dir, &self.trainer)?;
+                }
+                return Ok(Outcome::Interrupted);
+            }
+            let worse = self.trainer.progress.evaluations_since_best;
+            if due && config.patience > 0 && worse >= config.patience {
+                return Ok(Outcome::Stopped);
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Scores the validation split: all of it, or its first `eval_tokens` tokens.
+    pub fn evaluate(&self) -> Result<Evaluation> {
+        let most = self.trainer.config().train.eval_tokens.saturating_add(1);
+        let (gpt, context) = (&self.trainer.gpt, self.trainer.config().model.context);
+        if self.data.val.len() <= most {
+            return evaluate(gpt, &self.data.val, self.data.val_bytes, context);
+        }
+        let part = &self.data.val.tokens()[..most];
+        let bytes = self.data.tokenizer.decode_bytes(part).len();
+        evaluate(gpt, &crate::data::TokenDataset::new(part.to_vec()), bytes, context)
+    }
+
+    /// Whether evaluations during training see only a part of the validation split.
+    pub fn evaluates_a_part(&self) -> bool {
+        self.data.val.len() > self.trainer.config().train.eval_tokens.saturating_add(1)
+    }
+
+    /// Remembers an evaluation; true if it is the best so far.
+    fn note(&mut self, result: Evaluation) -> bool {
+        let p = &mut self.trainer.progress;
+        let best = p.best.is_none_or(|(loss, _)| result.nats_per_token < loss);
+        if best {
+            p.best = Some((result.nats_per_token, p.step));
+            p.evaluations_since_best = 0;
+        } else {
+            p.evaluations_since_best += 1;
+        }
+        best
+    }
+
+    /// A few tokens after a line feed, the same seed each time, so that samples can be compared.
+    fn sample(&self, tokens: usize) -> Result<String> {
+        let tokenizer = &self.data.tokenizer;
+        let prompt = start_tokens(tokenizer, "\n")?;
+        let sampling = SamplingOptions { temperature: 0.8, seed: 1, ..SamplingOptions::default() };
+        let request = Request { max_tokens: tokens, vocab_size: tokenizer.vocab_size(), ..Request::new(&self.trainer.gpt, &prompt, &sampling) };
+        let generated = generate(&self.trainer.gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?;
+        Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
+    }
+
+    /// Draws `loss.svg` and `loss.png`.
+    fn draw(&self) -> Result<()> {
+        super::curve::draw(&self.dir, self.metrics.rows(), &self.bars, self.data.train_bytes as f64 / self.data.train.len() as f64)
+    }
+}
+
+/// The file of [`MetricsFile`].
+pub const METRICS: &str = "metrics.jsonl";
+
