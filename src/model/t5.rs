@@ -240,11 +240,11 @@ impl SpanCorruption {
         let count = ((cut as f32 / self.mean_span).round() as usize).clamp(1, most);
         let (kept, cut) = (pieces(n - cut, count, rng), pieces(cut, count, rng));
         let mut at = 0;
-        let mut next = |(kept, cut): (usize, usize)| {
+        let next = |(kept, cut): (usize, usize)| {
             at += kept + cut;
             (at - cut, cut)
         };
-        kept.into_iter().zip(cut).map(|pair| next(pair)).collect()
+        kept.into_iter().zip(cut).map(next).collect()
     }
 
     /// Cuts random spans out of one sequence → (source, target): see [`corrupt`].
