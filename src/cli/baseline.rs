@@ -25,12 +25,15 @@ pub struct BaselineArgs {
     json: bool,
 }
 
+/// Text to ids.
+pub type Encode = dyn Fn(&[u8]) -> Result<Vec<u32>>;
+
 /// A tokenizer as far as a baseline needs it.
 pub struct Encoder {
     /// The size of its vocabulary.
     pub vocab: usize,
     /// Text to ids.
-    pub encode: Box<dyn Fn(&[u8]) -> Result<Vec<u32>>>,
+    pub encode: Box<Encode>,
 }
 
 /// Runs `motamot baseline`; `open` loads the tokenizer that `--tokenizer FILE` names.

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::sampling::SamplingArgs;
 use crate::generation::chat::{ModelKind, Session};
 use crate::generation::{CausalModel, FinishReason, SamplingOptions, TextCodec};
+use crate::utils::fs::write_atomic;
 use crate::utils::{Error, Result};
 
 /// Talk with a trained model
@@ -195,7 +196,7 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
         } else {
             self.session.transcript().trim_end().to_string() + "\n"
         };
-        write_whole(&path, &text).map_err(|e| Error::io("write", &path, e))?;
+        write_atomic(&path, text.as_bytes())?;
         self.saved = Some(path);
         Ok(format!("{} turns written to {file}\n", self.session.turns().len()))
     }
@@ -260,9 +261,8 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
 
     /// One line is one message; answers are separated by a blank line. No prompt, no escape codes.
     fn piped<W: Write>(&mut self, input: impl BufRead, out: &mut Output<W>, notes: &mut dyn Write) -> Result<()> {
-        let mut lines = input.split(b'\n');
         let mut answers = 0;
-        while let Some(bytes) = lines.next() {
+        for bytes in input.split(b'\n') {
             let bytes = bytes.map_err(|e| Error::new(format!("cannot read standard input: {e}")))?;
             let line = String::from_utf8_lossy(&bytes);
             if matches!(parse_line(&line), Line::Message(_)) {
@@ -335,22 +335,6 @@ fn history_file() -> Option<PathBuf> {
     let dir = base?.join("motamot");
     std::fs::create_dir_all(&dir).ok()?;
     Some(dir.join("chat_history"))
-}
-
-/// The whole file or none of it: written beside its place, then moved there.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        let _ = std::fs::remove_file(&temporary);
-    })
 }
 
 #[cfg(test)]

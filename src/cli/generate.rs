@@ -14,10 +14,14 @@ use crate::generation::{
     BeamOptions, CausalModel, FinishReason, Hypothesis, Request, TextCodec, TokenStream, beam_search, generate,
     special_tokens, start_tokens,
 };
+use crate::utils::fs::read;
 use crate::utils::{Error, Result};
 
 /// Most samples or beams at a time: each needs a cache of its own.
 const MOST_ROWS: usize = 256;
+
+/// Longest prompt file; a model sees no more than its context of it anyway.
+const MOST_PROMPT_BYTES: u64 = 1 << 30;
 
 /// Continue a prompt with a trained model
 #[derive(Args, Clone, Debug)]
@@ -81,9 +85,7 @@ impl GenerateArgs {
     pub fn read_prompt(&self, stdin: impl Read, stdin_is_terminal: bool) -> Result<String> {
         let (bytes, place) = match (&self.prompt, &self.prompt_file) {
             (Some(text), _) => return Ok(text.clone()),
-            (None, Some(file)) => {
-                (std::fs::read(file).map_err(|e| Error::io("read", file, e))?, file.display().to_string())
-            }
+            (None, Some(file)) => (read(file, MOST_PROMPT_BYTES)?, file.display().to_string()),
             (None, None) if stdin_is_terminal => return Ok(String::new()),
             (None, None) => {
                 let mut bytes = Vec::new();

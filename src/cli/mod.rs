@@ -1,9 +1,95 @@
 //! The command line: one file per subcommand. Parse, call the library, show.
 
 pub mod baseline;
+pub mod bench;
 pub mod chat;
 pub mod data;
+pub mod eval;
 pub mod generate;
+pub mod info;
+pub mod load;
 pub mod model_dir;
 pub mod output;
 pub mod sampling;
+pub mod tokenizer;
+pub mod train;
+
+use crate::utils::{Error, Result};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
+#[derive(Parser, Debug)]
+#[command(name = "motamot", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Train(train::TrainArgs),
+    Generate(generate::GenerateArgs),
+    Chat(chat::ChatArgs),
+    Eval(eval::EvalArgs),
+    Tokenizer(tokenizer::TokenizerArgs),
+    Baseline(baseline::BaselineArgs),
+    Data(data::DataArgs),
+    Info(info::InfoArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are "errors" to clap, of code 0. A closed pipe is nobody's fault.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code() as u8);
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            if let Some(help) = e.help_line() {
+                eprintln!("help: {help}");
+            }
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Train(args) => train::run(&args),
+        Command::Generate(args) => generate::run(&args, load::model),
+        Command::Chat(args) => chat::run(&args, load::chat_model),
+        Command::Eval(args) => eval::run(&args),
+        Command::Tokenizer(args) => tokenizer::run(args),
+        Command::Baseline(args) => baseline::run(args, encoder),
+        Command::Data(args) => data::run(args),
+        Command::Info(args) => info::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}
+
+/// The tokenizer that `baseline --tokenizer` names, a file or a model's folder.
+fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
+    let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { crate::tokenizer::Tokenizer::load(path)? };
+    let vocab = tokenizer.vocab_size();
+    Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
+}
+
+/// `--threads N`.
+fn set_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        None => Ok(()),
+        Some(n @ 1..=1024) => {
+            motamot_kernels::parallel::set_threads(n);
+            Ok(())
+        }
+        Some(n) => Err(Error::usage(format!("--threads {n}: must be between 1 and 1024"))),
+    }
+}

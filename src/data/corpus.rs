@@ -47,7 +47,7 @@ impl Corpus {
     }
 
     fn new(name: impl Into<String>, bytes: Cow<'static, [u8]>) -> Corpus {
-        Corpus { name: name.into(), documents: vec![0..bytes.len()], bytes }
+        Corpus { name: name.into(), documents: std::iter::once(0..bytes.len()).collect(), bytes }
     }
 
     /// `--data`: a file, a folder, or, without a path, the embedded corpus.
@@ -117,7 +117,10 @@ pub fn utf8(bytes: &[u8]) -> Result<&str> {
         let found = bytes.get(at).copied().unwrap_or_default();
         let help = match bytes {
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "the file looks like UTF-16: save it as UTF-8",
-            _ => "save the file as UTF-8 (iconv -f LATIN1 -t UTF-8), or use the byte-level tokenizer (--tokenizer bpe), which takes any bytes",
+            _ => {
+                "save the file as UTF-8 (iconv -f LATIN1 -t UTF-8), or use \
+                  the byte-level tokenizer (--tokenizer bpe), which takes any bytes"
+            }
         };
         Error::new(format!("not UTF-8: byte 0x{found:02x} at offset {at}")).help(help)
     })

@@ -155,7 +155,7 @@ pub fn get(source: &Source, out: &Path, options: &Options) -> Result<Fetched> {
             continue;
         }
         break Err(Error::new(format!("{url}: wrong content (sha256 {sum}, expected {})", source.sha256))
-            .help("the file has changed or was damaged on the way, and is not kept; try again, or give another address with --url"));
+            .help("the file has changed or was damaged on the way, and is not kept; try again, or use --url"));
     };
     bar.finish_and_clear();
     result

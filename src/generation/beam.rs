@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use motamot_kernels::math::{exp, ln_f64};
+use motamot_kernels::activation::exp;
+use motamot_kernels::math::ln_f64;
 
 use super::generate::check_prompt;
 use super::{CausalModel, Decoder, FinishReason};
@@ -134,7 +135,7 @@ fn best_extensions<M: CausalModel>(
     let by_rank = |a: &Extension, b: &Extension| {
         b.log_prob.total_cmp(&a.log_prob).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
     };
-    let mut all = Vec::new();
+    let (mut all, mut shifted, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for (beam, &so_far) in log_probs.iter().enumerate() {
         let logits = decoder.logits(beam);
         let logits = &logits[..options.vocab_size.min(logits.len())];
@@ -144,7 +145,11 @@ fn best_extensions<M: CausalModel>(
             return Err(Error::new("the model gives no usable probabilities: its logits are NaN or infinite")
                 .help("the checkpoint is damaged or its training diverged; try an earlier one"));
         }
-        let log_total = top + ln_f64(logits.iter().map(|&l| f64::from(exp((clean(l) - top) as f32))).sum());
+        shifted.clear();
+        shifted.extend(logits.iter().map(|&l| (clean(l) - top) as f32));
+        weights.resize(shifted.len(), 0.0);
+        exp(&shifted, &mut weights);
+        let log_total = top + ln_f64(weights.iter().map(|&w| f64::from(w)).sum());
         let row = logits.iter().enumerate().filter(|(_, l)| clean(**l) > f64::NEG_INFINITY);
         all.extend(row.map(|(token, &l)| Extension {
             log_prob: so_far + clean(l) - log_total,

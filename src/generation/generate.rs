@@ -388,4 +388,22 @@ mod tests {
         let narrow = generate(&model, &Request { vocab_size: 10, ..request.clone() }, go_on).unwrap();
         assert!(narrow.samples[0].tokens.iter().all(|&t| t < 10));
     }
+
+    #[test]
+    fn the_cache_of_a_real_model_equals_full_passes_beyond_its_window() {
+        use crate::embeddings::PositionKind::{Alibi, Learned, Rope};
+        use crate::model::{Gpt, GptConfig, preset};
+        // Fresh weights give nearly equal logits; the low temperature makes every one of their digits count.
+        let sampling = SamplingOptions { temperature: 0.02, seed: 9, ..SamplingOptions::default() };
+        for positions in [Learned, Rope, Alibi] {
+            let config = GptConfig { context: 12, vocab_size: 97, positions, ..preset("nano").unwrap() };
+            let model = Gpt::new(&config, &mut Rng::new(4)).unwrap();
+            let prompt: Vec<u32> = (0..7).map(|i| i * 13 % 97).collect();
+            let request =
+                Request { num: 3, max_tokens: 30, stop_tokens: &[5, 6], ..Request::new(&model, &prompt, &sampling) };
+            let fast = generate(&model, &request, go_on).unwrap().samples;
+            assert_eq!(fast, generate_naive(&model, &request).unwrap());
+            assert!(fast.iter().any(|s| s.tokens.len() > 12), "the window has moved");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! The filters and their order are those of Hugging Face `transformers`:
 //! repetition penalty → temperature → top-k → top-p → min-p → softmax → one draw.
 
-use motamot_kernels::math::exp;
+use motamot_kernels::activation::exp;
 use motamot_kernels::rng::Rng;
 
 use crate::utils::{Error, Result};
@@ -171,12 +171,18 @@ impl Sampler {
             order.clone_from(scores);
             threshold = *order.select_nth_unstable_by(options.top_k - 1, |a, b| b.total_cmp(a)).1;
         }
-        let kept = scores.iter().enumerate().filter(|(_, score)| **score >= threshold).map(|(id, &score)| {
+        order.clear();
+        for (id, &score) in scores.iter().enumerate().filter(|(_, score)| **score >= threshold) {
+            candidates.push(Candidate { id: id as u32, weight: 0.0 });
             // Written so that scores of +∞ are equal to each other, and a tiny temperature is greedy, not NaN.
-            let weight = if score == top { 1.0 } else { exp((score - top) / options.temperature) };
-            Candidate { id: id as u32, weight }
-        });
-        candidates.extend(kept.filter(|c| c.weight > 0.0));
+            order.push(if score == top { 0.0 } else { (score - top) / options.temperature });
+        }
+        let weights = &mut scores[..order.len()];
+        exp(order, weights);
+        for (candidate, &weight) in candidates.iter_mut().zip(&*weights) {
+            candidate.weight = weight;
+        }
+        candidates.retain(|c| c.weight > 0.0);
         if options.top_p < 1.0 {
             keep_nucleus(candidates, options.top_p);
         }

@@ -1,6 +1,7 @@
 //! One architecture per file: configuration, initialisation, forward, loss.
 
 mod bert;
+pub mod checkpoint;
 mod config;
 mod gpt;
 pub mod ngram;
@@ -9,6 +10,7 @@ mod t5;
 pub mod word2vec;
 
 pub use bert::{Bert, BertConfig, Masking, mask_tokens};
+pub use checkpoint::{SpecialIds, load_model, read_config, save_model};
 pub use config::{GptConfig, INIT_STD, PRESETS, Part, preset};
 pub use gpt::Gpt;
 pub use rnn::{Rnn, RnnConfig};

@@ -112,8 +112,11 @@ impl Tokenizer {
     /// Writes `tokenizer.json` and `tokenizer_config.json` into a directory, where
     /// `AutoTokenizer.from_pretrained` finds them; `context` is the longest sequence of the model, in tokens.
     pub fn save_pretrained(&self, dir: impl AsRef<Path>, context: usize) -> Result<()> {
-        let dir = dir.as_ref();
-        self.save(dir.join("tokenizer.json"))?;
+        self.pretrained_files(context).iter().try_for_each(|(name, json)| write_json(&dir.as_ref().join(name), json))
+    }
+
+    /// The files of [`Tokenizer::save_pretrained`], as (name, content).
+    pub fn pretrained_files(&self, context: usize) -> [(&'static str, Value); 2] {
         let mut config = json!({
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": context,
@@ -133,7 +136,7 @@ impl Tokenizer {
                 config[role] = json!(token);
             }
         }
-        write_json(&dir.join("tokenizer_config.json"), &config)
+        [("tokenizer.json", self.to_json()), ("tokenizer_config.json", config)]
     }
 }
 

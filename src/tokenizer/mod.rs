@@ -63,6 +63,8 @@ impl std::fmt::Display for TokenizerKind {
     }
 }
 
+// One model per tokenizer, never in a list: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
 enum Model {
     Bpe(Bpe),
@@ -229,12 +231,18 @@ impl Tokenizer {
         let mut out = Vec::new();
         // As in Hugging Face's library: first tokens that are matched in the text as typed, then the others.
         added::split(&self.added, |t| !t.normalized && (specials || !t.special), text, &mut |part, id| match id {
-            Some(id) => Ok(out.push(id)),
+            Some(id) => {
+                out.push(id);
+                Ok(())
+            }
             None => {
                 let part = normalize(&self.normalizers, part);
                 added::split(&self.added, |t| t.normalized && (specials || !t.special), &part, &mut |part, id| match id
                 {
-                    Some(id) => Ok(out.push(id)),
+                    Some(id) => {
+                        out.push(id);
+                        Ok(())
+                    }
                     None => self.encode_plain(part, threads, &mut out),
                 })
             }

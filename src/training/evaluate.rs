@@ -5,10 +5,10 @@ use crate::model::Gpt;
 use crate::nn::Pass;
 use crate::utils::Result;
 use motamot_tensor::ops::IGNORE;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a model makes of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Mean of −ln p over the scored tokens.
     pub nats_per_token: f64,

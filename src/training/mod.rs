@@ -1,13 +1,19 @@
 //! From random weights to a language model: optimiser, schedule, evaluation, the loop, and its state on disk.
 
 mod config;
+pub mod curve;
 mod evaluate;
+mod metrics;
 mod optimizer;
+mod run;
 mod schedule;
+pub mod state;
 mod trainer;
 
 pub use config::{RunConfig, TokenizerChoice, TrainConfig};
 pub use evaluate::{Evaluation, evaluate};
+pub use metrics::{Metrics, MetricsFile};
 pub use optimizer::{AdamW, AdamWConfig, grad_norm};
+pub use run::{Event, METRICS, Outcome, Run};
 pub use schedule::{Decay, Schedule};
 pub use trainer::{Progress, StepReport, Trainer};

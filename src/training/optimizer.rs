@@ -55,6 +55,11 @@ impl AdamW {
         self.moments.entry(p.id()).or_insert_with(|| (Buf::zeros(p.len()), Buf::zeros(p.len())))
     }
 
+    /// The moments of a parameter that has some.
+    pub fn get(&self, id: ParamId) -> Option<(&[f32], &[f32])> {
+        self.moments.get(&id).map(|(m, v)| (&m[..], &v[..]))
+    }
+
     /// One update of every trainable parameter that has a gradient. Returns the norm of all gradients, before clipping.
     pub fn step(&mut self, model: &mut impl Module, gradients: &Gradients, lr: f32) -> f32 {
         let norm = grad_norm(model, gradients);

@@ -1,11 +1,13 @@
 //! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
 
 use super::config::RunConfig;
+use super::curve::draw;
 use super::evaluate::{Evaluation, evaluate};
 use super::metrics::{Metrics, MetricsFile};
-use super::state;
+use super::state::{self, Saved, TextId};
 use super::trainer::Trainer;
 use crate::data::Prepared;
+use crate::model::checkpoint::SpecialIds;
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
@@ -23,6 +25,8 @@ pub struct Run {
     pub bars: Vec<(String, f64)>,
     dir: PathBuf,
     metrics: MetricsFile,
+    text: TextId,
+    best: Option<Evaluation>,
 }
 
 /// What happens during a run, for whoever shows it.
@@ -57,19 +61,29 @@ pub enum Outcome {
 
 impl Run {
     /// A new run in `dir`. Panics if the data does not fit the configuration: see [`Run::check_data`].
-    pub fn new(config: &RunConfig, data: Prepared, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
+    pub fn new(config: &RunConfig, data: Prepared, text: TextId, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
         Run::check_data(config, &data)?;
         let trainer = Trainer::new(config)?;
         crate::utils::fs::create_dir_all(dir)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), 0)?;
-        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics })
+        let mut run = Run { trainer, data, bars, dir: dir.to_owned(), metrics, text, best: None };
+        // From the first minute on there is something to resume, and something wrong with the folder shows now.
+        run.save(true, true)?;
+        Ok(run)
     }
 
-    /// The run in `dir`, exactly where it stood when it was last saved.
-    pub fn resume(trainer: Trainer, data: Prepared, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
+    /// The run in `dir`, exactly where it stood when it was last saved ([`state::load`]).
+    pub fn resume(
+        trainer: Trainer,
+        best: Option<Evaluation>,
+        data: Prepared,
+        text: TextId,
+        bars: Vec<(String, f64)>,
+        dir: &Path,
+    ) -> Result<Run> {
         Run::check_data(trainer.config(), &data)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), trainer.progress.step)?;
-        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics })
+        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics, text, best })
     }
 
     /// Whether both splits hold at least a window, and the vocabularies agree.
@@ -86,10 +100,7 @@ impl Run {
     /// Trains until all steps are made, patience runs out, or `stop` is set. Saves whatever happens.
     pub fn train(&mut self, stop: &AtomicBool, show: &mut dyn FnMut(Event)) -> Result<Outcome> {
         let config = self.trainer.config().train.clone();
-        if self.trainer.progress.step == 0 {
-            // From the first minute on there is something to resume.
-            state::save_start(&self.dir, &self.trainer, &self.data.tokenizer)?;
-        }
+        let tokens_per_step = self.trainer.config().tokens_per_step() as f64;
         while !self.trainer.is_finished() {
             let clock = Instant::now();
             let report = self.trainer.step(&self.data.train)?;
@@ -104,7 +115,7 @@ impl Run {
                 val_bpb: None,
                 lr: report.lr,
                 grad_norm: report.grad_norm,
-                tokens_per_s: self.trainer.config().tokens_per_step() as f64 / seconds,
+                tokens_per_s: tokens_per_step / seconds,
                 elapsed_s: p.elapsed_s,
             };
             let step = p.step;
@@ -118,10 +129,7 @@ impl Run {
                 self.metrics.push(row)?;
                 show(Event::Step(&row));
                 let best = self.note(result);
-                if best {
-                    state::save_best(&self.dir, &self.trainer, result)?;
-                }
-                state::save_latest(&self.dir, &self.trainer)?;
+                self.save(false, best)?;
                 show(Event::Evaluated { step, result, best });
                 if let Err(e) = self.draw() {
                     show(Event::Warning(format!("the curve could not be drawn: {e}")));
@@ -135,7 +143,7 @@ impl Run {
             }
             if stop.load(Ordering::Relaxed) && !self.trainer.is_finished() {
                 if !due {
-                    state::save_latest(&self.dir, &self.trainer)?;
+                    self.save(false, false)?;
                 }
                 return Ok(Outcome::Interrupted);
             }
@@ -145,6 +153,19 @@ impl Run {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// What the best model so far reaches, the one in `model.safetensors`.
+    pub fn best(&self) -> Option<Evaluation> {
+        self.best
+    }
+
+    fn save(&mut self, first: bool, is_best: bool) -> Result<()> {
+        let end = self.data.tokenizer.special("<|endoftext|>");
+        let ids = SpecialIds { bos: end, eos: end, pad: None };
+        let tokenizer = first.then_some(&self.data.tokenizer);
+        let what = Saved { tokenizer, text: &self.text, best: self.best, is_best };
+        state::save(&self.dir, &mut self.trainer, &ids, &what)
     }
 
     /// Scores the validation split: all of it, or its first `eval_tokens` tokens.
@@ -171,6 +192,7 @@ impl Run {
         if best {
             p.best = Some((result.nats_per_token, p.step));
             p.evaluations_since_best = 0;
+            self.best = Some(result);
         } else {
             p.evaluations_since_best += 1;
         }
@@ -189,7 +211,8 @@ impl Run {
 
     /// Draws `loss.svg` and `loss.png`.
     fn draw(&self) -> Result<()> {
-        super::curve::draw(&self.dir, self.metrics.rows(), &self.bars, self.data.train_bytes as f64 / self.data.train.len() as f64)
+        let bytes_per_token = self.data.train_bytes as f64 / self.data.train.len() as f64;
+        draw(&self.dir, self.metrics.rows(), &self.bars, bytes_per_token)
     }
 }
 

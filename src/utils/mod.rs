@@ -3,5 +3,6 @@
 mod error;
 pub mod fs;
 pub mod hash;
+pub mod plot;
 
 pub use error::{Error, Result};

@@ -246,31 +246,24 @@ pub fn dropout_grad(dy: &[f32], p: f32, key: (u64, u64), dst: Grad) {
 #[track_caller]
 pub fn transpose_2d(x: &[f32], rows: usize, cols: usize, y: &mut [f32]) {
     same_length("transpose_2d", rows * cols, &[x.len(), y.len()]);
-    // Squares of 16 × 16: both sides of a copy then stay within 16 cache lines.
-    const SIDE: usize = 16;
+    // Squares of 64 × 64 by way of a buffer: both sides then move 256 bytes at a time, and a length that is a power of
+    // two does not bring all lines of a column to the same few places of the cache.
+    const SIDE: usize = 64;
     if rows == 0 {
         return;
     }
     parallel::chunks_mut(y, SIDE * rows, |strip, y| {
         let (c0, width) = (strip * SIDE, y.len() / rows);
+        let mut square = [[0.0f32; SIDE]; SIDE];
         for r0 in (0..rows).step_by(SIDE) {
             let height = SIDE.min(rows - r0);
-            if width == SIDE && height == SIDE {
-                let mut square = [[0.0f32; SIDE]; SIDE];
-                for r in 0..SIDE {
-                    square[r].copy_from_slice(&x[(r0 + r) * cols + c0..][..SIDE]);
-                }
-                for c in 0..SIDE {
-                    let y = &mut y[c * rows + r0..][..SIDE];
-                    for r in 0..SIDE {
-                        y[r] = square[r][c];
-                    }
-                }
-            } else {
-                for c in 0..width {
-                    for r in r0..r0 + height {
-                        y[c * rows + r] = x[r * cols + c0 + c];
-                    }
+            for r in 0..height {
+                square[r][..width].copy_from_slice(&x[(r0 + r) * cols + c0..][..width]);
+            }
+            for c in 0..width {
+                let y = &mut y[c * rows + r0..][..height];
+                for (y, row) in y.iter_mut().zip(&square) {
+                    *y = row[c];
                 }
             }
         }

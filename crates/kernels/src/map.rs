@@ -208,10 +208,31 @@ pub(crate) fn fold2(f: impl Fold, start: f32, a: &[f32], b: &[f32]) -> [f32; LAN
             sum[l] = f.step(sum[l], a[l], b[l]);
         }
     }
-    for (l, (a, b)) in a_tail.iter().zip(b_tail).enumerate() {
-        sum[l] = f.step(sum[l], *a, *b);
+    let mut sum = whole(sum);
+    if !a_tail.is_empty() {
+        // A step of all lanes, of which some are dropped.
+        let (a, b) = (padded(a_tail), padded(b_tail));
+        for l in 0..LANES {
+            let next = f.step(sum[l], a[l], b[l]);
+            sum[l] = if l < a_tail.len() { next } else { sum[l] };
+        }
     }
-    sum
+    whole(sum)
+}
+
+/// The same lanes, by way of memory: else LLVM sees that they are joined later and keeps them, in the loop before, in
+/// odd pieces of four or one.
+#[inline(always)]
+pub(crate) fn whole(lanes: [f32; LANES]) -> [f32; LANES] {
+    std::hint::black_box(lanes)
+}
+
+/// The rest of a slice after its full lanes, filled up with zeros.
+#[inline(always)]
+pub(crate) fn padded(tail: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    lanes[..tail.len()].copy_from_slice(tail);
+    lanes
 }
 
 /// [`fold2`] over one slice.

@@ -4,7 +4,7 @@
 //! selected), so that a loop over it compiles to vector code for whatever instruction set the loop is compiled for.
 //! The coefficients come from `dev/golden/polynomials.py`.
 //!
-//! | function | largest error measured (units in the last place) | where |
+//! | function | the error is at most (units in the last place; tested) | where |
 //! |---|---|---|
 //! | [`exp`] | 1.1 | results under 2⁻¹²⁶ become 0 |
 //! | [`ln`] | 1 | everywhere, subnormal numbers included |

@@ -1,7 +1,7 @@
 //! Layer normalisation and root-mean-square normalisation over rows.
 
 use crate::isa::vectorise;
-use crate::map::{self, fold1, fold2, join_sum, rows_per_chunk, same_length};
+use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
 use crate::{Grad, map::put};
 
@@ -40,49 +40,68 @@ vectorise! {
         }
     }
 
-    /// dx of one row; with `CENTRE`, of layer norm, else of RMS norm (whose mean is 0).
-    fn norm_backward_row<const CENTRE: bool, const ADD: bool>(
-        x: &[f32], w: &[f32], mean: f32, rstd: f32, dy: &[f32], dx: &mut [f32]
+    /// The backward of some rows: of layer norm with `CENTRE`, else of RMS norm (whose means are 0 and not read).
+    /// dw and db (only with `CENTRE`) are added to; `DX` says what becomes of dx.
+    fn backward_rows<const CENTRE: bool, const DX: u8>(
+        x: &[f32], w: &[f32], means: &[f32], rstds: &[f32], dy: &[f32], dx: &mut [f32], dw: &mut [f32], db: &mut [f32]
     ) {
-        let n = w.len() as f32;
-        // mean(g) and mean(g ⊙ x̂) with g = dy ⊙ w, the sum of x̂ kept without its factor rstd.
-        let g_mean = if CENTRE {
-            join_sum(fold2(|sum: f32, dy: f32, w: f32| dy.mul_add(w, sum), 0.0, dy, w)) / n
-        } else {
-            0.0
-        };
-        let mut lanes = [0.0f32; map::LANES];
-        let (xs, x_tail) = x.as_chunks::<{ map::LANES }>();
-        let (ws, w_tail) = w.as_chunks::<{ map::LANES }>();
-        let (dys, dy_tail) = dy.as_chunks::<{ map::LANES }>();
-        for ((x, w), dy) in xs.iter().zip(ws).zip(dys) {
-            for l in 0..map::LANES {
-                lanes[l] = (dy[l] * w[l]).mul_add(x[l] - mean, lanes[l]);
+        let cols = w.len();
+        let n = cols as f32;
+        let full = cols / LANES * LANES;
+        for (i, (x, dy)) in x.chunks_exact(cols).zip(dy.chunks_exact(cols)).enumerate() {
+            let (mean, rstd) = (if CENTRE { means[i] } else { 0.0 }, rstds[i]);
+            // Sums of g and of g ⊙ (x − mean), g = dy ⊙ w, and what the row adds to dw and db, in one pass.
+            let (mut g_sum, mut gx_sum) = ([0.0f32; LANES], [0.0f32; LANES]);
+            let (dws, dw_tail) = dw.as_chunks_mut::<LANES>();
+            let (dbs, db_tail) = db.as_chunks_mut::<LANES>();
+            let rows = x.as_chunks::<LANES>().0.iter().zip(dy.as_chunks::<LANES>().0).zip(w.as_chunks::<LANES>().0);
+            for (k, ((x, dy), w)) in rows.enumerate() {
+                for l in 0..LANES {
+                    let centred = x[l] - mean;
+                    g_sum[l] = dy[l].mul_add(w[l], g_sum[l]);
+                    gx_sum[l] = (dy[l] * w[l]).mul_add(centred, gx_sum[l]);
+                    dws[k][l] = dy[l].mul_add(centred * rstd, dws[k][l]);
+                }
+                if CENTRE {
+                    for l in 0..LANES {
+                        dbs[k][l] += dy[l];
+                    }
+                }
             }
-        }
-        for (l, ((x, w), dy)) in x_tail.iter().zip(w_tail).zip(dy_tail).enumerate() {
-            lanes[l] = (dy * w).mul_add(x - mean, lanes[l]);
-        }
-        let slope = join_sum(lanes) * rstd * rstd / n;
-        for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
-            let g = rstd * (x - mean).mul_add(-slope, dy.mul_add(*w, -g_mean));
-            *dx = if ADD { *dx + g } else { g };
-        }
-    }
-
-    /// dw += dy ⊙ x̂
-    fn add_dw(x: &[f32], mean: f32, rstd: f32, dy: &[f32], dw: &mut [f32]) {
-        for ((dw, x), dy) in dw.iter_mut().zip(x).zip(dy) {
-            *dw = dy.mul_add((x - mean) * rstd, *dw);
-        }
-    }
-
-    fn add_to(sum: &mut [f32], x: &[f32]) {
-        for (sum, x) in sum.iter_mut().zip(x) {
-            *sum += x;
+            (g_sum, gx_sum) = (whole(g_sum), whole(gx_sum));
+            if full < cols {
+                let (x, dy, w) = (padded(&x[full..]), padded(&dy[full..]), padded(&w[full..]));
+                let mut dw = padded(dw_tail);
+                for l in 0..LANES {
+                    let centred = x[l] - mean;
+                    let (g, gx) = (dy[l].mul_add(w[l], g_sum[l]), (dy[l] * w[l]).mul_add(centred, gx_sum[l]));
+                    let used = l < cols - full;
+                    (g_sum[l], gx_sum[l]) = (if used { g } else { g_sum[l] }, if used { gx } else { gx_sum[l] });
+                    dw[l] = dy[l].mul_add(centred * rstd, dw[l]);
+                }
+                dw_tail.copy_from_slice(&dw[..cols - full]);
+                if CENTRE {
+                    for (db, dy) in db_tail.iter_mut().zip(dy) {
+                        *db += dy;
+                    }
+                }
+            }
+            if DX != SKIP {
+                let g_mean = if CENTRE { join_sum(g_sum) / n } else { 0.0 };
+                let slope = join_sum(gx_sum) * rstd * rstd / n;
+                let dx = &mut dx[i * cols..][..cols];
+                for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
+                    let g = rstd * (x - mean).mul_add(-slope, dy.mul_add(*w, -g_mean));
+                    *dx = if DX == ADD { *dx + g } else { g };
+                }
+            }
         }
     }
 }
+
+const SKIP: u8 = 0;
+const SET: u8 = 1;
+const ADD: u8 = 2;
 
 #[track_caller]
 fn rows_of(name: &str, x: usize, cols: usize) -> usize {
@@ -181,33 +200,24 @@ fn backward<const CENTRE: bool>(
     for d in [&dw, &db].into_iter().flatten() {
         same_length(name, cols, &[d.data.len()]);
     }
-    let (dw_width, db_width) = (if dw.is_some() { cols } else { 0 }, if db.is_some() { cols } else { 0 });
     let dx = dx.map(|dx| (SharedMut::new(dx.data), dx.accumulate));
+    let db_width = if CENTRE { cols } else { 0 };
 
     let rows = |rows: std::ops::Range<usize>, sums: &mut [f32]| {
-        let (dw, db) = sums.split_at_mut(dw_width);
-        for i in rows {
-            let (x, dy) = (&x[i * cols..][..cols], &dy[i * cols..][..cols]);
-            let (mean, rstd) = (if CENTRE { mean[i] } else { 0.0 }, rstd[i]);
-            if let Some((dx, accumulate)) = &dx {
-                // SAFETY: each row belongs to one range, and each range is run once.
-                let dx = unsafe { dx.slice(i * cols, cols) };
-                if *accumulate {
-                    norm_backward_row::<CENTRE, true>(x, w, mean, rstd, dy, dx);
-                } else {
-                    norm_backward_row::<CENTRE, false>(x, w, mean, rstd, dy, dx);
-                }
-            }
-            if !dw.is_empty() {
-                add_dw(x, mean, rstd, dy, dw);
-            }
-            if !db.is_empty() {
-                add_to(db, dy);
-            }
+        let (dw, db) = sums.split_at_mut(cols);
+        let (from, len) = (rows.start * cols, rows.len() * cols);
+        let (x, dy) = (&x[from..][..len], &dy[from..][..len]);
+        let (mean, rstd) = (if CENTRE { &mean[rows.clone()] } else { &[] }, &rstd[rows]);
+        // SAFETY: each row belongs to one range, and each range is run once.
+        let dx = dx.as_ref().map(|(dx, accumulate)| (unsafe { dx.slice(from, len) }, *accumulate));
+        match dx {
+            None => backward_rows::<CENTRE, SKIP>(x, w, mean, rstd, dy, &mut [], dw, db),
+            Some((dx, false)) => backward_rows::<CENTRE, SET>(x, w, mean, rstd, dy, dx, dw, db),
+            Some((dx, true)) => backward_rows::<CENTRE, ADD>(x, w, mean, rstd, dy, dx, dw, db),
         }
     };
-    map::sum_over_rows(n, dw_width + db_width, rows, |sums| {
-        let (dw_sum, db_sum) = sums.split_at(dw_width);
+    map::sum_over_rows(n, cols + db_width, rows, |sums| {
+        let (dw_sum, db_sum) = sums.split_at(cols);
         if let Some(dw) = dw {
             put(dw_sum, dw);
         }

@@ -2,7 +2,7 @@
 
 use crate::elementwise::largest;
 use crate::isa::vectorise;
-use crate::map::{Fold, fold1, fold2, join_sum, rows_per_chunk, same_length};
+use crate::map::{Fold, LANES, fold1, fold2, join_sum, rows_per_chunk, same_length, whole};
 use crate::{Grad, math, parallel};
 
 /// Adds e^(x − max). Not a closure: it is too large to be sure that each instruction set gets its own copy.
@@ -29,10 +29,22 @@ vectorise! {
     fn softmax_rows(x: &[f32], cols: usize, y: &mut [f32]) {
         for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)) {
             let max = largest(x);
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = math::exp(*x - max);
+            // e^(x − max) and its sum, in one pass.
+            let mut sum = [0.0f32; LANES];
+            let (xs, x_tail) = x.as_chunks::<LANES>();
+            let (ys, y_tail) = y.as_chunks_mut::<LANES>();
+            for (y, x) in ys.iter_mut().zip(xs) {
+                for l in 0..LANES {
+                    y[l] = math::exp(x[l] - max);
+                    sum[l] += y[l];
+                }
             }
-            let scale = 1.0 / join_sum(fold1(|sum: f32, y: f32, _: f32| sum + y, 0.0, y));
+            let mut sum = whole(sum);
+            for (l, (y, x)) in y_tail.iter_mut().zip(x_tail).enumerate() {
+                *y = math::exp(*x - max);
+                sum[l] += *y;
+            }
+            let scale = 1.0 / join_sum(sum);
             for y in y {
                 *y *= scale;
             }

@@ -72,7 +72,7 @@ fn a_conversation_is_saved_as_text_or_messages_but_never_over_another_file() {
     std::fs::write(file("mine"), "precious").unwrap();
     let model = parrot("JULIET:\n", "Ay me!\n\n", 256, 256);
     let (text, json, mine) = (file("a.txt"), file("a.json"), file("mine"));
-    let input = format!("One\n/save {text}\nTwo\n/save {text}\n/save {json}\n/save {mine}\n/save /no/such/dir/x\n");
+    let input = format!("One\n/save {text}\nTwo\n/save {text}\n/save {json}\n/save {mine}\n/save {mine}/x\n");
     let (_, notes, result) = pipe(&model, ModelKind::Base, &[], &input);
     result.unwrap();
     let saved = std::fs::read_to_string(&text).unwrap();
@@ -80,7 +80,7 @@ fn a_conversation_is_saved_as_text_or_messages_but_never_over_another_file() {
     let messages: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(messages[3], serde_json::json!({"role": "assistant", "content": "Ay me!"}));
     assert_eq!(std::fs::read_to_string(&mine).unwrap(), "precious");
-    assert!(notes.contains("exists already") && notes.contains("cannot write /no/such/dir/x"), "{notes}");
+    assert!(notes.contains("exists already") && notes.contains("cannot make the folder"), "{notes}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "no temporary file stays");
 }
 

@@ -5,7 +5,7 @@
 
 use super::dropout::{KEYS_PER_BLOCK, Keep};
 use crate::isa::vectorise;
-use crate::math::exp;
+use crate::math::{exp, ln};
 
 /// Queries of a block.
 pub(super) const QUERIES: usize = 32;
@@ -23,6 +23,16 @@ pub(super) struct Running {
     pub rescale: Lanes,
 }
 
+/// The sum of 16 lanes, as a tree.
+pub(super) fn join(mut sums: [f32; 16]) -> f32 {
+    for width in [8, 4, 2, 1] {
+        for l in 0..width {
+            sums[l] += sums[l + width];
+        }
+    }
+    sums[0]
+}
+
 vectorise! {
     /// x *= factor
     pub(super) fn scale(x: &mut [f32], factor: f32) {
@@ -38,8 +48,70 @@ vectorise! {
         }
     }
 
-    /// Σ a·b, 16 lanes.
-    pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    /// y = x, or y += x
+    pub(super) fn put(x: &[f32], accumulate: bool, y: &mut [f32]) {
+        let (ys, y_tail) = y.as_chunks_mut::<16>();
+        let (xs, x_tail) = x.as_chunks::<16>();
+        // Block by block, so that it does not become a call of memcpy: rows are short.
+        if accumulate {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                for l in 0..16 {
+                    y[l] += x[l];
+                }
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
+                *y += x;
+            }
+        } else {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                *y = *x;
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
+                *y = *x;
+            }
+        }
+    }
+
+    /// Row t of `dst`, dense, is `width` elements of `src` from `t·stride` on.
+    pub(super) fn copy_rows(src: &[f32], stride: usize, width: usize, dst: &mut [f32]) {
+        for (t, row) in dst.chunks_exact_mut(width).enumerate() {
+            let from = &src[t * stride..][..width];
+            let (blocks, tail) = row.as_chunks_mut::<16>();
+            let (from_blocks, from_tail) = from.as_chunks::<16>();
+            for (y, x) in blocks.iter_mut().zip(from_blocks) {
+                *y = *x;
+            }
+            for (y, x) in tail.iter_mut().zip(from_tail) {
+                *y = *x;
+            }
+        }
+    }
+
+    /// Σ x in four chains, elements ≡ 0, 1, 2, 3 (mod 4): the sum of a block in [`soften`], for one query.
+    pub(super) fn sum_by_fours(x: &[f32]) -> f32 {
+        let mut sums = [0.0f32; 4];
+        let (fours, last) = x.as_chunks::<4>();
+        for four in fours {
+            for n in 0..4 {
+                sums[n] += four[n];
+            }
+        }
+        for (sum, x) in sums.iter_mut().zip(last) {
+            *sum += x;
+        }
+        (sums[0] + sums[2]) + (sums[1] + sums[3])
+    }
+
+    /// The end of a softmax: log-sum-exp (−∞ if no key was seen) and 1/Σ.
+    pub(super) fn finish(run: &Running, lse: &mut Lanes, inverse: &mut Lanes) {
+        for l in 0..QUERIES {
+            lse[l] = run.max[l] + ln(run.sum[l]);
+            inverse[l] = 1.0 / run.sum[l];
+        }
+    }
+
+    /// The 16 lanes of Σ a·b; [`join`] adds them up (apart from here, or the tree would shape the loop).
+    pub(super) fn dot_lanes(a: &[f32], b: &[f32]) -> [f32; 16] {
         let (a, a_tail) = a.as_chunks::<16>();
         let (b, b_tail) = b.as_chunks::<16>();
         let mut sums = [0.0f32; 16];
@@ -51,12 +123,7 @@ vectorise! {
         for (s, (a, b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
             *s = a.mul_add(*b, *s);
         }
-        for width in [8, 4, 2, 1] {
-            for l in 0..width {
-                sums[l] += sums[l + width];
-            }
-        }
-        sums[0]
+        sums
     }
 
     /// ALiBi: score −= slope·|position − j|, for keys j = first, first + 1, …
@@ -74,7 +141,9 @@ vectorise! {
         for (j, s) in scores.iter_mut().enumerate() {
             let j = first + j as u32;
             for l in 0..QUERIES {
-                s[l] = if j < limit[l] { s[l] } else { f32::NEG_INFINITY };
+                // By bits: as a choice between "store" and "leave" it would not become vector code.
+                let seen = if j < limit[l] { u32::MAX } else { 0 };
+                s[l] = f32::from_bits(s[l].to_bits() & seen | f32::NEG_INFINITY.to_bits() & !seen);
             }
         }
     }

@@ -84,6 +84,12 @@ impl Src<'_> {
         self.row(b, t, h).as_ptr()
     }
 
+    /// The buffer from row t of sequence b, head h on.
+    pub fn tail(&self, b: usize, t: usize, h: usize) -> &[f32] {
+        let v = &self.view;
+        &v.data[v.offset + b * v.batch_stride + t * v.row_stride + h * self.head_dim..]
+    }
+
     /// From one row to the next.
     pub fn stride(&self) -> usize {
         self.view.row_stride
@@ -184,13 +190,43 @@ impl<'a> Dst<'a> {
     pub unsafe fn put(&self, b: usize, t: usize, h: usize, values: &[f32]) {
         // SAFETY: the caller's promise.
         let row = unsafe { self.row(b, t, h) };
-        if self.accumulate {
-            for (y, x) in row.iter_mut().zip(values) {
-                *y += x;
+        super::lanes::put(values, self.accumulate, row);
+    }
+}
+
+/// Asks for rows `rows` (those below `end`) of a head before they are needed: rows of a head lie far apart, and the
+/// hardware does not foresee them.
+#[inline(always)]
+fn prefetch(first: *const f32, stride: usize, width: usize, rows: std::ops::Range<usize>, end: usize) {
+    for t in rows.start..rows.end.min(end) {
+        for line in (0..width).step_by(16) {
+            let at = first.wrapping_add(t * stride + line);
+            // SAFETY: a prefetch never faults.
+            #[cfg(target_arch = "x86_64")]
+            unsafe {
+                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T1>(at.cast());
             }
-        } else {
-            row.copy_from_slice(&values[..row.len()]);
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = at;
         }
+    }
+}
+
+impl Src<'_> {
+    /// Asks for rows of sequence b, head h (of `end` rows) before they are needed.
+    pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
+        let v = &self.view;
+        let first = v.data.as_ptr().wrapping_add(v.offset + b * v.batch_stride + h * self.head_dim);
+        prefetch(first, v.row_stride, self.head_dim, rows, end);
+    }
+}
+
+impl Dst<'_> {
+    /// As [`Src::prefetch`], of rows that will be written.
+    pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
+        let first = self.data.wrapping_add(self.offset + b * self.batch_stride + h * self.head_dim);
+        prefetch(first, self.row_stride, self.head_dim, rows, end);
     }
 }
 

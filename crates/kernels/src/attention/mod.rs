@@ -4,7 +4,8 @@
 //! log-sum-exp per query row, and the backward computes the probabilities again from it. Memory is linear in T.
 //!
 //! * [`simple`]: the formula as one reads it, a row at a time. It is the judge of the fast version in the tests.
-//! * `tiled`: the fast version, blocks of 32 queries by 128 keys with a running softmax, on the GEMM's block product.
+//! * `tiled`: the fast version, blocks of 32 queries by 128 keys with a running softmax, on the GEMM's block product;
+//!   `row`: the same bits for a row or two, as decoding needs; `lanes`: the steps between the products.
 //!
 //! Source: Vaswani et al. 2017, arXiv:1706.03762; grouped-query: Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press
 //! et al. 2021, arXiv:2108.12409; the backward from log-sum-exp: Dao 2023 (FlashAttention-2), arXiv:2307.08691.
@@ -12,6 +13,7 @@
 mod dropout;
 mod lanes;
 mod memory;
+mod row;
 pub mod simple;
 mod tiled;
 
@@ -150,6 +152,7 @@ pub enum AttentionGrads<'a> {
 /// out_i = Σ_j p_ij·v_j,  p_i = softmax_j(scale·q_i·k_j + bias),  lse_i = log Σ_j exp(scale·q_i·k_j + bias)
 ///
 /// Shapes: q, out (B, Tq, H·D), k, v (B, Tk, G·D), lse (B, H, Tq).  A query that sees no key: out 0, lse −∞.
+/// Keys beyond the padding are never read; those that only the causal mask hides must be finite.
 /// Panics if a view does not fit its buffer.  Same as torch.nn.functional.scaled_dot_product_attention.
 #[track_caller]
 pub fn attention(shape: Shape, opts: Options, q: View, k: View, v: View, out: ViewMut, lse: &mut [f32]) {

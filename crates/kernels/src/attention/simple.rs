@@ -1,7 +1,8 @@
 //! The judge: attention as its formula reads, one query row at a time. Slow, and right by inspection.
 //!
 //! Parallel over (sequence, head); the backward over (sequence, key-value head), so that no two threads add to the same
-//! dk or dv. One row of Tk scores is all that it keeps.
+//! dk or dv. One row of Tk scores is all that it keeps. It is compiled for the portable instruction set only, and
+//! multiplies and adds without fusing: it has the same bits everywhere, but not those of the fast version.
 
 use super::memory::Shared;
 use super::*;
@@ -69,7 +70,7 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
             for (j, p) in p.iter().enumerate() {
                 let p = p / sum * call.kept(b, h, i, j);
                 for (o, v) in o.iter_mut().zip(call.v.row(b, j, g)) {
-                    *o = p.mul_add(*v, *o);
+                    *o += p * v;
                 }
             }
         }
@@ -99,9 +100,9 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                     let ds = p * (kept * dot(d_out, v) - delta) * scale;
                     let (dk, dv) = (&mut dk[j * head_dim..][..head_dim], &mut dv[j * head_dim..][..head_dim]);
                     for d in 0..head_dim {
-                        dv[d] = (p * kept).mul_add(d_out[d], dv[d]);
-                        dk[d] = ds.mul_add(q[d], dk[d]);
-                        dq[d] = ds.mul_add(k[d], dq[d]);
+                        dv[d] += p * kept * d_out[d];
+                        dk[d] += ds * q[d];
+                        dq[d] += ds * k[d];
                     }
                 }
                 if let Some(dst) = &grads.dq {
@@ -131,5 +132,5 @@ fn scores(call: &Call, b: usize, h: usize, i: usize, s: &mut [f32]) {
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).fold(0.0, |sum, (a, b)| a.mul_add(*b, sum))
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

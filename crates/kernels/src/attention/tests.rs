@@ -1,4 +1,5 @@
 //! The judge against f64 and PyTorch, the fast version against the judge, and what must hold whatever the numbers.
+//! Long, because forward and backward of both versions run through the same cases.
 
 use super::*;
 use crate::{isa, parallel};
@@ -550,6 +551,43 @@ fn same_bits_for_any_number_of_threads() {
                 got.assert_same_bits(&want, &format!("{version:?} {n} threads {c:?}"));
             }
         }
+    }
+}
+
+#[test]
+fn a_row_decoded_alone_has_the_bits_it_has_in_the_sequence() {
+    let slopes = Some(vec![0.5, 0.25, 0.125, 0.0625]);
+    let dropout = Some((0.3, (1, 2)));
+    for (d, slopes, dropout) in [(32, None, None), (24, slopes.clone(), None), (80, None, None), (5, slopes, dropout)] {
+        let time = 150;
+        let whole = Case { slopes, ..case(2, 4, 2, d, time, time).causal() };
+        let x = whole.inputs(4);
+        for isa in isa::available() {
+            isa::with(isa, || {
+                let y = whole.run(Version::Fast, &x);
+                for (t, count) in [(0, 1), (40, 1), (127, 1), (128, 2), (140, 9), (149, 1)] {
+                    // The cache holds more rows than are used, and the queries are the last `count` of t + count.
+                    let shape = Shape { queries: count, keys: t + count, ..whole.shape };
+                    let (c, ckv) = whole.widths();
+                    let q = View { offset: t * c, ..View::dense(&x.q, time, c) };
+                    let (k, v) = (View::dense(&x.k, time, ckv), View::dense(&x.v, time, ckv));
+                    let (mut out, mut lse) = (vec![0.0; 2 * count * c], vec![0.0; 2 * 4 * count]);
+                    attention(shape, whole.options(), q, k, v, ViewMut::dense(&mut out, count, c), &mut lse);
+                    for b in 0..2 {
+                        let want = &y.out[(b * time + t) * c..][..count * c];
+                        let got = &out[b * count * c..][..count * c];
+                        assert!(want.iter().zip(got).all(|(w, g)| w.to_bits() == g.to_bits()), "{isa} {d} {t} {count}");
+                        for h in 0..4 {
+                            let want = &y.lse[(b * 4 + h) * time + t..][..count];
+                            assert_eq!(want, &lse[(b * 4 + h) * count..][..count], "{isa} lse {d} {t} {count}");
+                        }
+                    }
+                }
+            });
+        }
+        // With dropout a row's choice goes by its index in the call: one row by the two ways of computing it.
+        let c = Case { dropout, ..case(1, 4, 2, d, 1, time) };
+        check(&c, 9);
     }
 }
 

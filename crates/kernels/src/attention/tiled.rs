@@ -3,8 +3,8 @@
 //! A block of scores is kept transposed, Sᵀ = K·Qᵀ: one row per key, one lane per query (see [`super::lanes`]). Each
 //! query then meets the blocks of keys in order with a running maximum and sum; the output is rescaled when the maximum
 //! grows. The partition into blocks is fixed and every element is one chain over its terms, so the bits depend neither
-//! on threads nor on the instruction set, nor on which other queries are computed along: a row decoded alone, with
-//! K and V in a cache, has the bits of the same row in a whole sequence (Tk, the padding aside, being what it was there).
+//! on threads nor on the instruction set, nor on which other queries are computed along: a row decoded alone, K and V
+//! in a cache, has the bits of the same row in the whole sequence.
 //!
 //! The backward is parallel over (sequence, key-value head), so that dk and dv have one writer.
 
@@ -13,12 +13,14 @@ use super::memory::Shared;
 use super::*;
 use crate::buffer::AlignedBuf;
 use crate::gemm::micro::{Block, Kernel, Start};
-use crate::math::ln;
-use crate::parallel::for_each_chunk;
+use crate::parallel::{self, for_each_chunk};
 use std::cell::RefCell;
 
 /// Keys of a block: 32·128 scores are 16 KiB, so that two such blocks and their operands stay in the first-level cache.
-const KEYS: usize = 128;
+pub(super) const KEYS: usize = 128;
+
+/// Up to this many queries are computed row by row, see [`super::row`].
+const FEW: usize = 2;
 
 /// From this many queries on, K and V are first copied to dense rows.
 const COPY_FROM: usize = 16;
@@ -211,8 +213,8 @@ fn scatter(
 
 /// Copies the rows of one head that are seen at all to dense rows.
 fn copy_head(src: &Src, (b, h): (usize, usize), rows: usize, head_dim: usize, dst: &mut [f32]) {
-    for (t, row) in dst[..rows * head_dim].chunks_exact_mut(head_dim).enumerate() {
-        row.copy_from_slice(src.row(b, t, h));
+    if rows > 0 {
+        lanes::copy_rows(src.tail(b, 0, h), src.stride(), head_dim, &mut dst[..rows * head_dim]);
     }
 }
 
@@ -234,7 +236,7 @@ fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + Sync) {
 
 pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
     let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
-    let kernel = Kernel::current();
+    let (kernel, threads) = (Kernel::current(), parallel::threads());
     let lse = Shared::new(lse);
     for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
         if queries == 0 {
@@ -245,6 +247,23 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
         // SAFETY: this chunk alone holds (b, h).
         let lse = unsafe { lse.part(chunk * queries, queries) };
         let seen = call.visible(b, queries - 1);
+        if queries <= FEW {
+            with_scratch(row::scratch(head_dim), |scratch| {
+                for (i, lse) in lse.iter_mut().enumerate() {
+                    // SAFETY: this chunk alone writes (b, ·, h).
+                    let out = unsafe { out.row(b, i, h) };
+                    if call.visible(b, i) == 0 {
+                        out.fill(0.0);
+                        *lse = f32::NEG_INFINITY;
+                    } else {
+                        *lse = row::forward(kernel, call, (b, h), i, scratch, out);
+                    }
+                }
+            });
+            return;
+        }
+        // What this thread will probably do next.
+        let next = chunk + threads;
         let copied = if queries >= COPY_FROM { seen * head_dim } else { 0 };
         with_scratch(2 * KEYS * QUERIES + 2 * QUERIES * head_dim + 2 * copied, |mut rest| {
             let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
@@ -261,6 +280,14 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                 (Rows { ptr: std::ptr::null(), stride: 0 }, Rows { ptr: std::ptr::null(), stride: 0 })
             };
             for first in (0..queries).step_by(QUERIES) {
+                if next < batch * heads {
+                    let (b, h) = (next / heads, next % heads);
+                    let (g, rows) = (call.kv_head(h), first..first + QUERIES);
+                    call.q.prefetch((b, h), rows.clone(), queries);
+                    call.k.prefetch((b, g), rows.clone(), keys);
+                    call.v.prefetch((b, g), rows.clone(), keys);
+                    out.prefetch((b, h), rows, queries);
+                }
                 let queries = Queries::new(call, b, first);
                 let mut run =
                     Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
@@ -295,17 +322,18 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                     // SAFETY: as above.
                     unsafe { gather(kernel, &queries, head_dim, (s, j), v, o, start) };
                 }
+                let (mut log_sums, mut inverse) = ([0.0; QUERIES], [0.0; QUERIES]);
+                lanes::finish(&run, &mut log_sums, &mut inverse);
                 for (l, o) in o.chunks_exact(head_dim).take(queries.count).enumerate() {
                     // SAFETY: this chunk alone writes (b, ·, h).
                     let row = unsafe { out.row(b, first + l, h) };
                     if queries.limit[l] == 0 {
                         row.fill(0.0);
-                        lse[first + l] = f32::NEG_INFINITY;
                     } else {
-                        lanes::scaled(o, 1.0 / run.sum[l], row);
-                        lse[first + l] = run.max[l] + ln(run.sum[l]);
+                        lanes::scaled(o, inverse[l], row);
                     }
                 }
+                lse[first..][..queries.count].copy_from_slice(&log_sums[..queries.count]);
             }
         });
     });
@@ -313,7 +341,7 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
 
 pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
     let Shape { batch, heads, kv_heads, head_dim, queries, keys } = call.shape;
-    let (kernel, group) = (Kernel::current(), heads / kv_heads);
+    let (kernel, group, threads) = (Kernel::current(), heads / kv_heads, parallel::threads());
     for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
         let (b, g) = (chunk / kv_heads, chunk % kv_heads);
         let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
@@ -328,6 +356,20 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
             dv.fill(0.0);
             for h in g * group..(g + 1) * group {
                 for first in (0..queries).step_by(QUERIES) {
+                    // What this thread will probably do next: another head of the group, or another chunk.
+                    let chunk = if h + 1 < (g + 1) * group { chunk } else { chunk + threads };
+                    if chunk < batch * kv_heads {
+                        let (b2, g2, rows) = (chunk / kv_heads, chunk % kv_heads, first..first + QUERIES);
+                        let h2 = if g2 == g && b2 == b { h + 1 } else { g2 * group };
+                        let sources = [&call.q, &saved.d_out, &saved.out];
+                        sources.iter().for_each(|src| src.prefetch((b2, h2), rows.clone(), queries));
+                        grads.dq.iter().for_each(|dst| dst.prefetch((b2, h2), rows.clone(), queries));
+                        if (b2, g2) != (b, g) {
+                            [&call.k, &call.v].iter().for_each(|src| src.prefetch((b2, g2), rows.clone(), keys));
+                            let dsts = grads.dk.iter().chain(&grads.dv);
+                            dsts.for_each(|dst| dst.prefetch((b2, g2), rows.clone(), keys));
+                        }
+                    }
                     let queries = Queries::new(call, b, first);
                     pack_queries(kernel, call, &call.q, &queries, (b, h), q_packed);
                     lanes::scale(q_packed, call.opts.scale);
@@ -336,10 +378,10 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                     for l in 0..queries.count {
                         let (i, at) = (first + l, l * head_dim);
                         let row = saved.d_out.row(b, i, h);
-                        d_out[at..at + head_dim].copy_from_slice(row);
+                        lanes::put(row, false, &mut d_out[at..at + head_dim]);
                         lanes::scaled(call.q.row(b, i, h), call.opts.scale, &mut q[at..at + head_dim]);
                         if queries.limit[l] > 0 {
-                            delta[l] = lanes::dot(row, saved.out.row(b, i, h));
+                            delta[l] = lanes::join(lanes::dot_lanes(row, saved.out.row(b, i, h)));
                             lse[l] = saved.lse[(b * heads + h) * call.shape.queries + i];
                         }
                     }
@@ -365,10 +407,16 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                         if call.keep.is_some() {
                             lanes::multiply(s, factors);
                         }
-                        scatter(kernel, &queries, head_dim, (s, j), d_out, &mut dv[from..to]);
-                        scatter(kernel, &queries, head_dim, (dp, j), q, &mut dk[from..to]);
-                        // SAFETY: n rows of k.
-                        unsafe { gather(kernel, &queries, head_dim, (dp, j), rows(k), dq, Start::Load) };
+                        if grads.dv.is_some() {
+                            scatter(kernel, &queries, head_dim, (s, j), d_out, &mut dv[from..to]);
+                        }
+                        if grads.dk.is_some() {
+                            scatter(kernel, &queries, head_dim, (dp, j), q, &mut dk[from..to]);
+                        }
+                        if grads.dq.is_some() {
+                            // SAFETY: n rows of k.
+                            unsafe { gather(kernel, &queries, head_dim, (dp, j), rows(k), dq, Start::Load) };
+                        }
                     }
                     if let Some(dst) = &grads.dq {
                         lanes::scale(dq, call.opts.scale);

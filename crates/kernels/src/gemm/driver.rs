@@ -20,8 +20,10 @@ const TILE_ROWS: usize = 72;
 const TILE_COLS: usize = 1536;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
 const DEPTH: usize = 384;
-/// Elements of B in a slab, about.
+/// Elements of B in a slab, about; and at most (but for more than 128 Ki columns), so that packing a large vocabulary's
+/// matrix does not take a second one's memory.
 const SLAB: usize = 1 << 19;
+const MAX_SLAB: usize = 1 << 22;
 /// Elements of B that one chunk packs, about.
 const PACK: usize = 1 << 15;
 /// How many rows ahead packing asks for.
@@ -60,7 +62,7 @@ impl Plan {
         let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
 
         let even = |parts: usize| k.div_ceil(parts).next_multiple_of(8);
-        let depth = even(k.div_ceil(DEPTH));
+        let depth = even(k.div_ceil(DEPTH.min((MAX_SLAB / n).max(32))));
         let slab = (SLAB / n / depth).max(1) * depth;
         let panels = n.div_ceil(kernel.cols);
         // Reading whole rows, where B has them, is several times as fast as reading the rows of one panel.
@@ -196,14 +198,23 @@ fn pack_b(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, part: usize, p
 /// Copies what there is and fills the rest with zeros. Whole rows have a width known to the compiler: no `memcpy` call.
 #[inline]
 fn copy_padded(src: &[f32], dst: &mut [f32]) {
-    if let (Some(src), Some(dst)) = (src.as_array::<32>(), dst.as_mut_array::<32>()) {
-        *dst = *src;
-    } else if let (Some(src), Some(dst)) = (src.as_array::<16>(), dst.as_mut_array::<16>()) {
-        *dst = *src;
-    } else {
-        let (head, tail) = dst.split_at_mut(src.len());
-        head.copy_from_slice(src);
-        tail.fill(0.0);
+    if copy_whole::<32>(src, dst) || copy_whole::<16>(src, dst) || copy_whole::<8>(src, dst) {
+        return;
+    }
+    let (head, tail) = dst.split_at_mut(src.len());
+    head.copy_from_slice(src);
+    tail.fill(0.0);
+}
+
+/// Copies if both have `N` elements.
+#[inline(always)]
+fn copy_whole<const N: usize>(src: &[f32], dst: &mut [f32]) -> bool {
+    match (src.as_array::<N>(), dst.as_mut_array::<N>()) {
+        (Some(src), Some(dst)) => {
+            *dst = *src;
+            true
+        }
+        _ => false,
     }
 }
 
@@ -258,11 +269,7 @@ fn pack_a(width: usize, g: &Product, rows: Range<usize>, steps: Range<usize>, ds
         prefetch(row.as_ptr().wrapping_add(AHEAD * g.m), row.len());
         for (panel, src) in row.chunks(width).enumerate() {
             let dst = &mut dst[(panel * depth + q) * width..][..width];
-            if let (Some(src), Some(dst)) = (src.as_array::<12>(), dst.as_mut_array::<12>()) {
-                *dst = *src;
-            } else if let (Some(src), Some(dst)) = (src.as_array::<6>(), dst.as_mut_array::<6>()) {
-                *dst = *src;
-            } else {
+            if !(copy_whole::<12>(src, dst) || copy_whole::<6>(src, dst) || copy_whole::<8>(src, dst)) {
                 dst[..src.len()].copy_from_slice(src);
             }
         }

@@ -1,9 +1,13 @@
 //! The innermost product: a small block of C that stays in registers while k runs.
 //!
-//! A [`Kernel`] is the block product of one instruction set with the two ways of packing what it reads. The drivers of
-//! [`super`] are written once over it; attention uses it for its own small products.
+//! A [`Kernel`] is the block product of one instruction set with the packing of what it reads. The drivers of [`super`]
+//! are written once over it; attention uses it for its own small products. A product S = Q·Kᵀ of some rows goes
+//! through the columns of S by [`Kernel::cols`], packs each panel with [`Kernel::pack_transposed`] (once for all rows),
+//! and through the rows by [`Kernel::rows`], calling [`Kernel::block`] with `b_k` = [`Kernel::cols`]. For O = P·V the
+//! rows of V already are what a panel is: `b` points at column j of V and `b_k` is the distance between its rows.
+//! A transposed product Pᵀ·dO only swaps `a_row` and `a_k`. Longer sums continue with [`Start::Load`].
 
-use crate::isa::{self, Isa};
+use crate::isa;
 
 /// What the chain of each element of a block starts from; `Row` points at the bias of the block's first column.
 #[derive(Clone, Copy, Debug)]
@@ -42,18 +46,32 @@ pub(crate) struct Kernel {
     pub rows: usize,
     /// The most columns of a block, and the width of a packed panel of B.
     pub cols: usize,
-    block: unsafe fn(&Block),
-    pack_transposed: unsafe fn(*const f32, usize, usize, usize, *mut f32),
+    block: BlockFn,
+    pack_transposed: PackFn,
+    dots: Option<BlockFn>,
 }
 
+type BlockFn = unsafe fn(&Block);
+type PackFn = unsafe fn(*const f32, usize, usize, usize, *mut f32);
+
 impl Kernel {
+    pub(super) const fn new(
+        rows: usize,
+        cols: usize,
+        block: BlockFn,
+        pack_transposed: PackFn,
+        dots: Option<BlockFn>,
+    ) -> Kernel {
+        Kernel { rows, cols, block, pack_transposed, dots }
+    }
+
     /// The kernel of [`isa::isa()`].
     pub(crate) fn current() -> &'static Kernel {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => &super::x86::AVX512,
+            isa::Isa::Avx512 => &super::x86::AVX512,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => &super::x86::AVX2,
+            isa::Isa::Avx2 => &super::x86::AVX2,
             _ => &PORTABLE,
         }
     }
@@ -67,6 +85,26 @@ impl Kernel {
         debug_assert!(block.rows <= self.rows && block.cols <= self.cols);
         // SAFETY: the caller's promise; the machine has the instructions, or `current` would not have named us.
         unsafe { (self.block)(block) }
+    }
+
+    /// Can [`Kernel::dots`] be used?
+    pub(crate) fn has_dots(&self) -> bool {
+        self.dots.is_some()
+    }
+
+    /// The block product for at most 4 rows and B stored transposed: element (p, j) of B is at `b + j·b_k + p`. Any
+    /// number of columns.
+    ///
+    /// # Safety
+    /// As for [`Kernel::block`].
+    ///
+    /// # Panics
+    /// If the instruction set has no such kernel: see [`Kernel::has_dots`].
+    pub(crate) unsafe fn dots(&self, block: &Block) {
+        debug_assert!(block.rows <= 4);
+        let dots = self.dots.expect("Kernel::dots: none for this instruction set");
+        // SAFETY: the caller's promise; see `block` for the instructions.
+        unsafe { dots(block) }
     }
 
     /// Packs a panel of B out of B stored transposed: `dst[p·cols() + j] = src[j·stride + p]` for p < k, j < cols;
@@ -96,17 +134,7 @@ pub(super) fn prefetch(p: *const f32, len: usize) {
 }
 
 /// Plain Rust, the judge of the others; LLVM turns it into NEON on 64-bit ARM.
-pub(super) static PORTABLE: Kernel = Kernel { rows: 8, cols: 8, block: portable_block, pack_transposed: portable_pack };
-
-#[cfg(target_arch = "x86_64")]
-pub(super) const fn kernel(
-    rows: usize,
-    cols: usize,
-    block: unsafe fn(&Block),
-    pack_transposed: unsafe fn(*const f32, usize, usize, usize, *mut f32),
-) -> Kernel {
-    Kernel { rows, cols, block, pack_transposed }
-}
+pub(super) static PORTABLE: Kernel = Kernel::new(8, 8, portable_block, portable_pack, None);
 
 unsafe fn portable_block(t: &Block) {
     let mut i = 0;

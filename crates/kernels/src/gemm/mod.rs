@@ -3,9 +3,10 @@
 //! Every element of C is one chain of fused multiply-adds over k, in order, from its starting value: the same bits
 //! whatever the instruction set, the blocking and the number of threads.
 //!
-//! Three drivers share the work: [`driver::packed`] for large products (B is packed into panels by all threads, tiles
-//! of C are handed out), [`small::panels`] for few rows (each panel of B is used where it is, or packed on the spot if
-//! it is stored transposed) and [`small::rows`] for one to four rows over rows of B, which only has to read B once.
+//! Four drivers share the work. `driver::packed` does large products: B is packed into panels by all threads, tiles of
+//! C are handed out. `small::panels` does up to a few hundred rows: each panel of B is used where it is, or packed on
+//! the spot if it is stored transposed. `small::rows` and `small::dots` do one to four rows, which have little to do
+//! but to read B once. A product with other precision inside (bf16 tiles) would stand beside them.
 
 mod driver;
 pub(crate) mod micro;
@@ -65,9 +66,11 @@ pub fn gemm(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], 
     }
     let kernel = Kernel::current();
     let product = Product { layout, m, n, k, a, b, c: SharedMut::new(c), init };
-    if m <= small::ROWS && layout == Layout::NN {
+    if m <= small::NN_ROWS && layout == Layout::NN {
         small::rows(&product);
-    } else if m <= small::PANEL_ROWS {
+    } else if m <= small::NT_ROWS && layout == Layout::NT && kernel.has_dots() {
+        small::dots(kernel, &product);
+    } else if small::panels_win(kernel, &product) {
         small::panels(kernel, &product);
     } else {
         driver::packed(kernel, &product);

@@ -7,11 +7,19 @@ use crate::parallel;
 use std::cell::RefCell;
 
 /// Up to this many rows [`rows`] is faster than [`panels`].
-pub(super) const ROWS: usize = 4;
-/// Up to this many rows [`panels`] is faster than packing B for all threads.
-pub(super) const PANEL_ROWS: usize = 36;
+pub(super) const NN_ROWS: usize = 2;
+/// Up to this many rows [`dots`] is faster than [`panels`], and possible.
+pub(super) const NT_ROWS: usize = 4;
 
-/// B·row for up to [`ROWS`] rows where the rows of B are contiguous (NN): B streams by once, C stays in cache.
+/// Is [`panels`] faster than packing B for all threads? As long as A stays in the second-level cache, if there are
+/// enough panels for all.
+pub(super) fn panels_win(kernel: &Kernel, g: &Product) -> bool {
+    let rows = if g.layout == Layout::TN { 128 } else { 256 };
+    let busy = g.n.div_ceil(kernel.cols) >= 2 * parallel::threads();
+    g.m <= if busy { rows } else { 36 }
+}
+
+/// Up to [`NN_ROWS`] rows where the rows of B are contiguous (NN): B streams by once, C stays in cache.
 pub(super) fn rows(g: &Product) {
     let (m, n, k) = (g.m, g.n, g.k);
     let chunk = if g.is_large() { (n.div_ceil(parallel::threads())).next_multiple_of(64) } else { n };
@@ -34,6 +42,30 @@ pub(super) fn rows(g: &Product) {
                 steps(c, &g.a[r * k + p..(r + 1) * k], &g.b[p * n + j..], n);
             }
         }
+    });
+}
+
+/// Up to [`NT_ROWS`] rows where B is stored transposed: its rows are transposed on the way through the registers.
+pub(super) fn dots(kernel: &Kernel, g: &Product) {
+    let (m, n, k) = (g.m, g.n, g.k);
+    let chunk = if g.is_large() { n.div_ceil(4 * parallel::threads()).next_multiple_of(16) } else { n };
+    parallel::for_each_chunk(n.div_ceil(chunk), |i| {
+        let j = i * chunk;
+        let block = Block {
+            a: g.a.as_ptr(),
+            a_row: k,
+            a_k: 1,
+            b: g.b[j * k..].as_ptr(),
+            b_k: k,
+            k,
+            c: g.c.as_ptr().wrapping_add(j),
+            c_row: n,
+            rows: m,
+            cols: chunk.min(n - j),
+            start: g.start(j, 0),
+        };
+        // SAFETY: the lengths were checked by `gemm`; each chunk has its own columns of C.
+        unsafe { kernel.dots(&block) };
     });
 }
 

@@ -141,19 +141,22 @@ fn the_same_bits_when_k_rows_and_columns_take_several_blocks() {
 
 #[test]
 fn several_slabs_of_b_and_tiles_of_c() {
-    // B has more than two slabs; both buffers are reused and tiles take turns.
-    let case = Case::new(Layout::TN, 100, 2000, 2400);
     let fast = isa::available().pop().unwrap();
     if fast == isa::Isa::Portable {
         return; // minutes without fused multiply-adds in hardware
     }
-    let one = parallel::with_threads(1, || case.run(Init::Accumulate));
-    for e in (0..one.len()).step_by(4999) {
-        assert_same(&one[e..=e], &[case.chain(Init::Accumulate, e / 2000, e % 2000)], "by definition");
-    }
-    for threads in [2, 3, 5] {
-        let several = parallel::with_threads(threads, || case.run(Init::Accumulate));
-        assert_same(&several, &one, format_args!("{threads} threads"));
+    // More than two slabs, so that both buffers are used again and tiles take turns; and a vocabulary so large that
+    // slabs are less deep.
+    for (layout, m, n, k) in [(Layout::TN, 150, 2000, 2400), (Layout::NT, 257, 45_000, 100)] {
+        let case = Case::new(layout, m, n, k);
+        let one = parallel::with_threads(1, || case.run(Init::Accumulate));
+        for e in (0..one.len()).step_by(one.len() / 99) {
+            assert_same(&one[e..=e], &[case.chain(Init::Accumulate, e / n, e % n)], "by definition");
+        }
+        for threads in [2, 3] {
+            let several = parallel::with_threads(threads, || case.run(Init::Accumulate));
+            assert_same(&several, &one, format_args!("{threads} threads"));
+        }
     }
 }
 

@@ -1,0 +1,95 @@
+//! `motamot bench`: how fast this machine trains and decodes.
+
+use crate::data::TokenDataset;
+use crate::generation::{Request, SamplingOptions, generate};
+use crate::model::Gpt;
+use crate::training::{RunConfig, Trainer};
+use crate::utils::Result;
+use clap::Args;
+use motamot_kernels::{gemm, isa, parallel, rng::Rng};
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// Measure training, decoding and matrix products on this machine
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// The model that is trained and decoded with
+    #[arg(long, default_value = "mini")]
+    preset: String,
+    /// Sequences per training step
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch: usize,
+    /// Training steps to time; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    steps: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn time(mut f: impl FnMut() -> Result<()>) -> Result<f64> {
+    let clock = Instant::now();
+    f()?;
+    Ok(clock.elapsed().as_secs_f64())
+}
+
+/// Runs `motamot bench`.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    super::set_threads(args.threads)?;
+    let mut config = RunConfig::preset(&args.preset)?;
+    config.model.dropout = 0.0;
+    config.train.batch = args.batch;
+    config.check()?;
+    let (v, context) = (config.model.vocab_size, config.model.context);
+    let mut rng = Rng::new(1);
+    let text = TokenDataset::new((0..8 * context + 1).map(|_| rng.below(v) as u32).collect());
+
+    let mut trainer = Trainer::new(&config)?;
+    // The first steps fetch memory.
+    for _ in 0..2 {
+        trainer.step(&text)?;
+    }
+    let steps: Result<Vec<f64>> = (0..args.steps.max(1)).map(|_| time(|| trainer.step(&text).map(|_| ()))).collect();
+    let train = config.tokens_per_step() as f64 / median(steps?);
+
+    let gpt: &Gpt = &trainer.gpt;
+    let sampling = SamplingOptions { seed: 1, ..SamplingOptions::default() };
+    let prompt = [0];
+    let mut decode = Vec::new();
+    for _ in 0..3 {
+        let request = Request { max_tokens: context - 1, ..Request::new(gpt, &prompt, &sampling) };
+        decode.push(generate(gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?.stats.tokens_per_second());
+    }
+    let decode = median(decode);
+
+    let (m, c, f) = (config.train.batch * context, config.model.width, config.model.mlp_width());
+    let [a, b] = [m * c, c * f].map(|n| vec![0.5f32; n]);
+    let mut y = vec![0.0; m * f];
+    let product = |y: &mut [f32]| gemm::gemm(gemm::Layout::NN, m, f, c, &a, &b, y, gemm::Init::Zero);
+    product(&mut y);
+    let seconds: Result<Vec<f64>> = (0..9).map(|_| time(|| { product(&mut y); Ok(()) })).collect();
+    let gflops = 2.0 * (m * f * c) as f64 / median(seconds?) / 1e9;
+
+    if args.json {
+        let report = json!({
+            "preset": args.preset, "isa": isa::isa().to_string(), "threads": parallel::threads(), "batch": args.batch,
+            "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode, "gemm_gflops": gflops,
+        });
+        println!("{report}");
+    } else {
+        println!("{}, {} threads, {}", args.preset, parallel::threads(), isa::isa());
+        println!("train   {train:>9.0} tokens/s   (batch {} × {context}, f32, median of {} steps)", args.batch, args.steps.max(1));
+        println!("decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)", context - 1);
+        println!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})");
+    }
+    Ok(())
+}

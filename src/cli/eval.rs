@@ -1,0 +1,63 @@
+//! `motamot eval`: how well a model predicts a text.
+
+use super::{load, model_dir::model_dir};
+use crate::data::{Corpus, TokenDataset, split};
+use crate::training::evaluate;
+use crate::utils::{Error, Result};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Score a model on a text it has not learned from
+///
+/// Without --data: the last 10 % of the text that it was trained on. With --data: the whole of that text.
+#[derive(Args, Clone, Debug)]
+pub struct EvalArgs {
+    /// Checkpoint directory [default: the newest under models/checkpoints]
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// A text file or a folder of .txt files, all of which is scored
+    #[arg(long, value_name = "FILE|DIR")]
+    data: Option<PathBuf>,
+    /// Tokens between windows [default: the context]; fewer give each token more to look back on, and take longer
+    #[arg(long, value_name = "N")]
+    stride: Option<usize>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `motamot eval`.
+pub fn run(args: &EvalArgs) -> Result<()> {
+    super::set_threads(args.threads)?;
+    let dir = model_dir(args.model.as_deref())?;
+    let (gpt, tokenizer) = load::model(&dir)?;
+    let context = gpt.config().context;
+    let stride = args.stride.unwrap_or(context);
+    if !(1..=context).contains(&stride) {
+        return Err(Error::usage(format!("--stride {stride}: must be between 1 and the context of {context}")));
+    }
+    let corpus = match &args.data {
+        Some(path) => Corpus::open(Some(path))?,
+        None => Corpus::open(crate::training::state::text_path(&dir)?.as_deref())?,
+    };
+    let (text, part) = match &args.data {
+        Some(_) => (&corpus.bytes[..], "all"),
+        None => (split(&corpus.bytes).map_err(|e| e.at(&corpus.name))?.val, "the last 10 %"),
+    };
+    let data = TokenDataset::new(tokenizer.encode_bytes(text).map_err(|e| e.at(&corpus.name))?);
+    data.check("evaluation", 1).map_err(|e| e.at(&corpus.name))?;
+    let result = evaluate(&gpt, &data, text.len(), stride)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&result).map_err(|e| Error::new(e.to_string()))?);
+    } else {
+        println!("{} on {part} of {}:", dir.display(), corpus.name);
+        println!("{:>10.4} nats per token", result.nats_per_token);
+        println!("{:>10.4} bits per byte", result.bits_per_byte);
+        println!("{:>10.2} perplexity", result.perplexity);
+        println!("{:>10} tokens scored, of {} bytes, in windows of {context}, {stride} apart", result.tokens, result.bytes);
+    }
+    Ok(())
+}

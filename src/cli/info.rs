@@ -1,0 +1,145 @@
+//! `motamot info`: what a model consists of, and what it costs.
+
+use super::model_dir::model_dir;
+use super::train::group;
+use crate::model::{GptConfig, PRESETS, Part, preset, read_config};
+use crate::utils::Result;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Show the parameters, FLOP per token and memory of a model
+#[derive(Args, Clone, Debug)]
+pub struct InfoArgs {
+    /// A preset: nano, mini, mini-10m, char or gpt2 [default: all of them, a line each]
+    #[arg(long, conflicts_with = "model")]
+    preset: Option<String>,
+    /// Checkpoint directory
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Sequences per training step, for the memory
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    batch: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a model costs.
+struct Cost {
+    parameters: usize,
+    /// FLOP per token of a forward pass; training takes three times as many.
+    flop: usize,
+    /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step; a full cache, per sequence.
+    weights: usize,
+    state: usize,
+    activations: usize,
+    cache: usize,
+}
+
+impl Cost {
+    fn of(c: &GptConfig, parts: &[Part], batch: usize) -> Cost {
+        let parameters: usize = parts.iter().map(|p| p.parameters).sum();
+        let (q, kv) = (c.heads * c.head_dim(), c.kv_heads() * c.head_dim());
+        let f = c.mlp_width() * if c.activation == crate::transformer::Activation::Swiglu { 3 } else { 2 };
+        // Kept for the backward, per token and block: two norms' outputs, q k v, the attention's output, the MLP's two
+        // sides, and the residual stream and its branch after each sub-layer. Then the logits.
+        let per_token = c.layers * (2 * c.width + (q + 2 * kv) + q + f + 4 * c.width) + 2 * c.width + c.vocab_size;
+        Cost {
+            parameters,
+            flop: 2 * parts.iter().map(|p| p.multiply_adds).sum::<usize>(),
+            weights: 4 * parameters,
+            state: 16 * parameters,
+            activations: 4 * batch * c.context * per_token,
+            cache: 4 * 2 * c.layers * c.context * kv,
+        }
+    }
+}
+
+fn mega(bytes: usize) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Runs `motamot info`.
+pub fn run(args: &InfoArgs) -> Result<()> {
+    let (name, config) = match (&args.preset, &args.model) {
+        (Some(name), _) => (name.clone(), preset(name)?),
+        (None, Some(dir)) => {
+            let dir = model_dir(Some(dir))?;
+            (dir.display().to_string(), read_config(&dir)?)
+        }
+        (None, None) => return overview(args),
+    };
+    let parts = config.parts();
+    let cost = Cost::of(&config, &parts, args.batch);
+    if args.json {
+        println!("{}", report(&name, &config, &parts, &cost));
+        return Ok(());
+    }
+    let c = &config;
+    println!(
+        "{name}: vocabulary {}, context {}, width {}, {} layers, {} heads of {}{}",
+        c.vocab_size,
+        c.context,
+        c.width,
+        c.layers,
+        c.heads,
+        c.head_dim(),
+        if c.kv_heads() == c.heads { String::new() } else { format!(" ({} key–value heads)", c.kv_heads()) }
+    );
+    println!("\n{:<24}{:>14}{:>8}{:>20}", "part", "parameters", "share", "FLOP/token forward");
+    for part in &parts {
+        let share = 100.0 * part.parameters as f64 / cost.parameters as f64;
+        println!("{:<24}{:>14}{share:>7.1}%{:>20}", part.name, group(part.parameters), group(2 * part.multiply_adds));
+    }
+    println!("{:<24}{:>14}{:>7.1}%{:>20}", "all", group(cost.parameters), 100.0, group(cost.flop));
+    println!("\ntraining: {} FLOP per token (forward, and twice that backward)", group(3 * cost.flop));
+    println!("memory:   weights {}; with gradients and AdamW's moments {}", mega(cost.weights), mega(cost.state));
+    println!("          activations of a step of {} × {}: about {}", args.batch, c.context, mega(cost.activations));
+    println!("          a full key–value cache: {} per sequence", mega(cost.cache));
+    Ok(())
+}
+
+fn report(name: &str, config: &GptConfig, parts: &[Part], cost: &Cost) -> serde_json::Value {
+    json!({
+        "name": name, "config": config, "parts": parts, "parameters": cost.parameters,
+        "flop_per_token_forward": cost.flop, "flop_per_token_training": 3 * cost.flop,
+        "bytes": {"weights": cost.weights, "training_state": cost.state, "activations": cost.activations, "kv_cache": cost.cache},
+    })
+}
+
+fn overview(args: &InfoArgs) -> Result<()> {
+    if !args.json {
+        println!(
+            "{:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}",
+            "preset", "parameters", "vocab", "context", "width", "layers", "heads", "FLOP/token train", "memory"
+        );
+    }
+    let mut reports = Vec::new();
+    for name in PRESETS {
+        let c = preset(name)?;
+        let parts = c.parts();
+        let cost = Cost::of(&c, &parts, args.batch);
+        if args.json {
+            reports.push(report(name, &c, &parts, &cost));
+            continue;
+        }
+        println!(
+            "{name:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}",
+            group(cost.parameters),
+            group(c.vocab_size),
+            c.context,
+            c.width,
+            c.layers,
+            c.heads,
+            group(3 * cost.flop),
+            mega(cost.state + cost.activations)
+        );
+    }
+    if args.json {
+        println!("{}", json!(reports));
+    } else {
+        println!("\nmemory: of training with {} sequences a step; --preset NAME or --model DIR shows the parts", args.batch);
+    }
+    Ok(())
+}

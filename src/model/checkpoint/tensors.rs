@@ -1,0 +1,422 @@
+//! Files in the safetensors format: 8 bytes header length, a JSON header {name: {dtype, shape, data_offsets}}, the data.
+//!
+//! Read tensor by tensor from an open file, never mapped: a file that is cut while it is mapped would kill the process.
+//! Everything in the header is checked against the length of the file before anything is allocated.
+
+use super::folder::open_regular;
+use super::json::{parse_object, shown};
+use crate::utils::{Error, Result};
+use motamot_tensor::Buf;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The format's own limit for a header.
+const HEADER_LIMIT: u64 = 100_000_000;
+/// Bytes read or written at once.
+const CHUNK: usize = 1 << 20;
+
+/// How the numbers of a file are stored. In memory they are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// 4 bytes.
+    F32,
+    /// 2 bytes, IEEE half.
+    F16,
+    /// 2 bytes, the upper half of an f32.
+    Bf16,
+    /// Something that no weight may be; a buffer that is skipped may.
+    Other,
+}
+
+/// One entry of a header.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// How it is stored.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where its bytes begin and end in the file.
+    bytes: (u64, u64),
+}
+
+/// A safetensors file, open for reading.
+pub struct TensorFile {
+    path: PathBuf,
+    file: File,
+    entries: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl TensorFile {
+    /// Opens a file and checks its header.
+    pub fn open(path: impl AsRef<Path>) -> Result<TensorFile> {
+        let (file, len) = open_regular(path.as_ref())?;
+        TensorFile::from_file(path.as_ref().to_path_buf(), file, len)
+    }
+
+    /// The same for a file that is open, of `len` bytes.
+    pub fn from_file(path: PathBuf, mut file: File, len: u64) -> Result<TensorFile> {
+        let place = path.display().to_string();
+        let wrong = |field: &str, why: String| {
+            Error::new(format!("{place}: {field}: {why}"))
+                .help("the file is damaged or incomplete: copy or download it again")
+        };
+        let mut size = [0; 8];
+        if len < 8 {
+            return Err(wrong("header length", format!("the file has {len} bytes; a safetensors file has at least 8")));
+        }
+        file.read_exact(&mut size).map_err(|e| Error::io("read", &path, e))?;
+        let header_len = u64::from_le_bytes(size);
+        if header_len > HEADER_LIMIT || header_len > len - 8 {
+            return Err(wrong("header length", format!("{header_len} bytes, in a file of {len}")));
+        }
+        let mut header = vec![0; header_len as usize];
+        file.read_exact(&mut header).map_err(|e| Error::io("read", &path, e))?;
+        let map = parse_object(&header, format!("{place}: header"))?;
+        drop(header);
+
+        let start = 8 + header_len;
+        let (mut entries, mut metadata) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in &map {
+            if name == "__metadata__" {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    let text = value.as_str().ok_or_else(|| wrong("__metadata__", format!("{key} is not a text")))?;
+                    metadata.insert(key.clone(), text.to_owned());
+                }
+                continue;
+            }
+            let entry = parse_entry(value, start, len).map_err(|why| wrong(name, why))?;
+            entries.insert(name.clone(), entry);
+        }
+        // The tensors must cover the data without hole or overlap, as the format wants: nothing hides in between.
+        let mut order: Vec<(&String, &Entry)> = entries.iter().collect();
+        order.sort_by_key(|(_, e)| e.bytes);
+        let mut end = start;
+        for (name, entry) in order {
+            if entry.bytes.0 != end {
+                let what =
+                    if entry.bytes.0 < end { "overlaps the tensor before it" } else { "leaves a hole before it" };
+                return Err(wrong(name, format!("data_offsets: {what}")));
+            }
+            end = entry.bytes.1;
+        }
+        if end != len {
+            return Err(wrong("data", format!("the tensors end at byte {end}, the file at byte {len}")));
+        }
+        Ok(TensorFile { path, file, entries, metadata })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The texts that were saved with the tensors.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The tensors by name.
+    pub fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.entries
+    }
+
+    /// An error about one tensor of this file.
+    pub fn error(&self, name: &str, why: impl std::fmt::Display) -> Error {
+        Error::new(format!("{}: {name}: {why}", self.path.display()))
+    }
+
+    /// Reads a tensor into `out`. It must be there, of this shape, of type F32, F16 or BF16, and finite throughout.
+    pub fn read(&mut self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<()> {
+        let entry = self.expect(name, shape)?.clone();
+        assert_eq!(out.len(), shape.iter().product::<usize>(), "read {name}: the destination does not fit {shape:?}");
+        self.file.seek(SeekFrom::Start(entry.bytes.0)).map_err(|e| Error::io("read", &self.path, e))?;
+        let size = if entry.dtype == Dtype::F32 { 4 } else { 2 };
+        let mut bytes = vec![0; CHUNK.min(out.len() * size)];
+        for (i, out) in out.chunks_mut(CHUNK / size).enumerate() {
+            let bytes = &mut bytes[..out.len() * size];
+            self.file.read_exact(bytes).map_err(|e| Error::io("read", &self.path, e))?;
+            match entry.dtype {
+                Dtype::F32 => convert(bytes, out, f32::from_le_bytes),
+                Dtype::F16 => convert(bytes, out, |b| half::f16::from_le_bytes(b).to_f32()),
+                _ => convert(bytes, out, |b| half::bf16::from_le_bytes(b).to_f32()),
+            }
+            if let Some(bad) = first_not_finite(out) {
+                return Err(self
+                    .error(name, format!("element {} is {}", i * (CHUNK / size) + bad, out[bad]))
+                    .help("a weight must be a finite number; the file is damaged or its training diverged"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A tensor of which name and shape are known.
+    pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Buf> {
+        self.expect(name, shape)?; // before allocating
+        let mut data = Buf::stale(shape.iter().product());
+        self.read(name, shape, &mut data)?;
+        Ok(data)
+    }
+
+    /// Fails if the file holds any tensor but these.
+    pub fn expect_only<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let names: std::collections::BTreeSet<&str> = names.into_iter().collect();
+        match self.entries.keys().find(|name| !names.contains(name.as_str())) {
+            Some(name) => Err(self.error(name, "unexpected: the model has no such tensor")),
+            None => Ok(()),
+        }
+    }
+
+    /// A tensor that must be there, of this shape and of a type that can be read.
+    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+        let entry = self.entries.get(name).ok_or_else(|| self.error(name, "missing"))?;
+        if entry.shape != shape {
+            return Err(self
+                .error(name, format!("shape {:?}, where {shape:?} belongs", entry.shape))
+                .help("the file and the configuration beside it do not belong together"));
+        }
+        if entry.dtype == Dtype::Other {
+            return Err(self
+                .error(name, "its dtype is none of F32, F16, BF16")
+                .help("convert the model to one of these"));
+        }
+        Ok(entry)
+    }
+}
+
+/// Fields dtype, shape and data_offsets; the error says what is wrong with them.
+fn parse_entry(value: &Value, start: u64, len: u64) -> Result<Entry, String> {
+    let map = value.as_object().ok_or("not an object")?;
+    if let Some(other) = map.keys().find(|k| !["dtype", "shape", "data_offsets"].contains(&k.as_str())) {
+        return Err(format!("{}: unknown field", shown(&json!(other))));
+    }
+    let numbers = |field: &str| -> Result<Vec<u64>, String> {
+        let list = map.get(field).and_then(Value::as_array).ok_or(format!("{field}: not a list"))?;
+        list.iter().map(|n| n.as_u64().ok_or(format!("{field}: {} is not a whole number", shown(n)))).collect()
+    };
+    let dtype = map.get("dtype").and_then(Value::as_str).ok_or("dtype: not a text")?;
+    let (dtype, size) = match dtype {
+        "F32" => (Dtype::F32, 4),
+        "F16" => (Dtype::F16, 2),
+        "BF16" => (Dtype::Bf16, 2),
+        "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" => (Dtype::Other, 1),
+        "I16" | "U16" => (Dtype::Other, 2),
+        "I32" | "U32" => (Dtype::Other, 4),
+        "I64" | "U64" | "F64" => (Dtype::Other, 8),
+        other => return Err(format!("dtype: unknown: {}", shown(&json!(other)))),
+    };
+    let shape = numbers("shape")?;
+    let bytes = shape.iter().try_fold(size, |n: u64, &d| n.checked_mul(d)).ok_or("shape: overflows")?;
+    let &[from, to] = numbers("data_offsets")?.as_slice() else {
+        return Err("data_offsets: not two numbers".into());
+    };
+    if from > to || to > len - start {
+        return Err(format!("data_offsets: {from}..{to} is not within the {} bytes of data", len - start));
+    }
+    if to - from != bytes {
+        return Err(format!("data_offsets: {} bytes, where the shape {shape:?} needs {bytes}", to - from));
+    }
+    // A shape such as [0, 2⁶⁰] passes the products, yet is nobody's weight.
+    let shape = shape.into_iter().map(|d| usize::try_from(d).map_err(|_| "shape: overflows".to_owned()));
+    Ok(Entry { dtype, shape: shape.collect::<Result<_, _>>()?, bytes: (start + from, start + to) })
+}
+
+fn convert<const N: usize>(bytes: &[u8], out: &mut [f32], f: impl Fn([u8; N]) -> f32) {
+    let (parts, _) = bytes.as_chunks::<N>();
+    out.iter_mut().zip(parts).for_each(|(x, &b)| *x = f(b));
+}
+
+/// The index of the first NaN or infinity.
+pub fn first_not_finite(x: &[f32]) -> Option<usize> {
+    // The sum of absolute values with the sign cleared would be slower to search: look at exponents, a block at a time.
+    let bad = |x: &f32| x.to_bits() & 0x7f80_0000 == 0x7f80_0000;
+    let block = x.chunks(4096).position(|c| c.iter().fold(false, |any, x| any | bad(x)))?;
+    x[block * 4096..].iter().position(bad).map(|i| block * 4096 + i)
+}
+
+/// A tensor to write: its name, its shape, and its data, made when its turn comes.
+pub struct Item<'a> {
+    /// Unique in the file.
+    pub name: String,
+    /// Axes.
+    pub shape: Vec<usize>,
+    /// Elements, row-major.
+    pub data: Box<dyn Fn() -> Cow<'a, [f32]> + 'a>,
+}
+
+impl<'a> Item<'a> {
+    /// A tensor that lies in memory as it will in the file.
+    pub fn slice(name: impl Into<String>, shape: impl Into<Vec<usize>>, data: &'a [f32]) -> Item<'a> {
+        Item { name: name.into(), shape: shape.into(), data: Box::new(move || Cow::Borrowed(data)) }
+    }
+}
+
+/// Writes tensors as F32, ordered by name. Refuses a NaN or an infinity: nobody could load the file. `place` is for errors.
+pub fn write_tensors(
+    out: &mut impl Write,
+    place: &Path,
+    mut items: Vec<Item<'_>>,
+    metadata: &[(&str, &str)],
+) -> Result<()> {
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".into(), metadata.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect());
+    }
+    let mut end = 0;
+    for item in &items {
+        let start = end;
+        end += 4 * item.shape.iter().product::<usize>();
+        let entry = json!({"dtype": "F32", "shape": item.shape, "data_offsets": [start, end]});
+        assert!(header.insert(item.name.clone(), entry).is_none(), "write_tensors: {} comes twice", item.name);
+    }
+    let mut text = Value::from(header).to_string();
+    while !text.len().is_multiple_of(8) {
+        text.push(' '); // the data begins aligned
+    }
+    let cannot = |e| Error::io("write", place, e);
+    out.write_all(&(text.len() as u64).to_le_bytes()).map_err(cannot)?;
+    out.write_all(text.as_bytes()).map_err(cannot)?;
+    let mut bytes = Vec::with_capacity(CHUNK);
+    for item in &items {
+        let data = (item.data)();
+        assert_eq!(data.len(), item.shape.iter().product::<usize>(), "write_tensors: {}", item.name);
+        if let Some(i) = first_not_finite(&data) {
+            return Err(Error::new(format!("{}: {}: element {i} is {}", place.display(), item.name, data[i]))
+                .help("the training diverged; what was saved before is unchanged. Try a lower learning rate"));
+        }
+        for part in data.chunks(CHUNK / 4) {
+            bytes.clear();
+            part.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+            out.write_all(&bytes).map_err(cannot)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    fn open(bytes: &[u8]) -> Result<TensorFile> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        TensorFile::open(path)
+    }
+
+    fn why(bytes: &[u8]) -> String {
+        let error = open(bytes).err().expect("must be refused");
+        assert_eq!(error.exit_code(), 1);
+        let text = error.to_string();
+        assert!(text.contains("x.safetensors"), "{text}");
+        text
+    }
+
+    #[test]
+    fn the_safetensors_crate_reads_what_we_write_and_we_what_it_writes() {
+        let (a, b): (Vec<f32>, Vec<f32>) = ((0..6).map(|i| i as f32 / 7.0).collect(), vec![-0.0, 1e-40, f32::MAX]);
+        let items =
+            || vec![Item::slice("z", [2, 3], &a), Item::slice("a\"é", [3], &b), Item::slice("one", [1], &a[..1])];
+        let mut bytes = Vec::new();
+        write_tensors(&mut bytes, Path::new("x"), items(), &[("format", "pt")]).unwrap();
+        let theirs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(theirs.tensor("z").unwrap().shape(), [2, 3]);
+        assert_eq!(theirs.tensor("z").unwrap().data(), a.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+        let mut ours = open(&bytes).unwrap();
+        assert_eq!(ours.metadata()["format"], "pt");
+        assert_eq!(*ours.tensor("z", &[2, 3]).unwrap(), a);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&ours.tensor("a\"é", &[3]).unwrap()), bits(&b));
+        ours.expect_only(["z", "a\"é", "one"]).unwrap();
+        assert!(ours.expect_only(["z"]).is_err());
+        let again = safetensors::serialize(theirs.tensors(), None).unwrap();
+        assert_eq!(*open(&again).unwrap().tensor("z", &[2, 3]).unwrap(), a);
+    }
+
+    #[test]
+    fn halves_become_floats() {
+        use safetensors::tensor::{Dtype, TensorView};
+        let (f, b) = ([1.5f32, -0.25, 65504.0], [1.5f32, -0.25, 3.0e38]);
+        let f: Vec<u8> = f.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
+        let b: Vec<u8> = b.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect();
+        let view = |dtype, data| TensorView::new(dtype, vec![3], data).unwrap();
+        let bytes = safetensors::serialize([("f", view(Dtype::F16, &f)), ("b", view(Dtype::BF16, &b))], None).unwrap();
+        let mut file = open(&bytes).unwrap();
+        assert_eq!(*file.tensor("f", &[3]).unwrap(), [1.5, -0.25, 65504.0]);
+        assert!((file.tensor("b", &[3]).unwrap()[2] / 3.0e38 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn hostile_headers_are_refused() {
+        let entry =
+            |dtype, shape, offsets| format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}"#);
+        let one = |dtype, shape, offsets| file(&format!("{{\"w\":{}}}", entry(dtype, shape, offsets)), &[0; 8]);
+        open(&one("F32", "[2]", "[0,8]")).unwrap();
+        assert!(why(b"").contains("header length"));
+        assert!(why(&[1, 2, 3]).contains("header length"));
+        assert!(why(&u64::MAX.to_le_bytes()).contains("header length"));
+        assert!(why(&[&(1u64 << 40).to_le_bytes()[..], &[0; 64]].concat()).contains("header length"));
+        assert!(why(&one("F32", "[3]", "[0,8]")).contains("w: data_offsets: 8 bytes"));
+        assert!(why(&one("F32", "[2]", "[8,0]")).contains("w: data_offsets"));
+        assert!(why(&one("F32", "[2]", "[0,800]")).contains("w: data_offsets"));
+        assert!(why(&one("F32", "[-2]", "[0,8]")).contains("w: shape"));
+        assert!(why(&one("F32", "[4294967296,4294967296,4]", "[0,8]")).contains("w: shape: overflows"));
+        assert!(why(&one("F99", "[2]", "[0,8]")).contains("w: dtype"));
+        assert!(why(&one("F32", "2", "[0,8]")).contains("w: shape"));
+        assert!(why(&one("F32", "[1]", "[0,4]")).contains("data: the tensors end"));
+        assert!(why(&one("F32", "[1]", "[4,8]")).contains("w: data_offsets: leaves a hole"));
+        let two =
+            |a, b| file(&format!("{{\"a\":{},\"b\":{}}}", entry("F32", "[1]", a), entry("F32", "[1]", b)), &[0; 8]);
+        open(&two("[4,8]", "[0,4]")).unwrap();
+        assert!(why(&two("[0,4]", "[0,4]")).contains("b: data_offsets: overlaps"));
+        let e = entry("F32", "[2]", "[0,8]");
+        assert!(why(&file(&format!("{{\"w\":{e},\"w\":{e}}}"), &[0; 8])).contains("\"w\" stands there twice"));
+        assert!(why(&file("{\"w\": \u{7f}", &[])).contains("JSON"));
+        assert!(why(&file(&"[".repeat(100_000), &[])).contains("JSON"));
+        let good = one("F32", "[2]", "[0,8]");
+        for cut in 0..good.len() {
+            why(&good[..cut]);
+        }
+        assert!(why(&[&good[..], &[0]].concat()).contains("data:"));
+    }
+
+    #[test]
+    fn every_flipped_byte_is_refused_or_harmless() {
+        let mut bytes = Vec::new();
+        write_tensors(&mut bytes, Path::new("x"), vec![Item::slice("w", [2, 2], &[1.0; 4])], &[("format", "pt")])
+            .unwrap();
+        for i in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = bytes.clone();
+                bytes[i] ^= 1 << bit;
+                if let Ok(mut file) = open(&bytes) {
+                    let _ = file.tensor("w", &[2, 2]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named() {
+        let nan = [0.0, 1.0, f32::NAN];
+        let mut bytes = Vec::new();
+        let error = write_tensors(&mut bytes, Path::new("out"), vec![Item::slice("w", [3], &nan)], &[]).err().unwrap();
+        assert_eq!(error.to_string(), "out: w: element 2 is NaN");
+        let data: Vec<u8> = [0.0, f32::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut f = open(&file(r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, &data)).unwrap();
+        assert!(f.tensor("w", &[2]).err().unwrap().to_string().ends_with("w: element 1 is inf"));
+        assert!(f.tensor("w", &[3]).err().unwrap().to_string().contains("shape [2]"));
+        assert!(f.tensor("v", &[2]).err().unwrap().to_string().ends_with("v: missing"));
+        let long: Vec<f32> = (0..10_000).map(|i| if i == 9_000 { f32::NEG_INFINITY } else { 1.0 }).collect();
+        assert_eq!(first_not_finite(&long), Some(9_000));
+    }
+}
