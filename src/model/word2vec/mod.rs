@@ -181,7 +181,11 @@ impl Word2Vec {
     ///
     /// The same gradient as [`Word2Vec::loss`]'s, which a test checks, at a hundredth of the cost. (For CBOW word2vec.c
     /// leaves the 1/n of dv out, although it averages.)
+    ///
+    /// Panics if the example has no inputs.
+    #[track_caller]
     pub fn step(&mut self, example: &Example, learning_rate: f32) -> f32 {
+        assert!(!example.inputs.is_empty(), "word2vec: an example without inputs");
         let (v, u) = (self.input.weight.data_mut(), self.output.weight.data_mut());
         descend(v, u, self.config.width, example, learning_rate, &mut Scratch::default())
     }
