@@ -38,7 +38,7 @@ impl RnnConfig {
     }
 }
 
-/// h_t = tanh(W_x[x_t] + h_{t−1}·W_h + b),  logits_t = h_t·W_y + b_y
+/// `h_t = tanh(W_x[x_t] + h_{t−1}·W_h + b),  logits_t = h_t·W_y + b_y`
 pub struct Rnn {
     config: RnnConfig,
     /// (V, C): a row per character, which is what a one-hot vector times a matrix picks.

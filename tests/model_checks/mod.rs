@@ -1,4 +1,5 @@
 //! What the tests of whole models share: larger weights, gradient checks, a plain Adam loop.
+#![allow(dead_code)] // not every test file uses all of it
 
 use motamot::nn::{Module, Pass};
 use motamot_kernels::adamw::{AdamW, adamw};

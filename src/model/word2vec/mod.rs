@@ -150,7 +150,7 @@ impl Word2Vec {
     /// ℓ of each example, (B), by ops of the tape.
     ///
     /// The mean of a varying number of vectors is a product with a constant matrix A (B, inputs of all examples) that has
-    /// 1/n where an input belongs to an example: H = A·V[inputs] (B, C), scores = U[target, negatives]·h (B, 1 + K).
+    /// 1/n where an input belongs to an example: `H = A·V[inputs]` (B, C), `scores = U[target, negatives]·h` (B, 1 + K).
     /// Panics if the examples differ in their number of negatives.
     #[track_caller]
     pub fn loss(&self, examples: &[Example], pass: &Pass) -> Tensor {
