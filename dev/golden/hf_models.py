@@ -2,11 +2,16 @@
 
     python dev/golden/hf_models.py            (transformers 5.23, torch 2.15; the seed is fixed)
 
+    python dev/golden/hf_models.py N DIR      N models of random configurations instead, in DIR, for
+    MOTAMOT_MODELS=DIR cargo test --lib random_models -- --ignored
+
 Each folder is as `save_pretrained` leaves it (or as an older version did: see `older`), plus expected.json:
 {"ids": [[..], ..], "logits": [[..], ..]}, one row of logits per row of ids, (T, V) row by row, computed in f32.
 """
 import json
+import random
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -103,5 +108,29 @@ def main():
     make("llama-mlp-biased-f16", llama(mlp_bias=True, hidden_act="silu"), torch.float16)
 
 
+def some(n):
+    pick, dtypes = random.Random(5).choice, (torch.float32, torch.float16, torch.bfloat16)
+    flag = lambda: pick((False, True))
+    for i in range(n):
+        heads, d = pick((1, 2, 3, 4)), pick((2, 4, 6))
+        both = dict(vocab_size=pick((2, 17, 64)), tie_word_embeddings=flag())
+        if flag():
+            model = gpt2(**both, n_positions=pick((7, 9, 32)), n_head=heads, n_embd=heads * d, n_layer=pick((1, 2, 4)),
+                         n_inner=pick((None, 5, 40)), activation_function=pick(("gelu", "gelu_new", "relu", "gelu_pytorch_tanh")),
+                         layer_norm_epsilon=pick((1e-5, 1e-2)), scale_attn_weights=flag(),
+                         scale_attn_by_inverse_layer_idx=flag(), reorder_and_upcast_attn=flag())
+        else:
+            model = llama(**both, max_position_embeddings=pick((7, 16)), num_attention_heads=heads, hidden_size=heads * d,
+                          num_key_value_heads=pick([k for k in (1, 2, 3, 4) if heads % k == 0]), head_dim=pick((2, 6, 8)),
+                          num_hidden_layers=pick((1, 2, 4)), intermediate_size=pick((5, 24)), rms_norm_eps=pick((1e-6, 1e-2)),
+                          attention_bias=flag(), mlp_bias=flag(),
+                          rope_parameters={"rope_type": "default", "rope_theta": pick((100.0, 1e4, 5e5))})
+        make(f"{i:03}-{model.config.model_type}", model, pick(dtypes), pick((None, "4KB")))
+
+
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 3:
+        OUT = Path(sys.argv[2])
+        some(int(sys.argv[1]))
+    else:
+        main()

@@ -18,8 +18,8 @@ use std::path::{Component, Path, PathBuf};
 
 const COMMIT: &str = ".motamot-commit.json";
 const NEW: &str = ".motamot-new.";
-/// The most bytes of a JSON file that are read; the largest tokenizers have some 30 MB.
-const JSON_LIMIT: u64 = 256 << 20;
+/// The most bytes of a JSON file that are read: parsed, it takes some ten times as much. The largest index known has 9 MB.
+const JSON_LIMIT: u64 = 32 << 20;
 
 /// Whether `name` is a file name and nothing else: no folder, no `..`, no drive.
 pub fn is_plain_name(name: &str) -> bool {
@@ -161,6 +161,7 @@ pub struct Save {
 
 impl Save {
     /// Makes the folder if need be, finishes a save that was interrupted there and removes what else it left.
+    /// This alone, then dropped, brings a folder in order for other programs after a kill.
     pub fn begin(dir: impl AsRef<Path>) -> Result<Save> {
         Save::begin_with_fuse(dir.as_ref(), None)
     }
@@ -173,7 +174,8 @@ impl Save {
         let stamp = format!("{}-{nanos}", std::process::id());
         let lock = lock_folder(dir)?;
         let mut save = Save { dir: dir.to_path_buf(), stamp, names: Vec::new(), _lock: lock, committed: false, fuse };
-        save.recover()?;
+        save.recover()
+            .map_err(|e| if e.help_line().is_none() { e.help("choose a folder that you may write to") } else { e })?;
         Ok(save)
     }
 
@@ -198,14 +200,18 @@ impl Save {
             let (from, to) = (self.dir.join(new), self.dir.join(name));
             match fs::rename(&from, &to) {
                 Err(e) if e.kind() == ErrorKind::NotFound && to.exists() => {} // renamed before the interruption
-                Err(e) => return Err(Error::io("rename to", &to, e)),
+                Err(e) => {
+                    let help = format!("if the folder was copied while a save was running, remove {COMMIT} from it");
+                    return Err(Error::io("rename to", &to, e).help(help));
+                }
                 Ok(()) => {}
             }
         }
-        if !files.is_empty() {
-            sync_folder(&self.dir)?;
-            self.step()?;
+        if files.is_empty() && !self.dir.join(COMMIT).exists() {
+            return Ok(());
         }
+        sync_folder(&self.dir)?;
+        self.step()?;
         remove_if_there(&self.dir.join(COMMIT))
     }
 
