@@ -65,15 +65,14 @@ impl AdamW {
         let norm = grad_norm(model, gradients);
         self.steps += 1;
         let c = self.config;
-        let t = self.steps as f64;
         let update = kernel::AdamW {
             lr,
             beta1: c.beta1,
             beta2: c.beta2,
             eps: c.eps,
             weight_decay: c.weight_decay,
-            bias1: (1.0 - f64::from(c.beta1).powf(t)) as f32,
-            bias2: (1.0 - f64::from(c.beta2).powf(t)) as f32,
+            bias1: (1.0 - power(c.beta1.into(), self.steps)) as f32,
+            bias2: (1.0 - power(c.beta2.into(), self.steps)) as f32,
             clip: if c.clip > 0.0 { (c.clip / (norm + 1e-6)).min(1.0) } else { 1.0 },
         };
         model.visit_mut("", &mut |_, p| {
@@ -84,6 +83,19 @@ impl AdamW {
         });
         norm
     }
+}
+
+/// x^n by squaring: the same bits on every system, which libm's does not promise.
+fn power(mut x: f64, mut n: u64) -> f64 {
+    let mut y = 1.0;
+    while n > 0 {
+        if n % 2 == 1 {
+            y *= x;
+        }
+        x *= x;
+        n /= 2;
+    }
+    y
 }
 
 /// Weight decay is for matrices: a bias or a norm's weight has no reason to be small.
