@@ -30,15 +30,17 @@ impl Check {
 pub fn directional(inputs: &[Tensor], h: f32, f: impl Fn(&[Tensor]) -> Tensor) -> Vec<Check> {
     let mut rng = Rng::new(7);
     let ids: Vec<ParamId> = inputs.iter().map(|_| ParamId::new()).collect();
-    let leaves: Vec<Tensor> =
-        inputs.iter().zip(&ids).map(|(t, &id)| Tensor::parameter(id, Arc::new(Buf::from(t.data())), t.shape())).collect();
+    let leaves: Vec<Tensor> = inputs
+        .iter()
+        .zip(&ids)
+        .map(|(t, &id)| Tensor::parameter(id, Arc::new(Buf::from(t.data())), t.shape()))
+        .collect();
     let y = f(&leaves);
     let weights: Vec<f32> = (0..y.len()).map(|_| rng.normal()).collect();
     let mut gradients = Gradients::new();
     y.backward_from(&weights, &mut gradients);
-    let value = |at: &[Tensor]| -> f64 {
-        f(at).data().iter().zip(&weights).map(|(y, w)| f64::from(*y) * f64::from(*w)).sum()
-    };
+    let value =
+        |at: &[Tensor]| -> f64 { f(at).data().iter().zip(&weights).map(|(y, w)| f64::from(*y) * f64::from(*w)).sum() };
     (0..inputs.len())
         .map(|i| {
             let direction: Vec<f32> = (0..inputs[i].len()).map(|_| rng.normal()).collect();
@@ -48,9 +50,9 @@ pub fn directional(inputs: &[Tensor], h: f32, f: impl Fn(&[Tensor]) -> Tensor) -
                 at[i] = Tensor::new(&values, inputs[i].shape());
                 at
             };
-            let shares: Vec<f64> = gradients.get(ids[i]).map_or(Vec::new(), |g| {
-                g.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).collect()
-            });
+            let shares: Vec<f64> = gradients
+                .get(ids[i])
+                .map_or(Vec::new(), |g| g.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).collect());
             let difference = |step: f32| value(&moved(step)) - value(&moved(-step));
             let numeric = (8.0 * difference(h) - difference(2.0 * h)) / (12.0 * f64::from(h));
             let size = shares.iter().map(|s| s * s).sum::<f64>().sqrt();

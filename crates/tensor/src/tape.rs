@@ -190,7 +190,9 @@ impl Tensor {
                     continue;
                 }
             };
-            let (inputs, backward) = op.expect("backward: this part of the graph was consumed by an earlier backward");
+            let Some((inputs, backward)) = op else {
+                panic!("backward: {} was consumed by an earlier backward", node.name)
+            };
             let mut buffers: Vec<Option<(Buf, bool)>> = inputs
                 .iter()
                 .map(|input| {

@@ -1,5 +1,5 @@
 //! What the tests of the ops share.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, unused_imports, unused_macros)] // each test file uses a part of it
 
 use motamot_kernels::rng::Rng;
 use motamot_tensor::{Buf, Gradients, ParamId, Shape, Tensor};
