@@ -33,11 +33,14 @@ pub type Slot<'a> = Option<Grad<'a>>;
 
 type Backward = Box<dyn FnOnce(&[f32], &mut [Slot])>;
 
+/// The inputs of an op (`None`: a constant) and its backward, which holds what the op saved.
+type Recorded = (Vec<Option<Rc<Node>>>, Backward);
+
 enum Origin {
     /// A parameter: its gradient goes to its persistent buffer in [`Gradients`].
     Param(ParamId),
     /// An op, until `backward` consumes it.
-    Op(RefCell<Option<(Vec<Option<Rc<Node>>>, Backward)>>),
+    Op(RefCell<Option<Recorded>>),
 }
 
 /// One recorded op or parameter.

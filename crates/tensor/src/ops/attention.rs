@@ -83,7 +83,8 @@ impl Attention {
 /// y = softmax(q·kᵀ/√D + mask)·v for each head.
 /// Shapes: q (B, Tq, H·D), k, v (B, Tk, G·D) → (B, Tq, H·D).  Saves: q, k, v, y, log-sum-exp (B, H, Tq); never (Tq, Tk).
 /// Backward: with P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, dS = P ⊙ (dP − Σ dy ⊙ y), dq = dS·k/√D, dk = dSᵀ·q/√D.
-/// A query that may look at nothing gives 0.  Panics if a shape does not fit `a` or another's.  Same as torch.nn.functional.scaled_dot_product_attention.
+/// A query that may look at nothing gives 0.  Panics if a shape does not fit `a` or another's.
+/// Same as torch.nn.functional.scaled_dot_product_attention.
 /// Sources: Vaswani et al. 2017, arXiv:1706.03762; the tiling: Dao 2023, arXiv:2307.08691.
 #[track_caller]
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {

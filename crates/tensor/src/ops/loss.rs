@@ -9,7 +9,7 @@ pub use motamot_kernels::loss::IGNORE;
 /// Shapes: logits (.., V), targets: one per row → (..).  Saves: logits, log-sum-exp per row.
 /// Backward: d_logits = (softmax − onehot)·d_nll.
 /// Panics if a target is neither below V nor IGNORE, or there is not one per row.
-///  Same as torch.nn.functional.cross_entropy(reduction="none").
+/// Same as torch.nn.functional.cross_entropy(reduction="none").
 #[track_caller]
 pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Tensor {
     let (shape, v) = (logits.shape(), logits.shape().last_axis());

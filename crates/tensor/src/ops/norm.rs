@@ -32,7 +32,8 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: Option<&Tensor>, eps: f32) -> Tenso
 /// y = x·r ⊙ w,  r = 1/√(mean_C(x²) + ε)
 /// Shapes: x (.., C), w (C) → (.., C).  Saves: x, r (N).
 /// Backward: dx = r·(g − x·r²·mean(g·x)), g = dy ⊙ w;  dw = Σ_rows dy ⊙ x·r.
-/// Panics if the last axes differ.  Same as torch.nn.functional.rms_norm.  Source: Zhang and Sennrich 2019, arXiv:1910.07467.
+/// Panics if the last axes differ.  Same as torch.nn.functional.rms_norm.
+/// Source: Zhang and Sennrich 2019, arXiv:1910.07467.
 #[track_caller]
 pub fn rms_norm(x: &Tensor, w: &Tensor, eps: f32) -> Tensor {
     check("rms_norm", x, "w", w);

@@ -5,7 +5,8 @@ use motamot_kernels::{elementwise, rope as k};
 
 /// Turns each pair (x_i, x_{i+D/2}) of the first `heads` heads of a row by the angle position·θ^(−2i/D).
 /// Shapes: x (.., W) with W ≥ heads·head_dim; the rest of the row passes unchanged (the values of a packed q, k, v).
-/// `positions`: one per row.  Saves: positions.  Backward: the same with the angle negated, a rotation being orthogonal.
+/// `positions`: one per row.  Saves: positions.
+/// Backward: the same with the angle negated, a rotation being orthogonal.
 /// Panics if the head dim D is odd, the heads do not fit in a row, or there is not one position per row.
 /// Half-split pairs, as Llama's files have them.  Source: Su et al. 2021, arXiv:2104.09864.
 #[track_caller]
