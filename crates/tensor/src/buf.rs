@@ -55,6 +55,8 @@ impl Buf {
                 p.free_bytes -= class * size_of::<f32>();
                 memory
             }
+            // No memory, so nothing to count: the constant that stands for an absent bias.
+            None if class == 0 => AlignedBuf::zeroed(0),
             None => {
                 p.fresh += 1;
                 AlignedBuf::zeroed(class)
@@ -135,7 +137,8 @@ mod tests {
         assert_eq!(fresh_allocations(), before);
         let both = (Buf::zeros(1000), Buf::zeros(1000));
         assert_eq!(fresh_allocations(), before + 1);
-        drop(both);
+        drop((both, Buf::zeros(0)));
+        assert_eq!(fresh_allocations(), before + 1);
     }
 
     #[test]

@@ -33,11 +33,14 @@ pub type Slot<'a> = Option<Grad<'a>>;
 
 type Backward = Box<dyn FnOnce(&[f32], &mut [Slot])>;
 
+/// The inputs of an op (`None`: a constant) and its backward, which holds what the op saved.
+type Recorded = (Vec<Option<Rc<Node>>>, Backward);
+
 enum Origin {
     /// A parameter: its gradient goes to its persistent buffer in [`Gradients`].
     Param(ParamId),
     /// An op, until `backward` consumes it.
-    Op(RefCell<Option<(Vec<Option<Rc<Node>>>, Backward)>>),
+    Op(RefCell<Option<Recorded>>),
 }
 
 /// One recorded op or parameter.
@@ -190,7 +193,9 @@ impl Tensor {
                     continue;
                 }
             };
-            let (inputs, backward) = op.expect("backward: this part of the graph was consumed by an earlier backward");
+            let Some((inputs, backward)) = op else {
+                panic!("backward: {} was consumed by an earlier backward", node.name)
+            };
             let mut buffers: Vec<Option<(Buf, bool)>> = inputs
                 .iter()
                 .map(|input| {

@@ -41,57 +41,57 @@ macro_rules! from_output {
 
 from_input! {
     /// y = x·Φ(x) = x·½(1 + erf(x/√2)), GELU in its exact form.
-    /// Shapes: any.  Backward: dx = dy·(Φ(x) + x·φ(x)).
+    /// Shapes: any → the same.  Saves: x.  Backward: dx = dy·(Φ(x) + x·φ(x)), φ the normal density.
     /// Same as torch.nn.functional.gelu.  Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
     gelu, k::gelu, k::gelu_backward
 }
 
 from_input! {
-    /// y = ½x(1 + tanh(√(2/π)(x + 0.044715x³))), GELU as GPT-2 computes it.
-    /// Shapes: any.
+    /// y = ½x(1 + t),  t = tanh(u),  u = √(2/π)(x + 0.044715x³): GELU as GPT-2 computes it.
+    /// Shapes: any → the same.  Saves: x.  Backward: dx = dy·(½(1 + t) + ½x(1 − t²)·u′),  u′ = √(2/π)(1 + 0.134145x²).
     /// Same as torch.nn.functional.gelu(approximate="tanh").  Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
     gelu_tanh, k::gelu_tanh, k::gelu_tanh_backward
 }
 
 from_input! {
     /// y = max(x, 0).
-    /// Shapes: any.  Backward: dx = dy where x > 0, else 0.  Same as torch.relu.
+    /// Shapes: any → the same.  Saves: x.  Backward: dx = dy where x > 0, else 0.  Same as torch.relu.
     relu, k::relu, k::relu_backward
 }
 
 from_input! {
     /// y = x·σ(x), also called swish.
-    /// Shapes: any.  Backward: dx = dy·σ(x)(1 + x(1 − σ(x))).
+    /// Shapes: any → the same.  Saves: x.  Backward: dx = dy·σ(x)(1 + x(1 − σ(x))).
     /// Same as torch.nn.functional.silu.  Source: Elfwing et al. 2017, arXiv:1702.03118.
     silu, k::silu, k::silu_backward
 }
 
 from_input! {
     /// y = ln σ(x) = −ln(1 + e^(−x)), without overflow.
-    /// Shapes: any.  Backward: dx = dy·σ(−x).  Same as torch.nn.functional.logsigmoid.
+    /// Shapes: any → the same.  Saves: x.  Backward: dx = dy·σ(−x).  Same as torch.nn.functional.logsigmoid.
     log_sigmoid, k::log_sigmoid, k::log_sigmoid_backward
 }
 
 from_output! {
     /// y = σ(x) = 1/(1 + e^(−x)).
-    /// Shapes: any.  Backward: dx = dy·y(1 − y).  Same as torch.sigmoid.
+    /// Shapes: any → the same.  Saves: y.  Backward: dx = dy·y(1 − y).  Same as torch.sigmoid.
     sigmoid, k::sigmoid, k::sigmoid_backward
 }
 
 from_output! {
     /// y = tanh(x).
-    /// Shapes: any.  Backward: dx = dy·(1 − y²).  Same as torch.tanh.
+    /// Shapes: any → the same.  Saves: y.  Backward: dx = dy·(1 − y²).  Same as torch.tanh.
     tanh, k::tanh, k::tanh_backward
 }
 
 from_output! {
     /// y = eˣ.
-    /// Shapes: any.  Backward: dx = dy·y.  Same as torch.exp.
+    /// Shapes: any → the same.  Saves: y.  Backward: dx = dy·y.  Same as torch.exp.
     exp, k::exp, elementwise::mul_grad
 }
 
 /// y = ln x.
-/// Shapes: any.  Backward: dx = dy/x.  Same as torch.log.
+/// Shapes: any → the same.  Saves: x.  Backward: dx = dy/x.  Same as torch.log.
 pub fn ln(x: &Tensor) -> Tensor {
     let mut y = Buf::stale(x.len());
     k::ln(x.data(), &mut y);
@@ -106,11 +106,12 @@ pub fn ln(x: &Tensor) -> Tensor {
 }
 
 /// y = silu(gate) ⊙ up, the gated unit of Llama's MLP.
-/// Shapes: gate, up: the same, any.  Backward: d_up = dy ⊙ silu(gate), d_gate = dy ⊙ up ⊙ silu′(gate).
-/// Source: Shazeer 2020, arXiv:2002.05202.
+/// Shapes: gate, up: the same, any → the same.  Saves: gate, up.
+/// Backward: d_up = dy ⊙ silu(gate), d_gate = dy ⊙ up ⊙ silu′(gate).
+/// Panics if the shapes differ.  Source: Shazeer 2020, arXiv:2002.05202.
 #[track_caller]
 pub fn swiglu(gate: &Tensor, up: &Tensor) -> Tensor {
-    assert_eq!(gate.shape(), up.shape(), "swiglu: gate {} and up {} differ", gate.shape(), up.shape());
+    assert_eq!(gate.shape(), up.shape(), "swiglu: gate {} and up {}: shapes differ", gate.shape(), up.shape());
     let mut y = Buf::stale(gate.len());
     k::swiglu(gate.data(), up.data(), &mut y);
     let saved = (gate.data.clone(), up.data.clone());

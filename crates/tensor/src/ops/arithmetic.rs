@@ -7,17 +7,23 @@ use motamot_kernels::{Grad, elementwise as k};
 #[track_caller]
 fn repeats(op: &str, a: &Tensor, b: &Tensor) -> usize {
     let (sa, sb) = (a.shape(), b.shape());
-    assert!(sa.ends_with(&sb), "{op}: {sa} and {sb}: the second shape must equal the first, or its last axes");
+    assert!(sa.ends_with(&sb), "{op}: a {sa} + b {sb}: b is neither of a's shape nor of its last axes");
     if b.is_empty() { 0 } else { a.len() / b.len() }
 }
 
 /// y = a + b.
-/// Shapes: a (..), b: a's shape, or its last axes (a bias, a table of positions) → a's.  Backward: da = dy, db = Σ dy.
+/// Shapes: a (..), b: a's shape, or its last axes (a bias, a table of positions) → a's.  Saves nothing.
+/// Backward: da = dy, db = dy, summed over the axes that b lacks.
+/// Panics if b's shape is neither.  Same as torch.add, but for axes of length 1, which do not stretch here.
 #[track_caller]
 pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
     let repeated = repeats("add", a, b) > 1;
     let mut y = Buf::stale(a.len());
-    if repeated { k::add_rows(a.data(), b.data(), &mut y) } else { k::add(a.data(), b.data(), &mut y) }
+    if repeated {
+        k::add_rows(a.data(), b.data(), &mut y)
+    } else {
+        k::add(a.data(), b.data(), &mut y)
+    }
     let cols = b.len();
     record("add", y, a.shape(), [a, b], move |dy, [da, db]| {
         if let Some(da) = da {
@@ -30,10 +36,11 @@ pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// y = a − b.
-/// Shapes: a, b: the same, any.  Backward: da = dy, db = −dy.
+/// Shapes: a, b: the same, any → the same.  Saves nothing.  Backward: da = dy, db = −dy.
+/// Panics if the shapes differ.  Same as torch.sub.
 #[track_caller]
 pub fn sub(a: &Tensor, b: &Tensor) -> Tensor {
-    assert_eq!(a.shape(), b.shape(), "sub: {} and {} differ", a.shape(), b.shape());
+    assert_eq!(a.shape(), b.shape(), "sub: a {} and b {}: shapes differ", a.shape(), b.shape());
     let mut y = Buf::stale(a.len());
     k::sub(a.data(), b.data(), &mut y);
     record("sub", y, a.shape(), [a, b], move |dy, [da, db]| {
@@ -47,10 +54,11 @@ pub fn sub(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// y = a ⊙ b, element by element.
-/// Shapes: a, b: the same, any.  Backward: da = dy ⊙ b, db = dy ⊙ a.
+/// Shapes: a, b: the same, any → the same.  Saves: a, b.  Backward: da = dy ⊙ b, db = dy ⊙ a.
+/// Panics if the shapes differ.  Same as torch.mul.
 #[track_caller]
 pub fn mul(a: &Tensor, b: &Tensor) -> Tensor {
-    assert_eq!(a.shape(), b.shape(), "mul: {} and {} differ", a.shape(), b.shape());
+    assert_eq!(a.shape(), b.shape(), "mul: a {} and b {}: shapes differ", a.shape(), b.shape());
     let mut y = Buf::stale(a.len());
     k::mul(a.data(), b.data(), &mut y);
     let saved = (a.data.clone(), b.data.clone());
@@ -65,7 +73,7 @@ pub fn mul(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// y = s·x.
-/// Shapes: any.  Backward: dx = s·dy.
+/// Shapes: any → the same.  Saves: s.  Backward: dx = s·dy.
 pub fn scale(x: &Tensor, s: f32) -> Tensor {
     let mut y = Buf::stale(x.len());
     k::scale(x.data(), s, &mut y);

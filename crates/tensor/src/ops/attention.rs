@@ -83,7 +83,8 @@ impl Attention {
 /// y = softmax(q·kᵀ/√D + mask)·v for each head.
 /// Shapes: q (B, Tq, H·D), k, v (B, Tk, G·D) → (B, Tq, H·D).  Saves: q, k, v, y, log-sum-exp (B, H, Tq); never (Tq, Tk).
 /// Backward: with P the weights and dP = dy·vᵀ: dv = Pᵀ·dy, dS = P ⊙ (dP − Σ dy ⊙ y), dq = dS·k/√D, dk = dSᵀ·q/√D.
-/// A query that may look at nothing gives 0.  Same as torch.nn.functional.scaled_dot_product_attention.
+/// A query that may look at nothing gives 0.  Panics if a shape does not fit `a` or another's.
+/// Same as torch.nn.functional.scaled_dot_product_attention.
 /// Sources: Vaswani et al. 2017, arXiv:1706.03762; the tiling: Dao 2023, arXiv:2307.08691.
 #[track_caller]
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {
@@ -112,6 +113,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {
 
 /// Self-attention on rows that hold q, k and v one after the other, as one projection makes them.
 /// Shapes: qkv (B, T, (H + 2G)·D) → (B, T, H·D).  Otherwise as [`attention`], without taking the parts out.
+/// Saves: qkv, y, log-sum-exp (B, H, T).  Backward: dq, dk, dv as there, side by side in one d_qkv.
+/// Panics if the rows are not as wide as `a` says.
 #[track_caller]
 pub fn attention_packed(qkv: &Tensor, a: Attention) -> Tensor {
     let &[b, t, w] = &qkv.shape()[..] else { panic!("attention_packed: {} is not (B, T, C)", qkv.shape()) };
@@ -143,8 +146,17 @@ pub fn attention_packed(qkv: &Tensor, a: Attention) -> Tensor {
 
 /// As [`attention_packed`] for the newest tokens, with the keys and values of all tokens in a cache. Records nothing.
 /// Shapes: qkv (B, n, (H + 2G)·D), keys, values (B, capacity, G·D) of which the first `len` rows count → (B, n, H·D).
+/// The keys and values of the newest tokens must be in the cache already; those in `qkv` are not read.
+/// Panics if the rows are not as wide as `a` says, or the caches are shorter than (B, capacity, G·D).
 #[track_caller]
-pub fn attention_cached(qkv: &Tensor, keys: &[f32], values: &[f32], capacity: usize, len: usize, a: &Attention) -> Tensor {
+pub fn attention_cached(
+    qkv: &Tensor,
+    keys: &[f32],
+    values: &[f32],
+    capacity: usize,
+    len: usize,
+    a: &Attention,
+) -> Tensor {
     let &[b, n, w] = &qkv.shape()[..] else { panic!("attention_cached: {} is not (B, n, C)", qkv.shape()) };
     assert_eq!(w, a.packed_width(), "attention_cached: rows of {w} for {a:?}");
     let (cq, ck) = (a.q_width(), a.kv_width());

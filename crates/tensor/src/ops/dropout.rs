@@ -4,8 +4,10 @@ use crate::{Buf, Tensor, record};
 use motamot_kernels::elementwise as k;
 
 /// y = x ⊙ keep/(1 − p), where each element of `keep` is 1 with probability 1 − p, else 0.
-/// Shapes: any.  Backward: dx = dy ⊙ keep/(1 − p): the mask is drawn again from `key`, not saved.
-/// `key` = (seed, stream): the same key gives the same mask.  p in [0, 1).  Source: Srivastava et al. 2014, JMLR 15.
+/// Shapes: any → the same.  Saves: key.  Backward: dx = dy ⊙ keep/(1 − p), with `keep` drawn again.
+/// `key` = (seed, stream): the same key gives the same mask (Philox4x32-10), whatever the number of threads.
+/// Panics if p is not in [0, 1).  In training the same as torch.nn.functional.dropout, with other random numbers.
+/// Source: Srivastava et al. 2014, JMLR 15.
 #[track_caller]
 pub fn dropout(x: &Tensor, p: f32, key: (u64, u64)) -> Tensor {
     assert!((0.0..1.0).contains(&p), "dropout: p = {p} is not in [0, 1)");

@@ -4,7 +4,8 @@ use super::arithmetic::put;
 use crate::{Buf, Shape, Tensor, record};
 use motamot_kernels::elementwise as k;
 
-/// The same values in another shape of as many elements.
+/// y = x, the same values in the same order in another shape of as many elements. Shares the memory.
+/// Shapes: any → `shape`.  Saves nothing.  Backward: dx = dy.  Panics if the counts differ.  Same as torch.reshape.
 #[track_caller]
 pub fn reshape(x: &Tensor, shape: impl Into<Shape>) -> Tensor {
     let shape = shape.into();
@@ -17,7 +18,8 @@ pub fn reshape(x: &Tensor, shape: impl Into<Shape>) -> Tensor {
 }
 
 /// y = xᵀ for each matrix of a batch: the last two axes change places.
-/// Shapes: (.., M, N) → (.., N, M).  Backward: dx = dyᵀ.
+/// Shapes: (.., M, N) → (.., N, M).  Saves nothing.  Backward: dx = dyᵀ.
+/// Panics if there are no two axes.  Same as x.transpose(-1, -2) in torch, but the values move.
 #[track_caller]
 pub fn transpose(x: &Tensor) -> Tensor {
     let shape = x.shape();
@@ -43,7 +45,7 @@ fn each_matrix(x: &[f32], y: &mut [f32], size: usize, f: impl Fn(&[f32], &mut [f
 }
 
 /// (A, B, C, D) → (A, C, B, D): what splits heads, (B, T, H, D) → (B, H, T, D), and joins them again.
-/// Backward: the same exchange.
+/// Saves nothing.  Backward: the same exchange.  Panics if the rank is not 4.  Same as x.transpose(1, 2) in torch.
 #[track_caller]
 pub fn swap_axes_12(x: &Tensor) -> Tensor {
     let &[a, b, c, d] = &x.shape()[..] else { panic!("swap_axes_12: {} is not of rank 4", x.shape()) };
@@ -72,7 +74,8 @@ fn around(op: &str, shape: Shape, axis: usize) -> (usize, usize, usize) {
 }
 
 /// The part `start .. start + len` of one axis.
-/// Shapes: (.., A, ..) → (.., len, ..).  Backward: dx is dy there and 0 elsewhere.
+/// Shapes: (.., A, ..) → (.., len, ..).  Saves nothing.  Backward: dx is dy there and 0 elsewhere.
+/// Panics if there is no such axis or no such part.  Same as torch.narrow.
 #[track_caller]
 pub fn slice(x: &Tensor, axis: usize, start: usize, len: usize) -> Tensor {
     let (outer, whole, inner) = around("slice", x.shape(), axis);
@@ -94,7 +97,8 @@ pub fn slice(x: &Tensor, axis: usize, start: usize, len: usize) -> Tensor {
 }
 
 /// a and b one after the other along `axis`.
-/// Shapes: (.., A, ..), (.., B, ..) → (.., A + B, ..).  Backward: each gets its part of dy.
+/// Shapes: (.., A, ..), (.., B, ..) → (.., A + B, ..).  Saves nothing.  Backward: each gets its part of dy.
+/// Panics if another axis differs.  Same as torch.cat([a, b], axis).
 #[track_caller]
 pub fn concat(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
     let (outer, la, inner) = around("concat", a.shape(), axis);

@@ -1,9 +1,9 @@
 //! Matrix products. Every one is `gemm`, batched over leading axes where there are any.
 
 use crate::{Buf, Tensor, record};
+use motamot_kernels::Grad;
 use motamot_kernels::elementwise;
 use motamot_kernels::gemm::{Init, Layout, gemm};
-use motamot_kernels::Grad;
 
 /// C = or += op(A)·op(B) into a gradient.
 fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
@@ -12,18 +12,21 @@ fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32],
 }
 
 /// y = x·W + b, the layer that most of a Transformer consists of.
-/// Shapes: x (.., I), w (I, O), b (O) → (.., O).  Backward: dx = dy·Wᵀ, dw = xᵀ·dy, db = Σ_rows dy.
+/// Shapes: x (.., I), w (I, O), b (O) → (.., O).  Saves: x, w.
+/// Backward: dx = dy·Wᵀ, dw = xᵀ·dy, db = Σ_rows dy.
+/// Panics if the inner or the outer axes differ.
 /// `w` lies as GPT-2's Conv1D stores it: inputs down, outputs across (torch.nn.Linear stores the transpose).
 #[track_caller]
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-    let &[i, o] = &w.shape()[..] else { panic!("linear: the weight {} is not (inputs, outputs)", w.shape()) };
+    let &[i, o] = &w.shape()[..] else { panic!("linear: w {} is not (I, O)", w.shape()) };
     let shape = x.shape();
     assert_eq!(shape.last_axis(), i, "linear: x {shape} · w {}: inner axes {} ≠ {i}", w.shape(), shape.last_axis());
     let m = shape.rows();
     let mut y = Buf::stale(m * o);
     let init = match b {
         Some(b) => {
-            assert_eq!(&b.shape()[..], [o], "linear: bias {} for a weight {}", b.shape(), w.shape());
+            let len = b.shape().last_axis();
+            assert_eq!(&b.shape()[..], [o], "linear: w {} and b {}: outer axes {o} ≠ {len}", w.shape(), b.shape());
             Init::Bias(b.data())
         }
         None => Init::Zero,
@@ -45,7 +48,8 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
 }
 
 /// y = a·bᵀ: rows of `a` against rows of `b`, as a tied output head uses the embedding table.
-/// Shapes: a (.., K), b (N, K) → (.., N).  Backward: da = dy·b, db = dyᵀ·a.
+/// Shapes: a (.., K), b (N, K) → (.., N).  Saves: a, b.  Backward: da = dy·b, db = dyᵀ·a.
+/// Panics if the inner axes differ.  Same as torch.nn.functional.linear(a, b).
 #[track_caller]
 pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
     let &[n, k] = &b.shape()[..] else { panic!("matmul_nt: b {} is not (N, K)", b.shape()) };
@@ -67,14 +71,16 @@ pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
 
 /// y = a·b for each matrix of a batch.
 /// Shapes: a (.., M, K), b (.., K, N) with the same leading axes, or b (K, N) for all → (.., M, N).
-/// Backward: da = dy·bᵀ, db = aᵀ·dy.  Same as torch.matmul.
+/// Saves: a, b.  Backward: da = dy·bᵀ, db = aᵀ·dy.
+/// Panics if the inner or the leading axes differ.  Same as torch.matmul.
 #[track_caller]
 pub fn matmul(a: &Tensor, b: &Tensor) -> Tensor {
-    if b.shape().len() == 2 {
+    let (sa, sb) = (a.shape(), b.shape());
+    if sb.len() == 2 {
+        assert_eq!(sa.last_axis(), sb[0], "matmul: a {sa} · b {sb}: inner axes {} ≠ {}", sa.last_axis(), sb[0]);
         return linear(a, b, None);
     }
-    let (sa, sb) = (a.shape(), b.shape());
-    assert!(sa.len() == sb.len() && sa.len() > 2, "matmul: a {sa} and b {sb}: ranks differ");
+    assert!(sa.len() == sb.len() && sa.len() > 2, "matmul: a {sa} · b {sb}: ranks differ");
     let r = sa.len();
     let (m, k, n) = (sa[r - 2], sa[r - 1], sb[r - 1]);
     assert_eq!(k, sb[r - 2], "matmul: a {sa} · b {sb}: inner axes {k} ≠ {}", sb[r - 2]);

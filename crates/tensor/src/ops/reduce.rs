@@ -11,7 +11,7 @@ fn spread(dy: &[f32], group: usize, dst: Grad) {
 }
 
 /// y = Σ x, over all elements.
-/// Shapes: any → ().  Backward: dx = dy everywhere.
+/// Shapes: any → ().  Saves nothing.  Backward: dx = dy everywhere.  Same as torch.sum.
 pub fn sum(x: &Tensor) -> Tensor {
     let n = x.len();
     record("sum", Buf::full(1, k::sum(x.data())), [], [x], move |dy, [dx]| {
@@ -22,7 +22,7 @@ pub fn sum(x: &Tensor) -> Tensor {
 }
 
 /// y = Σ x / n, over all n elements.
-/// Shapes: any → ().  Backward: dx = dy/n everywhere.  Panics if there are none.
+/// Shapes: any → ().  Saves nothing.  Backward: dx = dy/n everywhere.  Panics if n = 0.  Same as torch.mean.
 #[track_caller]
 pub fn mean(x: &Tensor) -> Tensor {
     assert!(!x.is_empty(), "mean: of no elements");
@@ -30,7 +30,8 @@ pub fn mean(x: &Tensor) -> Tensor {
 }
 
 /// y_i = Σ_j x_ij: the sum over the last axis.
-/// Shapes: (.., C) → (..).  Backward: dx_ij = dy_i.
+/// Shapes: (.., C) → (..).  Saves nothing.  Backward: dx_ij = dy_i.
+/// Panics for a tensor of rank 0.  Same as x.sum(-1) in torch.
 #[track_caller]
 pub fn sum_rows(x: &Tensor) -> Tensor {
     let (shape, c) = (x.shape(), x.shape().last_axis());

@@ -1,11 +1,13 @@
 //! Rotary positions.
 
-use crate::{Tensor, record};
-use motamot_kernels::{Grad, elementwise, rope as k};
+use crate::{Buf, Tensor, record};
+use motamot_kernels::{elementwise, rope as k};
 
 /// Turns each pair (x_i, x_{i+D/2}) of the first `heads` heads of a row by the angle position·θ^(−2i/D).
 /// Shapes: x (.., W) with W ≥ heads·head_dim; the rest of the row passes unchanged (the values of a packed q, k, v).
-/// `positions`: one per row.  Backward: the same with the angle negated, a rotation being orthogonal.
+/// `positions`: one per row.  Saves: positions.
+/// Backward: the same with the angle negated, a rotation being orthogonal.
+/// Panics if the head dim D is odd, the heads do not fit in a row, or there is not one position per row.
 /// Half-split pairs, as Llama's files have them.  Source: Su et al. 2021, arXiv:2104.09864.
 #[track_caller]
 pub fn rope(x: &Tensor, heads: usize, head_dim: usize, positions: &[u32], theta: f32) -> Tensor {
@@ -22,8 +24,8 @@ pub fn rope(x: &Tensor, heads: usize, head_dim: usize, positions: &[u32], theta:
             dx.data.copy_from_slice(dy);
             return k::rope(dx.data, width, heads, head_dim, &positions, theta, true);
         }
-        let mut turned = crate::Buf::from(dy);
+        let mut turned = Buf::from(dy);
         k::rope(&mut turned, width, heads, head_dim, &positions, theta, true);
-        elementwise::copy_grad(&turned, Grad { ..dx });
+        elementwise::copy_grad(&turned, dx);
     })
 }

@@ -1,0 +1,89 @@
+//! What the tests of the ops share.
+#![allow(dead_code, unused_imports, unused_macros)] // each test file uses a part of it
+
+use motamot_kernels::rng::Rng;
+use motamot_tensor::{Buf, Gradients, ParamId, Shape, Tensor};
+use std::sync::Arc;
+
+/// The functions that `ops` makes public, read from its `pub use` lines.
+pub fn public_ops() -> Vec<&'static str> {
+    include_str!("../../src/ops/mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix(';'))
+        .flat_map(|path| {
+            let names = path.split_once("::").expect("pub use of a path").1;
+            names.trim_matches(['{', '}']).split(',').map(str::trim)
+        })
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect()
+}
+
+/// Fails unless `tested` and the public ops are the same names.
+pub fn assert_covers(tested: &[&str]) {
+    let public = public_ops();
+    assert!(public.len() >= 36, "only {} ops found: has the form of ops/mod.rs changed?", public.len());
+    let untested: Vec<_> = public.iter().filter(|op| !tested.contains(op)).collect();
+    let unknown: Vec<_> = tested.iter().filter(|op| !public.contains(op)).collect();
+    assert!(untested.is_empty(), "public ops without an entry in this table: {untested:?}");
+    assert!(unknown.is_empty(), "entries of this table that are no public op: {unknown:?}");
+}
+
+/// Makes a test of each function, named like the op it is for, and one that fails if a public op has none.
+macro_rules! one_for_each_op {
+    ($(fn $op:ident() $body:block)*) => {
+        $(#[test] fn $op() $body)*
+
+        #[test]
+        fn every_public_op_has_an_entry() {
+            common::assert_covers(&[$(stringify!($op)),*]);
+        }
+    };
+}
+pub(crate) use one_for_each_op;
+
+/// Normal numbers; the same for the same seed.
+pub fn normal(seed: u64, shape: impl Into<Shape>) -> Tensor {
+    let (shape, mut rng) = (shape.into(), Rng::new(seed));
+    Tensor::new(&(0..shape.count()).map(|_| rng.normal()).collect::<Vec<_>>(), shape)
+}
+
+/// One normal tensor per shape.
+pub fn normals<const N: usize>(shapes: [&[usize]; N]) -> Vec<Tensor> {
+    shapes.iter().enumerate().map(|(i, &shape)| normal(1 + i as u64, shape)).collect()
+}
+
+/// x with each element changed.
+pub fn map(x: &Tensor, f: impl Fn(f32) -> f32) -> Tensor {
+    Tensor::new(&x.data().iter().map(|&x| f(x)).collect::<Vec<_>>(), x.shape())
+}
+
+/// The values as parameters of their own.
+pub fn parameters(inputs: &[Tensor]) -> (Vec<ParamId>, Vec<Tensor>) {
+    let leaf = |t: &Tensor| {
+        let id = ParamId::new();
+        (id, Tensor::parameter(id, Arc::new(Buf::from(t.data())), t.shape()))
+    };
+    inputs.iter().map(leaf).unzip()
+}
+
+/// What f gives, and the gradient of Σ dy ⊙ f for each input.
+pub fn run(inputs: &[Tensor], dy: Option<&[f32]>, f: impl Fn(&[Tensor]) -> Tensor) -> (Tensor, Vec<Vec<f32>>) {
+    let (ids, leaves) = parameters(inputs);
+    let y = f(&leaves);
+    let value = y.detach();
+    let dy = dy.map_or_else(|| normal(99, value.shape()).data().to_vec(), <[f32]>::to_vec);
+    let mut gradients = Gradients::new();
+    y.backward_from(&dy, &mut gradients);
+    let gradient = |id| gradients.get(id).expect("every input has a gradient").to_vec();
+    (value, ids.into_iter().map(gradient).collect())
+}
+
+/// Every element within tolerance·(1 + |want|).
+#[track_caller]
+pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), want.len(), "{what}: lengths differ");
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        let near = (g - w).abs() <= tolerance * (1.0 + w.abs());
+        assert!(near, "{what}, element {i}: {g} is not {w}\n got {got:?}\nwant {want:?}");
+    }
+}
