@@ -1,6 +1,7 @@
 //! Where a token stands: learned, sinusoidal, rotary (RoPE), linear biases (ALiBi), or nowhere (the causal mask alone).
 
 use crate::nn::{Embedding, Param, Pass};
+use motamot_kernels::math;
 use motamot_kernels::rng::Rng;
 use motamot_tensor::{Buf, Tensor, ops};
 use serde::{Deserialize, Serialize};
@@ -76,8 +77,9 @@ pub fn sinusoids(positions: usize, width: usize) -> Buf {
     let mut table = Buf::stale(positions * width);
     for (i, x) in table.iter_mut().enumerate() {
         let (t, c) = ((i / width) as f64, i % width);
-        let angle = t / 10000f64.powf((c - c % 2) as f64 / width as f64);
-        *x = if c % 2 == 0 { angle.sin() } else { angle.cos() } as f32;
+        let angle = t / math::exp_f64(math::ln_f64(10000.0) * (c - c % 2) as f64 / width as f64);
+        let (sin, cos) = math::sin_cos_f64(angle);
+        *x = if c % 2 == 0 { sin } else { cos } as f32;
     }
     table
 }
@@ -85,7 +87,8 @@ pub fn sinusoids(positions: usize, width: usize) -> Buf {
 /// The slope of each head: 2^(−8/n), 2^(−16/n), … for n heads a power of two; otherwise those of the next lower power,
 /// then every other one of the next higher.  Source: Press et al. 2021, arXiv:2108.12409, and its reference code.
 pub fn alibi_slopes(heads: usize) -> Vec<f32> {
-    let geometric = |n: usize| (1..=n).map(move |i| 2f64.powf(-8.0 * i as f64 / n as f64) as f32);
+    let power_of_two = |x: f64| math::exp_f64(x * std::f64::consts::LN_2) as f32;
+    let geometric = |n: usize| (1..=n).map(move |i| power_of_two(-8.0 * i as f64 / n as f64));
     let power = if heads.is_power_of_two() { heads } else { heads.next_power_of_two() / 2 };
     geometric(power).chain(geometric(2 * power).step_by(2)).take(heads).collect()
 }
@@ -100,6 +103,16 @@ mod tests {
         // 12 heads: eight of them, then 2^-0.5, 2^-1.5, …
         assert_eq!(alibi_slopes(12)[8..10], [0.5f32.sqrt(), 0.5f32.sqrt() / 2.0]);
         assert_eq!(alibi_slopes(1), [0.00390625]);
+    }
+
+    #[test]
+    fn sinusoids_of_the_paper() {
+        for (i, x) in sinusoids(1024, 10).iter().enumerate() {
+            let (t, c) = ((i / 10) as f64, i % 10);
+            let angle = t / 10000f64.powf((c / 2 * 2) as f64 / 10.0);
+            let want = if c % 2 == 0 { angle.sin() } else { angle.cos() };
+            assert!((f64::from(*x) - want).abs() < 1e-7, "position {t}, channel {c}: {x} {want}");
+        }
     }
 
     #[test]
