@@ -8,7 +8,7 @@
 //!  training       optimiser, schedule, evaluation, the loop, a run and its folder
 //!  generation     samplers, beam search, the decoding loop, chat                  ┌───────────┐
 //!  data           texts, splits, batches, downloads                               │ tokenizer │  text ⇄ ids
-//!  model          GPT, n-grams; checkpoints in Hugging Face's format              ├───────────┤
+//!  model          GPT, BERT, T5, RNN, Word2Vec, n-grams; checkpoints              ├───────────┤
 //!  transformer    MLP and block                                                   │ utils     │  errors, files, plots
 //!  attention      multi-head, grouped-query, cross                                └───────────┘
 //!  embeddings     positions                                                       beside the floors
@@ -42,3 +42,8 @@ pub mod generation;
 pub mod training;
 
 pub mod cli;
+
+/// The README's program compiles, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
