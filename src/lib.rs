@@ -15,7 +15,7 @@
 //!  nn             parameters, the pass, layers made of one op
 //!  ───────────────────────────────────────────────────────────────────────────────────────────
 //!  motamot-tensor    buffers, tensors, the tape, the ops
-//!  motamot-kernels   loops over slices, the same bits on every machine; the only `unsafe` code
+//!  motamot-kernels   loops over slices, the same bits on each instruction set; the only `unsafe` code
 //! ```
 //!
 //! To read it, start with [`model::Gpt`], whose forward pass is the paper's, and go down: [`transformer::Block`],
