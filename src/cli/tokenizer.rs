@@ -44,13 +44,13 @@ struct TrainArgs {
     #[arg(long, value_name = "FILE|DIR")]
     data: Option<PathBuf>,
     /// Size of the vocabulary, special tokens included (bpe and wordpiece)
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, value_name = "N", default_value_t = 5000)]
     vocab: usize,
     /// What the tokens are
     #[arg(long, value_enum, default_value = "bpe")]
     kind: KindArg,
     /// Pairs seen less often are not merged (bpe and wordpiece)
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     min_frequency: u64,
     /// Lower-case and strip accents first (wordpiece)
     #[arg(long)]

@@ -31,13 +31,13 @@ pub struct TrainArgs {
     /// Updates to make [default: the preset's]
     #[arg(long, value_name = "N", conflicts_with = "minutes")]
     steps: Option<usize>,
-    /// Plan the number of steps for this many minutes
+    /// Plan the number of steps for this many minutes, and say which number it is
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
-    /// Sequences per step
+    /// Sequences per step [default: the preset's]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Seed of everything random
+    /// Seed of everything random [default: the preset's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Threads [default: all cores]; the result does not depend on it
@@ -49,7 +49,7 @@ pub struct TrainArgs {
     /// How text becomes tokens [default: the preset's]
     #[arg(long, value_enum)]
     tokenizer: Option<TokenizerArg>,
-    /// Tokens in the vocabulary of a BPE tokenizer
+    /// Tokens in the vocabulary of a BPE tokenizer [default: the preset's]
     #[arg(long, value_name = "N")]
     vocab: Option<usize>,
     /// Settings in TOML, in sections [model] and [train]; `training.json` of a run shows them all

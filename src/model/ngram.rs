@@ -13,7 +13,6 @@
 
 use std::f64::consts::LN_2;
 
-use crate::data::corpus;
 use crate::utils::{Error, Result};
 
 /// A number for each (number, symbol): open addressing, linear probing, at most 7/8 … 7/16 full.
@@ -242,7 +241,7 @@ pub struct Symbols {
 
 /// The symbols of both parts of a split, numbered in the order of their code points.
 pub fn characters(train: &[u8], val: &[u8]) -> Symbols {
-    let (Ok(a), Ok(b)) = (corpus::utf8(train), corpus::utf8(val)) else {
+    let (Ok(a), Ok(b)) = (str::from_utf8(train), str::from_utf8(val)) else {
         let bytes = |t: &[u8]| t.iter().map(|&b| u32::from(b)).collect();
         return Symbols { train: bytes(train), val: bytes(val), vocab: 256, what: "bytes" };
     };
@@ -262,7 +261,7 @@ pub fn characters(train: &[u8], val: &[u8]) -> Symbols {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::split;
+    use crate::data::{corpus, split};
 
     fn ids(text: &str) -> Vec<u32> {
         text.bytes().map(|b| u32::from(b - b'a')).collect()

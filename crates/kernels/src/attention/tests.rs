@@ -1,4 +1,5 @@
 //! The judge against f64 and PyTorch, the fast version against the judge, and what must hold whatever the numbers.
+//! Over 500 lines: one harness checks every shape, mask and instruction set, and the cases stand beside it.
 //! Long, because forward and backward of both versions run through the same cases.
 
 use super::*;
