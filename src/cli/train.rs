@@ -325,11 +325,10 @@ impl Display {
     }
 
     fn print(&self, text: &str) {
-        if self.quiet {
-        } else if self.plain {
-            eprintln!("{text}");
-        } else {
-            self.bar.println(text);
+        match (self.quiet, self.plain) {
+            (true, _) => {}
+            (false, true) => eprintln!("{text}"),
+            (false, false) => self.bar.println(text),
         }
     }
 
