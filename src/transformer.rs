@@ -3,8 +3,8 @@
 use crate::attention::{AttentionConfig, CrossAttention, SelfAttention};
 use crate::nn::{Linear, Norm, NormKind, Pass, modules};
 use motamot_kernels::rng::Rng;
-use motamot_tensor::ops::{self, Mask};
 use motamot_tensor::Tensor;
+use motamot_tensor::ops::{self, Mask};
 use serde::{Deserialize, Serialize};
 
 /// The function between an MLP's two projections.
@@ -143,7 +143,13 @@ impl Block {
         self.residual(&x, &self.ln_2, pass, |x, pass| self.mlp.forward(x, pass))
     }
 
-    fn residual(&self, x: &Tensor, norm: &Norm, pass: &mut Pass, f: impl FnOnce(&Tensor, &mut Pass) -> Tensor) -> Tensor {
+    fn residual(
+        &self,
+        x: &Tensor,
+        norm: &Norm,
+        pass: &mut Pass,
+        f: impl FnOnce(&Tensor, &mut Pass) -> Tensor,
+    ) -> Tensor {
         match self.norm_order {
             NormOrder::Pre => {
                 let y = f(&norm.forward(x, pass), pass);

@@ -76,7 +76,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let mut y = vec![0.0; m * f];
     let product = |y: &mut [f32]| gemm::gemm(gemm::Layout::NN, m, f, c, &a, &b, y, gemm::Init::Zero);
     product(&mut y);
-    let seconds: Result<Vec<f64>> = (0..9).map(|_| time(|| { product(&mut y); Ok(()) })).collect();
+    let seconds: Result<Vec<f64>> = (0..9)
+        .map(|_| {
+            time(|| {
+                product(&mut y);
+                Ok(())
+            })
+        })
+        .collect();
     let gflops = 2.0 * (m * f * c) as f64 / median(seconds?) / 1e9;
 
     if args.json {
@@ -86,8 +93,12 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         });
         println!("{report}");
     } else {
-        println!("{}, {} threads, {}", args.preset, parallel::threads(), isa::isa());
-        println!("train   {train:>9.0} tokens/s   (batch {} × {context}, f32, median of {} steps)", args.batch, args.steps.max(1));
+        println!("{}, {}, {}", args.preset, super::threads(), isa::isa());
+        println!(
+            "train   {train:>9.0} tokens/s   (batch {} × {context}, f32, median of {} steps)",
+            args.batch,
+            args.steps.max(1)
+        );
         println!("decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)", context - 1);
         println!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})");
     }

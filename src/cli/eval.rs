@@ -57,7 +57,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         println!("{:>10.4} nats per token", result.nats_per_token);
         println!("{:>10.4} bits per byte", result.bits_per_byte);
         println!("{:>10.2} perplexity", result.perplexity);
-        println!("{:>10} tokens scored, of {} bytes, in windows of {context}, {stride} apart", result.tokens, result.bytes);
+        println!(
+            "{:>10} tokens scored, of {} bytes, in windows of {context}, {stride} apart",
+            result.tokens, result.bytes
+        );
     }
     Ok(())
 }

@@ -57,7 +57,11 @@ impl Cost {
 }
 
 fn mega(bytes: usize) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
+    if bytes < 1_000_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    }
 }
 
 /// Runs `motamot info`.
@@ -79,7 +83,7 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     let c = &config;
     println!(
         "{name}: vocabulary {}, context {}, width {}, {} layers, {} heads of {}{}",
-        c.vocab_size,
+        group(c.vocab_size),
         c.context,
         c.width,
         c.layers,
@@ -139,7 +143,10 @@ fn overview(args: &InfoArgs) -> Result<()> {
     if args.json {
         println!("{}", json!(reports));
     } else {
-        println!("\nmemory: of training with {} sequences a step; --preset NAME or --model DIR shows the parts", args.batch);
+        println!(
+            "\nmemory: of training with {} sequences a step; --preset NAME or --model DIR shows the parts",
+            args.batch
+        );
     }
     Ok(())
 }

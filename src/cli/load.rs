@@ -11,8 +11,9 @@ use std::path::Path;
 pub fn tokenizer(dir: &Path) -> Result<Tokenizer> {
     let folder = Folder::open(dir)?;
     if !folder.has("tokenizer.json") {
-        return Err(Error::new(format!("{} has no tokenizer.json", dir.display()))
-            .help("a model can only be used with the tokenizer that it was trained with: put its tokenizer.json there"));
+        return Err(Error::new(format!("{} has no tokenizer.json", dir.display())).help(
+            "a model can only be used with the tokenizer that it was trained with: put its tokenizer.json there",
+        ));
     }
     Tokenizer::load(folder.path("tokenizer.json"))
 }
@@ -34,7 +35,10 @@ pub fn chat_model(dir: &Path) -> Result<(Gpt, Tokenizer, ModelKind)> {
     let (gpt, tokenizer) = model(dir)?;
     let folder = Folder::open(dir)?;
     let template = folder.has("tokenizer_config.json")
-        && folder.json::<serde_json::Value>("tokenizer_config.json")?.get("chat_template").is_some_and(|t| !t.is_null());
+        && folder
+            .json::<serde_json::Value>("tokenizer_config.json")?
+            .get("chat_template")
+            .is_some_and(|t| !t.is_null());
     let kind = if template || folder.has("chat_template.jinja") { ModelKind::Chat } else { ModelKind::Base };
     Ok((gpt, tokenizer, kind))
 }

@@ -20,7 +20,13 @@ use std::process::ExitCode;
 
 /// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
 #[derive(Parser, Debug)]
-#[command(name = "motamot", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "motamot",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -80,6 +86,12 @@ fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
     let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { crate::tokenizer::Tokenizer::load(path)? };
     let vocab = tokenizer.vocab_size();
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
+}
+
+/// "1 thread", "2 threads".
+fn threads() -> String {
+    let n = motamot_kernels::parallel::threads();
+    format!("{n} thread{}", if n == 1 { "" } else { "s" })
 }
 
 /// `--threads N`.

@@ -2,8 +2,8 @@
 
 use super::model_dir::CHECKPOINTS;
 use crate::data::{Corpus, Prepared, TokenCache, TokenizerSource, bars, prepare};
-use crate::training::{Event, Metrics, Outcome, Run, RunConfig, TokenizerChoice, Trainer, state};
 use crate::training::state::TextId;
+use crate::training::{Event, Metrics, Outcome, Run, RunConfig, TokenizerChoice, Trainer, state};
 use crate::utils::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,7 +43,7 @@ pub struct TrainArgs {
     /// Threads [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// How matrix products are computed
+    /// How matrix products are computed; bf16 has no kernels yet and falls back to f32
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// How text becomes tokens [default: the preset's]
@@ -55,7 +55,7 @@ pub struct TrainArgs {
     /// Settings in TOML, in sections [model] and [train]; `training.json` of a run shows them all
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, for example --set lr=5e-4 or --set positions=rope; may be repeated
+    /// One setting, for example --set lr=5e-4 or --set positions=rope; may be repeated; an unknown key lists them all
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Go on with the run in the folder
@@ -165,7 +165,12 @@ fn handle_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
 }
 
 /// A text as the configuration wants it; the model's vocabulary becomes the tokenizer's.
-fn load_data(path: Option<&Path>, config: &mut RunConfig, given: Option<crate::tokenizer::Tokenizer>, say: &Say) -> Result<(Prepared, Vec<(String, f64)>)> {
+fn load_data(
+    path: Option<&Path>,
+    config: &mut RunConfig,
+    given: Option<crate::tokenizer::Tokenizer>,
+    say: &Say,
+) -> Result<(Prepared, Vec<(String, f64)>)> {
     let corpus = Corpus::open(path)?;
     let source = match (given, config.train.tokenizer) {
         (Some(tokenizer), _) => TokenizerSource::Given(Box::new(tokenizer)),
@@ -182,9 +187,9 @@ fn load_data(path: Option<&Path>, config: &mut RunConfig, given: Option<crate::t
     say.line(format_args!(
         "{}: {} bytes; {} tokens to learn from, {} to check with, {:.2} bytes per token, vocabulary {}",
         data.name,
-        corpus.bytes.len(),
-        data.train.len(),
-        data.val.len(),
+        group(corpus.bytes.len()),
+        group(data.train.len()),
+        group(data.val.len()),
         data.train_bytes as f64 / data.train.len() as f64,
         data.tokenizer.vocab_size()
     ));
@@ -203,13 +208,13 @@ fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
     let text = TextId::of(&data, args.data.as_deref());
     let run = Run::new(&config, data, text, bars, out)?;
     say.line(format_args!(
-        "{}: {} parameters, {} steps of {} tokens ({:.1} passes over the text), {} threads, {}",
+        "{}: {} parameters, {} steps of {} tokens ({:.1} passes over the text), {}, {}",
         args.preset,
         group(crate::nn::Module::parameter_count(&run.trainer.gpt)),
         config.train.steps,
         config.tokens_per_step(),
         (config.train.steps * config.tokens_per_step()) as f64 / run.data.train.len() as f64,
-        motamot_kernels::parallel::threads(),
+        super::threads(),
         motamot_kernels::isa::isa()
     ));
     Ok(run)
@@ -264,6 +269,12 @@ fn plan(config: &RunConfig, data: &Prepared, minutes: f64, say: &Say) -> Result<
     let steps = ((minutes * 60.0 - evaluations * evaluation) / (step + every)).max(1.0) as usize;
     say.line(format_args!("{minutes} minutes at {step:.2} s a step: the same as --steps {steps}"));
     Ok(steps)
+}
+
+/// How the user calls this program: by name, or through cargo from a checkout.
+fn program() -> &'static str {
+    let built = |exe: PathBuf| exe.parent().is_some_and(|p| p.ends_with("target/release"));
+    if std::env::current_exe().is_ok_and(built) { "cargo run --release --" } else { "motamot" }
 }
 
 /// 6084608 → 6,084,608.
@@ -337,7 +348,8 @@ impl Display {
             Event::Step(row) => self.step(row),
             Event::Evaluated { step, result, best } => {
                 self.val = Some(result.bits_per_byte);
-                let below = self.bars.iter().filter(|(_, bar)| result.bits_per_byte < *bar).map(|(name, _)| name.as_str());
+                let below =
+                    self.bars.iter().filter(|(_, bar)| result.bits_per_byte < *bar).map(|(name, _)| name.as_str());
                 let below: Vec<&str> = below.collect();
                 self.print(&format!(
                     "step {step}: validation{} {:.4} nats/token, {:.4} bits/byte, perplexity {:.1}{}{}",
@@ -384,11 +396,14 @@ fn summary(run: &Run, outcome: Outcome, out: &Path, args: &TrainArgs, say: &Say)
     match outcome {
         Outcome::Interrupted => {
             say.line(format_args!("saved after step {} of {}; go on with", p.step, run.trainer.config().train.steps));
-            let preset = if args.out.is_some() { format!("--out {}", flag(out)) } else { format!("--preset {}", args.preset) };
-            say.line(format_args!("  motamot train {preset}{data} --resume"));
+            let preset =
+                if args.out.is_some() { format!("--out {}", flag(out)) } else { format!("--preset {}", args.preset) };
+            say.line(format_args!("  {} train {preset}{data} --resume", program()));
             return;
         }
-        Outcome::Stopped => say.line(format_args!("stopped early: no better model for {} evaluations", p.evaluations_since_best)),
+        Outcome::Stopped => {
+            say.line(format_args!("stopped early: no better model for {} evaluations", p.evaluations_since_best))
+        }
         Outcome::Finished => {}
     }
     if let (Some((_, step)), Some(best)) = (p.best, run.best()) {
@@ -402,6 +417,6 @@ fn summary(run: &Run, outcome: Outcome, out: &Path, args: &TrainArgs, say: &Say)
         ));
     }
     say.line("try it:");
-    say.line(format_args!("  motamot generate --model {} --prompt \"ROMEO:\"", flag(out)));
-    say.line(format_args!("  motamot chat --model {}", flag(out)));
+    say.line(format_args!("  {} generate --model {} --prompt \"ROMEO:\"", program(), flag(out)));
+    say.line(format_args!("  {} chat --model {}", program(), flag(out)));
 }

@@ -173,7 +173,8 @@ impl GptConfig {
         let bias = usize::from(self.bias);
         let norm = c * if self.norm == NormKind::Layer { 1 + bias } else { 1 };
         let gated = if self.activation == Activation::Swiglu { 2 } else { 1 };
-        let part = |name: &'static str, parameters: usize, multiply_adds: usize| Part { name, parameters, multiply_adds };
+        let part =
+            |name: &'static str, parameters: usize, multiply_adds: usize| Part { name, parameters, multiply_adds };
         let final_norm = if self.norm_order == NormOrder::Pre { norm } else { 0 };
         let qkv = q + 2 * kv;
         vec![

@@ -41,7 +41,8 @@ impl Gpt {
             wte: Embedding::new(v, c, INIT_STD, rng),
             wpe: Positions::new(config.positions, config.context, c, INIT_STD, rng),
             h: (0..config.layers).map(|layer| Block::new(&block, layer, rng)).collect(),
-            ln_f: (config.norm_order == NormOrder::Pre).then(|| Norm::new(config.norm, c, config.bias, config.norm_eps)),
+            ln_f: (config.norm_order == NormOrder::Pre)
+                .then(|| Norm::new(config.norm, c, config.bias, config.norm_eps)),
             lm_head: (!config.tied).then(|| Embedding::new(v, c, INIT_STD, rng)),
             config: config.clone(),
         })

@@ -17,7 +17,13 @@ impl KvCache {
     /// Room for `capacity` tokens of `rows` sequences.
     pub fn new(layers: usize, rows: usize, capacity: usize, width: usize) -> KvCache {
         let size = rows * capacity * width;
-        KvCache { layers: (0..layers).map(|_| (Buf::zeros(size), Buf::zeros(size))).collect(), rows, capacity, width, len: 0 }
+        KvCache {
+            layers: (0..layers).map(|_| (Buf::zeros(size), Buf::zeros(size))).collect(),
+            rows,
+            capacity,
+            width,
+            len: 0,
+        }
     }
 
     /// Sequences side by side.
@@ -62,7 +68,13 @@ impl KvCache {
     #[track_caller]
     pub fn append(&mut self, layer: usize, n: usize, source: &[f32], stride: usize, k_at: usize, v_at: usize) {
         assert!(self.len + n <= self.capacity, "cache: {} + {n} tokens exceed {}", self.len, self.capacity);
-        assert_eq!(source.len(), self.rows * n * stride, "cache: {} values for {} rows of {n} tokens", source.len(), self.rows);
+        assert_eq!(
+            source.len(),
+            self.rows * n * stride,
+            "cache: {} values for {} rows of {n} tokens",
+            source.len(),
+            self.rows
+        );
         let (k, v) = &mut self.layers[layer];
         for (i, row) in source.chunks_exact(stride).enumerate() {
             let at = ((i / n) * self.capacity + self.len + i % n) * self.width;

@@ -100,7 +100,9 @@ impl Norm {
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
         let weight = pass.param(&self.weight);
         match self.kind {
-            NormKind::Layer => ops::layer_norm(x, &weight, self.bias.as_ref().map(|b| pass.param(b)).as_ref(), self.eps),
+            NormKind::Layer => {
+                ops::layer_norm(x, &weight, self.bias.as_ref().map(|b| pass.param(b)).as_ref(), self.eps)
+            }
             NormKind::Rms => ops::rms_norm(x, &weight, self.eps),
         }
     }

@@ -44,7 +44,7 @@ pub struct TrainConfig {
     pub eps: f32,
     /// Largest gradient norm; 0: no limit.
     pub clip: f32,
-    /// Steps between evaluations; 0: twelve in all.
+    /// Steps between evaluations; 0: twelve in all, at least 20 steps apart.
     pub eval_every: usize,
     /// Most validation tokens that an evaluation *during* training scores; `motamot eval` always scores all.
     pub eval_tokens: usize,
@@ -103,7 +103,16 @@ impl RunConfig {
                 tokenizer: TokenizerChoice::Char,
                 ..mini
             },
-            "gpt2" => TrainConfig { steps: 600_000, batch: 4, accumulate: 120, lr: 6e-4, min_lr: 6e-5, warmup: 2000, beta2: 0.95, ..mini },
+            "gpt2" => TrainConfig {
+                steps: 600_000,
+                batch: 4,
+                accumulate: 120,
+                lr: 6e-4,
+                min_lr: 6e-5,
+                warmup: 2000,
+                beta2: 0.95,
+                ..mini
+            },
             _ => mini,
         };
         if name.starts_with("mini") {
@@ -130,7 +139,8 @@ impl RunConfig {
     /// One `key=value`, as `--set` takes it: `lr=1e-3`, `train.lr=1e-3`, `model.positions=rope`.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (key, value) = assignment.split_once('=').ok_or_else(|| {
-            Error::usage(format!("--set {assignment}: no \"=\"")).help("write it as key=value, for example --set lr=5e-4")
+            Error::usage(format!("--set {assignment}: no \"=\""))
+                .help("write it as key=value, for example --set lr=5e-4")
         })?;
         let (key, value) = (key.trim(), value.trim());
         // A bare word is a string: positions=rope.
@@ -156,15 +166,19 @@ impl RunConfig {
             }
             Error::usage(format!("{key}: unknown setting")).help(format!("the settings are {}", known.join(", ")))
         };
-        let slot = table.get_mut(&section).and_then(|t| t.as_table_mut()).and_then(|t| t.get_mut(field)).ok_or_else(unknown)?;
+        let slot = table
+            .get_mut(&section)
+            .and_then(|t| t.as_table_mut())
+            .and_then(|t| t.get_mut(field))
+            .ok_or_else(unknown)?;
         // 1 is a fine learning rate, too.
         *slot = match (&*slot, value) {
             (toml::Value::Float(_), toml::Value::Integer(i)) => toml::Value::Float(i as f64),
             (_, value) => value,
         };
-        *self = table.try_into().map_err(|e: toml::de::Error| {
-            Error::usage(format!("{key}: {}", e.message().replace('\n', " ")))
-        })?;
+        *self = table
+            .try_into()
+            .map_err(|e: toml::de::Error| Error::usage(format!("{key}: {}", e.message().replace('\n', " "))))?;
         Ok(())
     }
 
@@ -223,7 +237,7 @@ impl TrainConfig {
 
     /// Steps between evaluations, resolved.
     pub fn eval_every(&self) -> usize {
-        if self.eval_every > 0 { self.eval_every } else { self.steps.div_ceil(12).max(1) }
+        if self.eval_every > 0 { self.eval_every } else { self.steps.div_ceil(12).max(20) }
     }
 }
 

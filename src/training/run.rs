@@ -7,8 +7,8 @@ use super::metrics::{Metrics, MetricsFile};
 use super::state::{self, Saved, TextId};
 use super::trainer::Trainer;
 use crate::data::Prepared;
-use crate::model::checkpoint::SpecialIds;
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
+use crate::model::checkpoint::SpecialIds;
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -204,7 +204,11 @@ impl Run {
         let tokenizer = &self.data.tokenizer;
         let prompt = start_tokens(tokenizer, "\n")?;
         let sampling = SamplingOptions { temperature: 0.8, seed: 1, ..SamplingOptions::default() };
-        let request = Request { max_tokens: tokens, vocab_size: tokenizer.vocab_size(), ..Request::new(&self.trainer.gpt, &prompt, &sampling) };
+        let request = Request {
+            max_tokens: tokens,
+            vocab_size: tokenizer.vocab_size(),
+            ..Request::new(&self.trainer.gpt, &prompt, &sampling)
+        };
         let generated = generate(&self.trainer.gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?;
         Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
     }
@@ -218,4 +222,3 @@ impl Run {
 
 /// The file of [`MetricsFile`].
 pub const METRICS: &str = "metrics.jsonl";
-

@@ -99,7 +99,8 @@ pub fn save(dir: &Path, trainer: &mut Trainer, ids: &SpecialIds, what: &Saved) -
         moments.push((path.to_owned(), p.shape().to_vec(), p.id()));
         optimizer.moments(p);
     });
-    let mut items: Vec<Item> = tensors.iter().map(|(name, shape, data)| Item::slice(name.clone(), shape.clone(), data)).collect();
+    let mut items: Vec<Item> =
+        tensors.iter().map(|(name, shape, data)| Item::slice(name.clone(), shape.clone(), data)).collect();
     for (path, shape, id) in &moments {
         if let Some((m, v)) = trainer.optimizer.get(*id) {
             items.push(Item::slice(format!("m.{path}"), shape.clone(), m));
@@ -171,9 +172,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
     });
     let target = free.into_iter().find(|path| path.symlink_metadata().is_err());
     let target = target.ok_or_else(|| Error::new("no free name for the earlier run"))?;
-    std::fs::rename(dir, &target).map_err(|e| {
-        crate::utils::fs::io_error("set aside the earlier run in", dir, e)
-    })?;
+    std::fs::rename(dir, &target).map_err(|e| crate::utils::fs::io_error("set aside the earlier run in", dir, e))?;
     Ok(Some(target))
 }
 

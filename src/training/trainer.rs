@@ -112,8 +112,15 @@ impl Trainer {
         }
         let lr = t.schedule().at(self.progress.step);
         if !loss.is_finite() {
-            return Err(Error::new(format!("training diverged: the loss of step {} is {loss}", self.progress.step + 1))
-                .help(format!("lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})", t.lr / 3.0, 2 * t.warmup.max(50))));
+            return Err(Error::new(format!(
+                "training diverged: the loss of step {} is {loss}",
+                self.progress.step + 1
+            ))
+            .help(format!(
+                "lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})",
+                t.lr / 3.0,
+                2 * t.warmup.max(50)
+            )));
         }
         let grad_norm = self.optimizer.step(&mut self.gpt, &self.gradients, lr);
         self.progress.batches = batches.state();
