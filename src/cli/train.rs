@@ -129,8 +129,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         say.line("warning: there are no bf16 kernels in this version; computing in f32");
     }
     let stop = Arc::new(AtomicBool::new(false));
-    handle_ctrl_c(&stop)?;
+    let begun = Arc::new(AtomicBool::new(false));
+    handle_ctrl_c(&stop, &begun)?;
     let mut run = if args.resume { resume(args, &out, &say)? } else { start(args, &out, &say)? };
+    begun.store(true, Ordering::Relaxed);
     let mut display = Display::new(&run, args.quiet);
     let outcome = run.train(&stop, &mut |event| display.show(event));
     display.finish();
@@ -152,10 +154,13 @@ impl Say {
     }
 }
 
-/// The first Ctrl-C asks for an end after this step; the second does not wait.
-fn handle_ctrl_c(stop: &Arc<AtomicBool>) -> Result<()> {
-    let stop = stop.clone();
+/// The first Ctrl-C asks for an end after this step; the second does not wait. Before the first step there is nothing to save.
+fn handle_ctrl_c(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<()> {
+    let (stop, begun) = (stop.clone(), begun.clone());
     ctrlc::set_handler(move || {
+        if !begun.load(Ordering::Relaxed) {
+            std::process::exit(130);
+        }
         if stop.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }

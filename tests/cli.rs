@@ -1,0 +1,247 @@
+//! The program as its users meet it: commands, files, exit codes, and what it says to nonsense.
+
+mod program;
+
+use program::{Place, TINY, command, run, stderr};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// A folder with a model in `m`, trained once for all tests, which only read it.
+fn model() -> &'static PathBuf {
+    static MODEL: OnceLock<PathBuf> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cli");
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("text.txt"), program::text()).unwrap();
+        let line = format!("train {TINY} --data text.txt --steps 20 --set eval_every=10 --out m");
+        let output = run(command(&dir, &line), b"");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("motamot generate --model m") && output.stdout.is_empty());
+        dir
+    })
+}
+
+fn ask(line: &str, stdin: &str) -> String {
+    let output = run(command(model(), line), stdin.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{line}\n{}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(line: &str) -> Value {
+    let text = ask(line, "");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn training_leaves_a_whole_folder() {
+    let m = model().join("m");
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.json"] {
+        assert!(m.join(name).is_file(), "{name}");
+    }
+    assert!(m.join("optimizer.safetensors").is_file());
+    assert!(std::fs::read(m.join("loss.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(std::fs::read_to_string(m.join("loss.svg")).unwrap().contains("<svg"));
+    let metrics = std::fs::read_to_string(m.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics.lines().count(), 20);
+    let documented =
+        ["step", "tokens", "train_loss", "val_loss", "val_bpb", "lr", "grad_norm", "tokens_per_s", "elapsed_s"];
+    for (i, line) in metrics.lines().enumerate() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(keys(&row), documented);
+        assert_eq!((row["step"].as_u64(), row["val_loss"].is_number()), (Some(i as u64 + 1), i % 10 == 9));
+    }
+}
+
+#[test]
+fn generating() {
+    let text = ask("generate --model m --prompt ROMEO: --seed 3 --max-tokens 20", "");
+    assert!(text.starts_with("ROMEO:") && text.ends_with('\n'));
+    assert_eq!(text, ask("generate --model m --prompt ROMEO: --seed 3 --max-tokens 20", ""));
+    assert_eq!(text, ask("generate --model m --seed 3 --max-tokens 20", "ROMEO:"));
+    let file = model().join("prompt.txt");
+    std::fs::write(&file, "ROMEO:").unwrap();
+    assert_eq!(text, ask("generate --model m --prompt-file prompt.txt --seed 3 --max-tokens 20", ""));
+    assert_ne!(text, ask("generate --model m --prompt ROMEO: --seed 4 --max-tokens 20", ""));
+    let greedy = ask("generate --model m --prompt ROMEO: --greedy --max-tokens 8", "");
+    assert_eq!(greedy, ask("generate --model m --prompt ROMEO: --temperature 0 --max-tokens 8 --seed 9", ""));
+    assert!(ask("generate --model m --prompt A --num 3 --max-tokens 4", "").contains("--- 3/3 ---"));
+    assert!(ask("generate --model m --prompt A --beam 3 --length-penalty 0.5 --max-tokens 4", "").starts_with('A'));
+    assert!(!ask("generate --model m --prompt A --stop e --seed 1 --max-tokens 60", "").contains('e'));
+    let one = json("generate --model m --prompt A --json --seed 5 --num 2 --max-tokens 5");
+    assert_eq!(keys(&one), ["model", "prompt", "prompt_tokens", "samples", "seed", "tokens_per_s"]);
+    assert_eq!((one["samples"].as_array().unwrap().len(), one["seed"].as_u64()), (2, Some(5)));
+    assert_eq!(keys(&one["samples"][0]), ["text", "tokens", "finish_reason"]);
+}
+
+#[test]
+fn chatting_through_a_pipe() {
+    let line = "chat --model m --as JULIET --you ROMEO --seed 1 --max-tokens 12";
+    let answers = ask(line, "Good morrow.\nHow now?\n");
+    assert!(answers.contains("\n\n") && !answers.contains('\u{1b}'), "{answers:?}");
+    assert_eq!(answers, ask(line, "Good morrow.\nHow now?\n/quit\nmore\n"));
+    let output = run(command(model(), line), b"/help\n/nonsense\n");
+    assert!(output.stdout.is_empty() && stderr(&output).contains("/temperature"));
+}
+
+#[test]
+fn evaluating_agrees_with_training() {
+    let result = json("eval --model m --json");
+    assert_eq!(keys(&result), ["nats_per_token", "bits_per_byte", "perplexity", "tokens", "bytes"]);
+    let training: Value = serde_json::from_slice(&std::fs::read(model().join("m/training.json")).unwrap()).unwrap();
+    assert_eq!(result, training["best"]);
+    let fair = json("eval --model m --stride 4 --json");
+    assert_eq!(fair["tokens"], result["tokens"]);
+    assert_eq!(json("eval --model m --data text.txt --json")["bytes"], 12_000);
+    assert!(ask("eval --model m", "").contains("bits per byte"));
+}
+
+#[test]
+fn tokenizers_there_and_back() {
+    let place = Place::new();
+    for kind in ["bpe", "char"] {
+        place.ok(&format!("tokenizer train --data text.txt --kind {kind} --vocab 300 --out {kind}.json"));
+        let ids = place.ok(&format!("tokenizer encode --tokenizer {kind}.json 'What, ho!'"));
+        let back = place.ok(&format!("tokenizer decode --tokenizer {kind}.json {}", ids.trim()));
+        assert_eq!(back, "What, ho!\n");
+        assert!(place.ok(&format!("tokenizer show --tokenizer {kind}.json")).contains(kind));
+    }
+}
+
+#[test]
+fn baselines_data_and_sizes() {
+    let place = Place::new();
+    let report: Value = serde_json::from_str(&place.ok("baseline --data text.txt --order 3 --json")).unwrap();
+    let bits: Vec<f64> =
+        report["baselines"].as_array().unwrap().iter().map(|b| b["bits_per_byte"].as_f64().unwrap()).collect();
+    assert!(bits.len() == 3 && bits[1] < bits[0] && bits.iter().all(|b| (1.0..8.0).contains(b)), "{bits:?}");
+    assert!(place.ok("data list").contains("tiny-shakespeare"));
+    let info: Value = serde_json::from_str(&place.ok("info --preset gpt2 --json")).unwrap();
+    assert_eq!(info["parameters"], 124_439_808);
+    let all: Value = serde_json::from_str(&place.ok("info --json")).unwrap();
+    assert!(all.as_array().unwrap().len() >= 5);
+    assert!(place.ok("info --preset mini").contains("parameters"));
+    for line in ["--help", "--version", "train --help", "generate --help"] {
+        assert!(!place.ok(line).is_empty());
+    }
+}
+
+#[test]
+fn a_second_run_sets_the_first_aside_and_the_newest_is_the_default() {
+    let place = Place::new();
+    let tiny = format!("train {TINY} --data text.txt --steps 2 --quiet");
+    assert_eq!(place.ok(&tiny), "");
+    let first = std::fs::read(place.path("models/checkpoints/nano/model.safetensors")).unwrap();
+    place.ok(&format!("{tiny} --seed 2"));
+    assert_eq!(std::fs::read(place.path("models/checkpoints/nano.1/model.safetensors")).unwrap(), first);
+    place.ok(&format!("{tiny} --seed 3 --out models/checkpoints/other"));
+    let newest = place.ok("generate --prompt A --max-tokens 1 --json");
+    assert!(newest.contains("models/checkpoints/other"), "{newest}");
+    // A changed text is not the run's text any more.
+    std::fs::write(place.path("text.txt"), &program::text()[..11_000]).unwrap();
+    let output = place.run("train --preset nano --resume");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is not the text"), "{}", stderr(&output));
+}
+
+/// (exit code, command line). In the folder: text.txt, empty.txt, one.txt (1 byte), latin.txt (not UTF-8), folder/,
+/// bad.toml, and no model.
+const NONSENSE: [(i32, &str); 61] = [
+    (2, ""),
+    (2, "fly"),
+    (2, "train --fly"),
+    (2, "train extra"),
+    (2, "train --preset huge"),
+    (2, "train --preset"),
+    (2, "train --steps"),
+    (2, "train --steps -1"),
+    (2, "train --steps many"),
+    (2, "train --steps 99999999999999999999999"),
+    (2, "train --steps 5 --minutes 1"),
+    (2, "train --minutes 0"),
+    (2, "train --minutes -1"),
+    (2, "train --minutes nan"),
+    (2, "train --minutes inf"),
+    (2, "train --batch 0"),
+    (2, "train --batch 99999999999"),
+    (2, "train --seed -1"),
+    (2, "train --threads 0"),
+    (2, "train --threads 99999"),
+    (2, "train --precision f16"),
+    (2, "train --tokenizer words"),
+    (2, "train --tokenizer char --vocab 300"),
+    (2, "train --data text.txt --vocab 3"),
+    (2, "train --data text.txt --vocab 99999999999"),
+    (2, "train --set garbage"),
+    (2, "train --set =1"),
+    (2, "train --set lr=fast"),
+    (2, "train --set lr=nan"),
+    (2, "train --set speed=1"),
+    (2, "train --set heads=0"),
+    (2, "train --set heads=7"),
+    (2, "train --set dropout=2"),
+    (2, "train --set context=-5"),
+    (2, "train --set beta1=1"),
+    (1, "train --config missing.toml"),
+    (1, "train --config folder"),
+    (2, "train --config bad.toml"),
+    (1, "train --data missing.txt"),
+    (1, "train --data empty.txt"),
+    (1, "train --data one.txt"),
+    (1, "train --data folder"),
+    (1, "train --data latin.txt --tokenizer char"),
+    (1, "train --preset nano --data text.txt --vocab 280 --set context=20000"),
+    (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt"),
+    (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt/run"),
+    (1, "train --resume --out nowhere"),
+    (2, "train --resume --steps 5"),
+    (1, "generate --prompt A"),
+    (1, "generate --model nowhere --prompt A"),
+    (1, "generate --model text.txt --prompt A"),
+    (1, "generate --model folder --prompt A"),
+    (2, "generate --temperature -1"),
+    (2, "generate --top-p 2"),
+    (2, "generate --greedy --num 2"),
+    (2, "generate --beam 0"),
+    (1, "eval --model folder"),
+    (1, "baseline --data empty.txt"),
+    (2, "baseline --order 0"),
+    (2, "info --preset none"),
+    (2, "data get nothing"),
+];
+
+#[test]
+fn nonsense_is_answered_in_one_line_and_leaves_nothing() {
+    let place = Place::new();
+    for (name, content) in [("empty.txt", &b""[..]), ("one.txt", b"a"), ("bad.toml", b"[train]\nlr = {{{\n")] {
+        std::fs::write(place.path(name), content).unwrap();
+    }
+    std::fs::write(place.path("latin.txt"), b"caf\xe9 au lait, ".repeat(200)).unwrap();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let listing = || -> BTreeSet<String> {
+        let names = std::fs::read_dir(place.dir.path()).unwrap();
+        names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let before = listing();
+    let mut wrong = Vec::new();
+    for (code, line) in NONSENSE {
+        let output = place.run(line);
+        let said = stderr(&output);
+        let errors = said.lines().filter(|l| l.starts_with("error:")).count();
+        let advice = ["help:", "Usage:", "usage:", "--help", "possible values"].iter().any(|a| said.contains(a));
+        // Without a word the program shows its help.
+        let errors_fit = errors == 1 || line.is_empty();
+        let clean = listing().difference(&before).all(|name| name == "data");
+        if output.status.code() != Some(code) || !errors_fit || !advice || said.contains("panicked") || !clean {
+            wrong.push(format!("{line}: {:?}, expected {code}; rubbish: {}\n{said}", output.status.code(), !clean));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), NONSENSE.len(), wrong.join("\n"));
+}
