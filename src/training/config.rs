@@ -73,14 +73,14 @@ impl RunConfig {
     pub fn preset(name: &str) -> Result<RunConfig> {
         let mut model = preset(name)?;
         let mini = TrainConfig {
-            steps: 1500,
-            batch: 16,
+            steps: 3600,
+            batch: 8,
             accumulate: 1,
             lr: 1e-3,
-            min_lr: 1e-4,
+            min_lr: 2e-5,
             warmup: 100,
             decay: Decay::Cosine,
-            weight_decay: 0.1,
+            weight_decay: 0.5,
             beta1: 0.9,
             beta2: 0.99,
             eps: 1e-8,
@@ -93,11 +93,13 @@ impl RunConfig {
             tokenizer: TokenizerChoice::Bpe,
         };
         let train = match name {
-            "nano" => TrainConfig { steps: 200, batch: 8, lr: 3e-3, min_lr: 3e-4, warmup: 20, ..mini },
+            "nano" => TrainConfig { steps: 200, lr: 3e-3, min_lr: 3e-4, warmup: 20, weight_decay: 0.1, ..mini },
             // nanoGPT's config/train_shakespeare_char.py.
             "char" => TrainConfig {
                 steps: 5000,
                 batch: 64,
+                min_lr: 1e-4,
+                weight_decay: 0.1,
                 eval_every: 250,
                 sample_tokens: 200,
                 tokenizer: TokenizerChoice::Char,
@@ -110,6 +112,7 @@ impl RunConfig {
                 lr: 6e-4,
                 min_lr: 6e-5,
                 warmup: 2000,
+                weight_decay: 0.1,
                 beta2: 0.95,
                 ..mini
             },
