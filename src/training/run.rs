@@ -199,10 +199,11 @@ impl Run {
         best
     }
 
-    /// A few tokens after a line feed, the same seed each time, so that samples can be compared.
+    /// A few tokens after a line feed (after the text's first token, if a character tokenizer knows no line feed), the
+    /// same seed each time, so that samples can be compared.
     fn sample(&self, tokens: usize) -> Result<String> {
         let tokenizer = &self.data.tokenizer;
-        let prompt = start_tokens(tokenizer, "\n")?;
+        let prompt = start_tokens(tokenizer, "\n").unwrap_or_else(|_| self.data.train.tokens()[..1].to_vec());
         let sampling = SamplingOptions { temperature: 0.8, seed: 1, ..SamplingOptions::default() };
         let request = Request {
             max_tokens: tokens,
