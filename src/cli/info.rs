@@ -50,7 +50,7 @@ impl Cost {
             flop: 2 * parts.iter().map(|p| p.multiply_adds).sum::<usize>(),
             weights: 4 * parameters,
             state: 16 * parameters,
-            activations: 4 * batch * c.context * per_token,
+            activations: (4 * c.context).saturating_mul(per_token).saturating_mul(batch),
             cache: 4 * 2 * c.layers * c.context * kv,
         }
     }

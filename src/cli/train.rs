@@ -218,7 +218,7 @@ fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
         group(crate::nn::Module::parameter_count(&run.trainer.gpt)),
         config.train.steps,
         config.tokens_per_step(),
-        (config.train.steps * config.tokens_per_step()) as f64 / run.data.train.len() as f64,
+        config.train.steps as f64 * config.tokens_per_step() as f64 / run.data.train.len() as f64,
         super::threads(),
         motamot_kernels::isa::isa()
     ));

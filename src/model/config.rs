@@ -88,7 +88,7 @@ impl GptConfig {
 
     /// F, resolved.
     pub fn mlp_width(&self) -> usize {
-        if self.mlp_width == 0 { 4 * self.width } else { self.mlp_width }
+        if self.mlp_width == 0 { self.width.saturating_mul(4) } else { self.mlp_width }
     }
 
     /// Checks that the sizes fit together; names the field that does not.

@@ -207,10 +207,14 @@ impl RunConfig {
                 return wrong(field, "must be in [0, 1)");
             }
         }
-        for (field, x) in [("weight_decay", t.weight_decay), ("eps", t.eps), ("clip", t.clip)] {
+        for (field, x) in [("weight_decay", t.weight_decay), ("clip", t.clip)] {
             if !(x.is_finite() && x >= 0.0) {
                 return wrong(field, "must be 0 or a positive number");
             }
+        }
+        // 0 would make 0/0 of a weight that has never had a gradient.
+        if !(t.eps.is_finite() && t.eps > 0.0) {
+            return wrong("eps", "must be a positive number");
         }
         if t.eval_tokens < 1 {
             return wrong("eval_tokens", "must be at least 1");

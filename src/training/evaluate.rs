@@ -22,7 +22,7 @@ pub struct Evaluation {
     pub bytes: usize,
 }
 
-/// Windows scored in one forward pass. It bounds the memory that logits take.
+/// Tokens scored in one forward pass, if a window is not longer. It bounds the memory that logits take.
 const TOKENS_PER_PASS: usize = 2048;
 
 /// Scores each token of `data` but the first exactly once, in windows of the model's context, `stride` tokens apart.

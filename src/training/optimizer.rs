@@ -60,9 +60,13 @@ impl AdamW {
         self.moments.get(&id).map(|(m, v)| (&m[..], &v[..]))
     }
 
-    /// One update of every trainable parameter that has a gradient. Returns the norm of all gradients, before clipping.
+    /// One update of every trainable parameter that has a gradient. Returns the norm of all gradients, before clipping;
+    /// if it is not finite, nothing was updated.
     pub fn step(&mut self, model: &mut impl Module, gradients: &Gradients, lr: f32) -> f32 {
         let norm = grad_norm(model, gradients);
+        if !norm.is_finite() {
+            return norm;
+        }
         self.steps += 1;
         let c = self.config;
         let update = kernel::AdamW {

@@ -97,11 +97,17 @@ impl Run {
         Ok(())
     }
 
-    /// Trains until all steps are made, patience runs out, or `stop` is set. Saves whatever happens.
+    /// Trains until all steps are made, patience runs out, or `stop` is set, and saves.
+    ///
+    /// After an error the folder holds what was saved last.
     pub fn train(&mut self, stop: &AtomicBool, show: &mut dyn FnMut(Event)) -> Result<Outcome> {
         let config = self.trainer.config().train.clone();
         let tokens_per_step = self.trainer.config().tokens_per_step() as f64;
         while !self.trainer.is_finished() {
+            // Asked before a step, not after an evaluation: a run that was saved at this point must not go on when resumed.
+            if config.patience > 0 && self.trainer.progress.evaluations_since_best >= config.patience {
+                return Ok(Outcome::Stopped);
+            }
             let clock = Instant::now();
             let report = self.trainer.step(&self.data.train)?;
             let seconds = clock.elapsed().as_secs_f64();
@@ -146,10 +152,6 @@ impl Run {
                     self.save(false, false)?;
                 }
                 return Ok(Outcome::Interrupted);
-            }
-            let worse = self.trainer.progress.evaluations_since_best;
-            if due && config.patience > 0 && worse >= config.patience {
-                return Ok(Outcome::Stopped);
             }
         }
         Ok(Outcome::Finished)
@@ -199,10 +201,11 @@ impl Run {
         best
     }
 
-    /// A few tokens after a line feed, the same seed each time, so that samples can be compared.
+    /// A few tokens after a line feed (after the text's first token, if a character tokenizer knows no line feed), the
+    /// same seed each time, so that samples can be compared.
     fn sample(&self, tokens: usize) -> Result<String> {
         let tokenizer = &self.data.tokenizer;
-        let prompt = start_tokens(tokenizer, "\n")?;
+        let prompt = start_tokens(tokenizer, "\n").unwrap_or_else(|_| self.data.train.tokens()[..1].to_vec());
         let sampling = SamplingOptions { temperature: 0.8, seed: 1, ..SamplingOptions::default() };
         let request = Request {
             max_tokens: tokens,

@@ -28,7 +28,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 struct TrainingFile {
     /// The configuration, as `--config` and `--set` name it.
     config: RunConfig,
-    /// Where the run stands; the same numbers stand in the optimiser's file, which is what counts.
+    /// Where the run stands.
     progress: Progress,
     /// What it learns from.
     text: TextId,
@@ -165,10 +165,16 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
                 .help("choose another folder with --out")),
         };
     }
+    // Beside the folder, not in it, also for "out/". A folder without a name is ".", which must not be moved away.
+    let Some(name) = dir.file_name() else {
+        return Err(
+            Error::new(format!("{} holds an earlier run", dir.display())).help("choose another folder with --out")
+        );
+    };
     let free = (1..).map(|n| {
-        let mut name = dir.as_os_str().to_owned();
+        let mut name = name.to_owned();
         name.push(format!(".{n}"));
-        PathBuf::from(name)
+        dir.with_file_name(name)
     });
     let target = free.into_iter().find(|path| path.symlink_metadata().is_err());
     let target = target.ok_or_else(|| Error::new("no free name for the earlier run"))?;

@@ -96,7 +96,7 @@ impl Trainer {
 
     /// One update on `batch · accumulate` random windows of `data`.
     ///
-    /// A loss that is not finite is an error, and leaves the weights as they were.
+    /// A loss or a gradient that is not finite is an error, and leaves the weights as they were.
     pub fn step(&mut self, data: &TokenDataset) -> Result<StepReport> {
         let (t, context) = (&self.config.train, self.config.model.context);
         let mut batches = Rng::from_state(self.progress.batches);
@@ -111,18 +111,22 @@ impl Trainer {
             share.backward(&mut self.gradients);
         }
         let lr = t.schedule().at(self.progress.step);
-        if !loss.is_finite() {
-            return Err(Error::new(format!(
-                "training diverged: the loss of step {} is {loss}",
-                self.progress.step + 1
-            ))
-            .help(format!(
+        let diverged = |what: &str, value: f32| {
+            let help = format!(
                 "lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})",
                 t.lr / 3.0,
-                2 * t.warmup.max(50)
-            )));
+                t.warmup.max(50).saturating_mul(2)
+            );
+            Error::new(format!("training diverged: the {what} of step {} is {value}", self.progress.step + 1))
+                .help(help)
+        };
+        if !loss.is_finite() {
+            return Err(diverged("loss", loss));
         }
         let grad_norm = self.optimizer.step(&mut self.gpt, &self.gradients, lr);
+        if !grad_norm.is_finite() {
+            return Err(diverged("norm of the gradients", grad_norm));
+        }
         self.progress.batches = batches.state();
         self.progress.dropout = dropout.state();
         self.progress.step += 1;
