@@ -45,6 +45,22 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Train(_) => "train",
+            Command::Generate(_) => "generate",
+            Command::Chat(_) => "chat",
+            Command::Eval(_) => "eval",
+            Command::Tokenizer(_) => "tokenizer",
+            Command::Baseline(_) => "baseline",
+            Command::Data(_) => "data",
+            Command::Info(_) => "info",
+            Command::Bench(_) => "bench",
+        }
+    }
+}
+
 /// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -55,12 +71,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(e.exit_code() as u8);
         }
     };
+    let name = cli.command.name();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e}");
-            if let Some(help) = e.help_line() {
-                eprintln!("help: {help}");
+            match e.help_line() {
+                Some(help) => eprintln!("help: {help}"),
+                None if e.exit_code() == 2 => eprintln!("help: `motamot {name} --help` lists what there is"),
+                None => {}
             }
             ExitCode::from(e.exit_code())
         }

@@ -17,6 +17,7 @@ pub fn io_error(doing: &str, path: &Path, source: io::Error) -> Error {
             "the disk is full: free some space, or choose another folder"
         }
         io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only: choose another folder",
+        io::ErrorKind::AlreadyExists => "something of this name is there already: choose another",
         io::ErrorKind::IsADirectory => "this is a folder, and a file is needed",
         io::ErrorKind::NotADirectory => "a part of this path is a file, and a folder is needed",
         _ => return Error::io(doing, path, source),

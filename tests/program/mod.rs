@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The options of a model that trains in a moment.
-pub const TINY: &str = "--preset nano --vocab 280 --batch 4 --set context=16 --set width=32 --set layers=2 --set heads=2 \
+pub const TINY: &str = "--preset nano --vocab 280 --batch 4 --set context=64 --set width=32 --set layers=2 --set heads=2 \
     --set sample_tokens=0";
 
 /// A folder with `text.txt`, and the program started in it.

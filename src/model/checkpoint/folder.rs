@@ -249,7 +249,7 @@ impl Save {
         self.step()?;
         let path = self.new_path(name);
         let unchanged = "what was saved there before is unchanged; check free space and permissions";
-        let cannot = |e| Error::io("write", &path, e).help(unchanged);
+        let cannot = |e: std::io::Error| Error::io("write", &path, e).help(unchanged);
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&path).map_err(cannot)?);
         self.step()?;
         write(&mut out).map_err(|e| if e.help_line().is_none() { e.help(unchanged) } else { e })?;

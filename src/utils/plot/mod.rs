@@ -151,7 +151,8 @@ impl Chart {
         const FINE: u32 = 2;
         create_dir_all(path.parent().unwrap_or(Path::new("")))?;
         // The encoder chooses by extension, so the temporary file must end as the real one.
-        let temporary = path.with_extension(format!("{}.png", std::process::id()));
+        // Its name is always the same: what a killed process left is overwritten by the next.
+        let temporary = path.with_extension("new.png");
         // The bitmap backend centres the box of a text, which lies a little above its middle.
         let backend = BitMapBackend::new(&temporary, (self.size.0 * FINE, self.size.1 * FINE));
         let drawn = self.draw(backend, FINE, 2.0);
