@@ -99,7 +99,7 @@ impl SelfAttention {
         pass.dropout(&y, c.dropout)
     }
 
-    /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out. Causal mask.
+    /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out.
     pub fn weights(&self, x: &Tensor, mask: &Mask) -> Tensor {
         let c = &self.config;
         let mut pass = Pass::eval();

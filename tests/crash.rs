@@ -121,7 +121,12 @@ fn a_full_disk_is_an_error_that_costs_nothing() {
     let output = place.run(&format!("{tiny} --out disk/run"));
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("No space left") && said.contains("help: what was saved there before is unchanged") && said.lines().any(|l| l.starts_with("error: ")), "{said}");
+    assert!(
+        said.contains("No space left")
+            && said.contains("help: what was saved there before is unchanged")
+            && said.lines().any(|l| l.starts_with("error: ")),
+        "{said}"
+    );
     place.ok("eval --model disk/run --json");
     assert_eq!(SmallDisk::mount(&disk, "remount,size=9m"), Some(true));
     place.ok("train --out disk/run --resume --quiet");

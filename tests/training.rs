@@ -1,5 +1,7 @@
 //! The training loop as a library: the same bits whatever happens, the right numbers, no memory asked for twice.
 
+#![allow(clippy::excessive_precision)] // numbers as PyTorch prints them
+
 use motamot::data::{Corpus, Prepared, TokenCache, TokenDataset, TokenizerSource, prepare};
 use motamot::model::{Gpt, GptConfig, load_model};
 use motamot::nn::{Module, Param, Pass};

@@ -49,6 +49,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     config.model.dropout = 0.0;
     config.train.batch = args.batch;
     config.check()?;
+    super::check_memory(&config)?;
     let (v, context) = (config.model.vocab_size, config.model.context);
     let mut rng = Rng::new(1);
     let text = TokenDataset::new((0..8 * context + 1).map(|_| rng.below(v) as u32).collect());

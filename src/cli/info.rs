@@ -26,19 +26,19 @@ pub struct InfoArgs {
 }
 
 /// What a model costs.
-struct Cost {
+pub(super) struct Cost {
     parameters: usize,
     /// FLOP per token of a forward pass; training takes three times as many.
     flop: usize,
     /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step; a full cache, per sequence.
     weights: usize,
-    state: usize,
-    activations: usize,
+    pub(super) state: usize,
+    pub(super) activations: usize,
     cache: usize,
 }
 
 impl Cost {
-    fn of(c: &GptConfig, parts: &[Part], batch: usize) -> Cost {
+    pub(super) fn of(c: &GptConfig, parts: &[Part], batch: usize) -> Cost {
         let parameters: usize = parts.iter().map(|p| p.parameters).sum();
         let (q, kv) = (c.heads * c.head_dim(), c.kv_heads() * c.head_dim());
         let f = c.mlp_width() * if c.activation == crate::transformer::Activation::Swiglu { 3 } else { 2 };

@@ -107,6 +107,17 @@ fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
 }
 
+/// Refuses a training run that the machine has no memory for, before it is killed for it.
+fn check_memory(config: &crate::training::RunConfig) -> Result<()> {
+    let cost = info::Cost::of(&config.model, &config.model.parts(), config.train.batch);
+    let bytes = cost.state.saturating_add(cost.activations);
+    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(Error::new(format!("this takes about {:.0} GB of memory, more than there is", bytes as f64 / 1e9))
+            .help("lower --batch (and raise --set accumulate), the width, the layers or the context"));
+    }
+    Ok(())
+}
+
 /// "1 thread", "2 threads".
 fn threads() -> String {
     let n = motamot_kernels::parallel::threads();

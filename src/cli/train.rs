@@ -38,7 +38,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Seed of everything random [default: the preset's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Threads [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N")]
@@ -204,6 +204,7 @@ fn load_data(
 fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
     let mut config = args.run_config()?;
     let (data, bars) = load_data(args.data.as_deref(), &mut config, None, say)?;
+    super::check_memory(&config)?;
     if let Some(minutes) = args.minutes {
         config.train.steps = plan(&config, &data, minutes, say)?;
     }
@@ -256,7 +257,10 @@ fn resume(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
 /// The number of steps that fit in a time, from a few steps of a model of the same size.
 fn plan(config: &RunConfig, data: &Prepared, minutes: f64, say: &Say) -> Result<usize> {
     const TRIALS: usize = 5;
-    let mut trial = Trainer::new(config)?;
+    // The passes of a step take the same time each.
+    let mut one = config.clone();
+    one.train.accumulate = 1;
+    let mut trial = Trainer::new(&one)?;
     trial.step(&data.train)?;
     let mut seconds = Vec::new();
     for _ in 0..TRIALS {
@@ -265,7 +269,7 @@ fn plan(config: &RunConfig, data: &Prepared, minutes: f64, say: &Say) -> Result<
         seconds.push(clock.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
-    let step = seconds[TRIALS / 2];
+    let step = seconds[TRIALS / 2] * config.train.accumulate as f64;
     // Each evaluation runs the validation split forward, about a third of the work of training on as many tokens.
     let tokens = data.val.len().min(config.train.eval_tokens) as f64;
     let evaluation = step * tokens / config.tokens_per_step() as f64 / 3.0;

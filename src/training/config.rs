@@ -196,6 +196,9 @@ impl RunConfig {
         if t.accumulate == 0 || t.accumulate > 1 << 20 {
             return wrong("accumulate", "must be between 1 and 1048576");
         }
+        if t.batch * t.accumulate > 1 << 32 {
+            return wrong("accumulate", "batch · accumulate must not exceed 4294967296");
+        }
         if !(t.lr.is_finite() && t.lr > 0.0) {
             return wrong("lr", "must be a positive number");
         }

@@ -39,6 +39,7 @@ pub struct MetricsFile {
 impl MetricsFile {
     /// Opens the file and keeps its lines up to `step`: later ones belong to steps that are going to be made again.
     pub fn open(path: &Path, step: usize) -> Result<MetricsFile> {
+        check_unused(path)?;
         let mut rows = Vec::new();
         match std::fs::read_to_string(path) {
             Ok(text) => {
@@ -49,9 +50,12 @@ impl MetricsFile {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("read", path, e)),
         }
-        let text: String = rows.iter().map(|row| line(row)).collect();
+        let text: String = rows.iter().map(line).collect();
         crate::utils::fs::write_atomic(path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(|e| Error::io("open", path, e))?;
+        // Held until the run ends, or the system ends it: see `check_unused`. Some file systems have no locks.
+        #[cfg(unix)]
+        let _ = file.try_lock();
         Ok(MetricsFile { path: path.to_owned(), file, rows })
     }
 
@@ -65,6 +69,18 @@ impl MetricsFile {
     pub fn rows(&self) -> &[Metrics] {
         &self.rows
     }
+}
+
+/// Fails if a run that is going on writes to this file. (On Windows a lock would keep others from reading it.)
+pub(super) fn check_unused(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if let Ok(file) = File::open(path)
+        && let Err(std::fs::TryLockError::WouldBlock) = file.try_lock()
+    {
+        return Err(Error::new(format!("{}: another motamot train is running there", path.display()))
+            .help("wait for it, or give this run a folder of its own with --out"));
+    }
+    Ok(())
 }
 
 fn line(row: &Metrics) -> String {
@@ -92,7 +108,11 @@ mod tests {
             elapsed_s: 0.1,
         };
         let mut file = MetricsFile::open(&path, 0).unwrap();
+        if cfg!(unix) {
+            assert!(MetricsFile::open(&path, 0).err().unwrap().to_string().contains("another motamot train"));
+        }
         (1..=4).for_each(|step| file.push(row(step)).unwrap());
+        drop(file);
         // A crash in the middle of a line.
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"step\":5,").unwrap();
         let mut file = MetricsFile::open(&path, 3).unwrap();

@@ -8,7 +8,8 @@ use super::evaluate::Evaluation;
 use super::trainer::{Progress, Trainer};
 use crate::data::Prepared;
 use crate::model::Gpt;
-use crate::model::checkpoint::{Folder, Item, Save, SpecialIds};
+use crate::model::GptConfig;
+use crate::model::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
 use crate::nn::{Module, Param};
 use crate::tokenizer::Tokenizer;
 use crate::utils::hash::{Hasher, hex};
@@ -129,6 +130,16 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
     let m = &file.config.model;
     tensors.expect(&weights("wte.weight"), &[m.vocab_size, m.width])?;
     tensors.expect(&weights(&format!("h.{}.ln_2.weight", m.layers - 1)), &[m.width])?;
+    let least: usize = GptConfig { bias: false, ..m.clone() }.parts().iter().map(|p| p.parameters).sum();
+    let weights_of = |(name, entry): (&String, &Entry)| {
+        if name.starts_with("weights.") { entry.shape.iter().product() } else { 0usize }
+    };
+    let there: usize = tensors.entries().iter().map(weights_of).sum();
+    if there < least {
+        let what =
+            format!("{}: its sizes make at least {least} weights, but {OPTIMIZER} holds {there}", place.display());
+        return Err(Error::new(what).help("the two files do not belong together"));
+    }
     let mut gpt = Gpt::new(m, &mut Rng::new(0))?;
     let mut result = Ok(());
     gpt.visit_mut("", &mut |path, p| {
@@ -159,7 +170,10 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
 pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
     let holds = |name: &str| dir.join(name).symlink_metadata().is_ok();
     if !holds(TRAINING) {
-        return match ["model.safetensors", "config.json", "tokenizer.json"].into_iter().find(|name| holds(name)) {
+        return match ["model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl"]
+            .into_iter()
+            .find(|name| holds(name))
+        {
             None => Ok(None),
             Some(name) => Err(Error::new(format!("{} holds a {name} that is no run of motamot train", dir.display()))
                 .help("choose another folder with --out")),
@@ -171,6 +185,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
             Error::new(format!("{} holds an earlier run", dir.display())).help("choose another folder with --out")
         );
     };
+    super::metrics::check_unused(&dir.join(super::METRICS))?;
     let free = (1..).map(|n| {
         let mut name = name.to_owned();
         name.push(format!(".{n}"));
