@@ -3,9 +3,9 @@
 use crate::{Buf, Shape, Tensor, record};
 use motamot_kernels::embedding as k;
 
-/// y_i = table[ids_i]: the same as a one-hot matrix times the table, without the zeros.
+/// `y_i = table[ids_i]`: the same as a one-hot matrix times the table, without the zeros.
 /// Shapes: table (V, C), ids: as many as `shape` holds → (shape.., C).  Saves: ids.
-/// Backward: d_table[id] += dy_i for each i.
+/// Backward: `d_table[id] += dy_i` for each i.
 /// Panics if an id is not below V, or the ids do not fill `shape`.  Same as torch.nn.functional.embedding.
 #[track_caller]
 pub fn embedding(table: &Tensor, ids: &[u32], shape: impl Into<Shape>) -> Tensor {

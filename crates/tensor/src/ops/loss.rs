@@ -5,7 +5,7 @@ use motamot_kernels::loss as k;
 
 pub use motamot_kernels::loss::IGNORE;
 
-/// nll_i = −ln softmax(logits_i)[target_i], in nats; 0 where the target is [`IGNORE`].
+/// `nll_i = −ln softmax(logits_i)[target_i]`, in nats; 0 where the target is [`IGNORE`].
 /// Shapes: logits (.., V), targets: one per row → (..).  Saves: logits, log-sum-exp per row.
 /// Backward: d_logits = (softmax − onehot)·d_nll.
 /// Panics if a target is neither below V nor IGNORE, or there is not one per row.
