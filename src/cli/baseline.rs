@@ -1,5 +1,6 @@
 //! `motamot baseline`: what counting n-grams reaches, in the metric and on the split of every model.
 
+use super::output::print;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -53,16 +54,16 @@ pub fn run(args: BaselineArgs, open: impl FnOnce(&Path) -> Result<Encoder>) -> R
             "data": corpus.name, "symbols": what, "vocab": vocab, "train_symbols": train.len(), "val_symbols": val.len(),
             "val_bytes": parts.val.len(), "baselines": rows, "best_order": best(&rows),
         });
-        println!("{report}");
+        print(format_args!("{report}\n"))?;
     } else {
-        println!(
-            "{}: {} {what} to count, {} to score ({} bytes), {vocab} different",
+        print(format_args!(
+            "{}: {} {what} to count, {} to score ({} bytes), {vocab} different\n",
             corpus.name,
             train.len(),
             val.len(),
             parts.val.len()
-        );
-        print!("{}", table(&rows, what));
+        ))?;
+        print(format_args!("{}", table(&rows, what)))?;
     }
     Ok(())
 }

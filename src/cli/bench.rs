@@ -1,5 +1,6 @@
 //! `motamot bench`: how fast this machine trains and decodes.
 
+use super::output::print;
 use crate::data::TokenDataset;
 use crate::generation::{Request, SamplingOptions, generate};
 use crate::model::Gpt;
@@ -92,16 +93,19 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             "preset": args.preset, "isa": isa::isa().to_string(), "threads": parallel::threads(), "batch": args.batch,
             "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode, "gemm_gflops": gflops,
         });
-        println!("{report}");
+        print(format_args!("{report}\n"))?;
     } else {
-        println!("{}, {}, {}", args.preset, super::threads(), isa::isa());
-        println!(
-            "train   {train:>9.0} tokens/s   (batch {} × {context}, f32, median of {} steps)",
+        print(format_args!("{}, {}, {}\n", args.preset, super::threads(), isa::isa()))?;
+        print(format_args!(
+            "train   {train:>9.0} tokens/s   (batch {} × {context}, f32, median of {} steps)\n",
             args.batch,
             args.steps.max(1)
-        );
-        println!("decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)", context - 1);
-        println!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})");
+        ))?;
+        print(format_args!(
+            "decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)\n",
+            context - 1
+        ))?;
+        print(format_args!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})\n"))?;
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ pub fn run<M: CausalModel, C: TextCodec>(
     let session = open_session(&model, &codec, kind, args)?;
     let mut chat = Chat::new(session);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        println!("{} · /help lists the commands", dir.display());
+        eprintln!("{} · /help lists the commands", dir.display());
         chat.interactive()
     } else {
         chat.piped(std::io::stdin().lock(), &mut Output::stdout(), &mut std::io::stderr())
@@ -311,7 +311,7 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
                         out.text("\n")?;
                     }
                 }
-                Err(ReadlineError::Interrupted) => println!("(Ctrl-D or /quit leaves)"),
+                Err(ReadlineError::Interrupted) => eprintln!("(Ctrl-D or /quit leaves)"),
                 Err(ReadlineError::Eof) => break,
                 Err(e) => return Err(terminal(e)),
             }

@@ -1,5 +1,6 @@
 //! `motamot data list|get`: the texts that can be learned from.
 
+use super::output::print;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -43,15 +44,15 @@ struct GetArgs {
 pub fn run(args: DataArgs) -> Result<()> {
     match args.command {
         DataCommand::List => {
-            println!(
-                "{:<18} {:>9} bytes  compiled in, used without --data: {EMBEDDED_NAME}",
+            print(format_args!(
+                "{:<18} {:>9} bytes  compiled in, used without --data: {EMBEDDED_NAME}\n",
                 "(embedded)",
                 EMBEDDED.len()
-            );
+            ))?;
             for s in SOURCES {
-                println!("{:<18} {:>9} bytes  {}", s.name, s.bytes, s.about);
+                print(format_args!("{:<18} {:>9} bytes  {}\n", s.name, s.bytes, s.about))?;
             }
-            println!("\nAny text file or folder of .txt files works as well: --data PATH");
+            print(format_args!("\nAny text file or folder of .txt files works as well: --data PATH\n"))?;
         }
         DataCommand::Get(get) => {
             let source = download::find(&get.name)?;
@@ -60,10 +61,10 @@ pub fn run(args: DataArgs) -> Result<()> {
             let fetched = download::get(source, &get.out, &options)?;
             let path = fetched.path.display();
             match fetched.transferred {
-                0 => println!("{path} is already there and whole"),
-                n => println!("{path}: {n} bytes fetched, checksum correct"),
+                0 => print(format_args!("{path} is already there and whole\n"))?,
+                n => print(format_args!("{path}: {n} bytes fetched, checksum correct\n"))?,
             }
-            println!("train on it with: motamot train --data {path}");
+            print(format_args!("train on it with: motamot train --data {path}\n"))?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `motamot eval`: how well a model predicts a text.
 
+use super::output::print;
 use super::{load, model_dir::model_dir};
 use crate::data::{Corpus, TokenDataset, split};
 use crate::training::evaluate;
@@ -51,16 +52,16 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     data.check("evaluation", 1).map_err(|e| e.at(&corpus.name))?;
     let result = evaluate(&gpt, &data, text.len(), stride)?;
     if args.json {
-        println!("{}", serde_json::to_string(&result).map_err(|e| Error::new(e.to_string()))?);
+        print(format_args!("{}\n", serde_json::to_string(&result).map_err(|e| Error::new(e.to_string()))?))?;
     } else {
-        println!("{} on {part} of {}:", dir.display(), corpus.name);
-        println!("{:>10.4} nats per token", result.nats_per_token);
-        println!("{:>10.4} bits per byte", result.bits_per_byte);
-        println!("{:>10.2} perplexity", result.perplexity);
-        println!(
-            "{:>10} tokens scored, of {} bytes, in windows of {context}, {stride} apart",
+        print(format_args!("{} on {part} of {}:\n", dir.display(), corpus.name))?;
+        print(format_args!("{:>10.4} nats per token\n", result.nats_per_token))?;
+        print(format_args!("{:>10.4} bits per byte\n", result.bits_per_byte))?;
+        print(format_args!("{:>10.2} perplexity\n", result.perplexity))?;
+        print(format_args!(
+            "{:>10} tokens scored, of {} bytes, in windows of {context}, {stride} apart\n",
             result.tokens, result.bytes
-        );
+        ))?;
     }
     Ok(())
 }

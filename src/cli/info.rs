@@ -1,6 +1,7 @@
 //! `motamot info`: what a model consists of, and what it costs.
 
 use super::model_dir::model_dir;
+use super::output::print;
 use super::train::group;
 use crate::model::{GptConfig, PRESETS, Part, preset, read_config};
 use crate::utils::Result;
@@ -77,12 +78,12 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     let parts = config.parts();
     let cost = Cost::of(&config, &parts, args.batch);
     if args.json {
-        println!("{}", report(&name, &config, &parts, &cost));
+        print(format_args!("{}\n", report(&name, &config, &parts, &cost)))?;
         return Ok(());
     }
     let c = &config;
-    println!(
-        "{name}: vocabulary {}, context {}, width {}, {} layers, {} heads of {}{}",
+    print(format_args!(
+        "{name}: vocabulary {}, context {}, width {}, {} layers, {} heads of {}{}\n",
         group(c.vocab_size),
         c.context,
         c.width,
@@ -90,17 +91,31 @@ pub fn run(args: &InfoArgs) -> Result<()> {
         c.heads,
         c.head_dim(),
         if c.kv_heads() == c.heads { String::new() } else { format!(" ({} key–value heads)", c.kv_heads()) }
-    );
-    println!("\n{:<24}{:>14}{:>8}{:>20}", "part", "parameters", "share", "FLOP/token forward");
+    ))?;
+    print(format_args!("\n{:<24}{:>14}{:>8}{:>20}\n", "part", "parameters", "share", "FLOP/token forward"))?;
     for part in &parts {
         let share = 100.0 * part.parameters as f64 / cost.parameters as f64;
-        println!("{:<24}{:>14}{share:>7.1}%{:>20}", part.name, group(part.parameters), group(2 * part.multiply_adds));
+        print(format_args!(
+            "{:<24}{:>14}{share:>7.1}%{:>20}\n",
+            part.name,
+            group(part.parameters),
+            group(2 * part.multiply_adds)
+        ))?;
     }
-    println!("{:<24}{:>14}{:>7.1}%{:>20}", "all", group(cost.parameters), 100.0, group(cost.flop));
-    println!("\ntraining: {} FLOP per token (forward, and twice that backward)", group(3 * cost.flop));
-    println!("memory:   weights {}; with gradients and AdamW's moments {}", mega(cost.weights), mega(cost.state));
-    println!("          activations of a step of {} × {}: about {}", args.batch, c.context, mega(cost.activations));
-    println!("          a full key–value cache: {} per sequence", mega(cost.cache));
+    print(format_args!("{:<24}{:>14}{:>7.1}%{:>20}\n", "all", group(cost.parameters), 100.0, group(cost.flop)))?;
+    print(format_args!("\ntraining: {} FLOP per token (forward, and twice that backward)\n", group(3 * cost.flop)))?;
+    print(format_args!(
+        "memory:   weights {}; with gradients and AdamW's moments {}\n",
+        mega(cost.weights),
+        mega(cost.state)
+    ))?;
+    print(format_args!(
+        "          activations of a step of {} × {}: about {}\n",
+        args.batch,
+        c.context,
+        mega(cost.activations)
+    ))?;
+    print(format_args!("          a full key–value cache: {} per sequence\n", mega(cost.cache)))?;
     Ok(())
 }
 
@@ -114,10 +129,10 @@ fn report(name: &str, config: &GptConfig, parts: &[Part], cost: &Cost) -> serde_
 
 fn overview(args: &InfoArgs) -> Result<()> {
     if !args.json {
-        println!(
-            "{:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}",
+        print(format_args!(
+            "{:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}\n",
             "preset", "parameters", "vocab", "context", "width", "layers", "heads", "FLOP/token train", "memory"
-        );
+        ))?;
     }
     let mut reports = Vec::new();
     for name in PRESETS {
@@ -128,8 +143,8 @@ fn overview(args: &InfoArgs) -> Result<()> {
             reports.push(report(name, &c, &parts, &cost));
             continue;
         }
-        println!(
-            "{name:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}",
+        print(format_args!(
+            "{name:<10}{:>14}{:>8}{:>9}{:>7}{:>8}{:>7}{:>18}{:>12}\n",
             group(cost.parameters),
             group(c.vocab_size),
             c.context,
@@ -138,15 +153,15 @@ fn overview(args: &InfoArgs) -> Result<()> {
             c.heads,
             group(3 * cost.flop),
             mega(cost.state + cost.activations)
-        );
+        ))?;
     }
     if args.json {
-        println!("{}", json!(reports));
+        print(format_args!("{}\n", json!(reports)))?;
     } else {
-        println!(
-            "\nmemory: of training with {} sequences a step; --preset NAME or --model DIR shows the parts",
+        print(format_args!(
+            "\nmemory: of training with {} sequences a step; --preset NAME or --model DIR shows the parts\n",
             args.batch
-        );
+        ))?;
     }
     Ok(())
 }

@@ -5,6 +5,15 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use crate::utils::{Error, Result};
 
+/// Writes a report to standard output; a reader that has gone away is no error.
+pub fn print(text: std::fmt::Arguments) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write the output: {e}"))),
+        _ => Ok(()),
+    }
+}
+
 /// A destination for streamed text. After the reader has gone away (`| head`) it swallows everything.
 pub struct Output<W> {
     inner: W,

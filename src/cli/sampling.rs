@@ -25,7 +25,7 @@ pub struct SamplingArgs {
     pub temperature: Option<f32>,
 
     /// Draw among the K likeliest tokens only; 0 = all [default: 50, unless --top-p or --min-p is given]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub top_k: Option<usize>,
 
     /// Draw among the likeliest tokens that together have probability P

@@ -3,7 +3,7 @@
 use super::model_dir::CHECKPOINTS;
 use crate::data::{Corpus, Prepared, TokenCache, TokenizerSource, bars, prepare};
 use crate::training::state::TextId;
-use crate::training::{Event, Metrics, Outcome, Run, RunConfig, TokenizerChoice, Trainer, state};
+use crate::training::{Event, Metrics, Outcome, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state};
 use crate::utils::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,7 +32,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", conflicts_with = "minutes")]
     steps: Option<usize>,
     /// Plan the number of steps for this many minutes, and say which number it is
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     minutes: Option<f64>,
     /// Sequences per step [default: the preset's]
     #[arg(long, value_name = "N")]
@@ -56,7 +56,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// One setting, for example --set lr=5e-4 or --set positions=rope; may be repeated; an unknown key lists them all
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Go on with the run in the folder
     #[arg(long)]
@@ -273,11 +273,30 @@ fn plan(config: &RunConfig, data: &Prepared, minutes: f64, say: &Say) -> Result<
     // Each evaluation runs the validation split forward, about a third of the work of training on as many tokens.
     let tokens = data.val.len().min(config.train.eval_tokens) as f64;
     let evaluation = step * tokens / config.tokens_per_step() as f64 / 3.0;
-    let evaluations = if config.train.eval_every > 0 { 0.0 } else { 12.0 };
-    let every = if config.train.eval_every > 0 { evaluation / config.train.eval_every as f64 } else { 0.0 };
-    let steps = ((minutes * 60.0 - evaluations * evaluation) / (step + every)).max(1.0) as usize;
-    say.line(format_args!("{minutes} minutes at {step:.2} s a step: the same as --steps {steps}"));
+    let fits = |seconds: f64| (seconds / step).max(1.0);
+    let all = fits(minutes * 60.0);
+    let every = TrainConfig { steps: all as usize, ..config.train.clone() }.eval_every();
+    let steps = fits(minutes * 60.0 - all / every as f64 * evaluation) as usize;
+    say.line(format_args!("{minutes} minutes at {step:.3} s a step: the same as --steps {steps}"));
     Ok(steps)
+}
+
+/// A few words of the validation text, as a prompt to try.
+fn first_words(data: &Prepared) -> String {
+    let ids = data.val.tokens();
+    let text = data.tokenizer.decode(&ids[..ids.len().min(80)]);
+    let line = text.lines().map(str::trim).filter(|line| !line.contains('\u{fffd}')).nth(1).unwrap_or_default();
+    line.split_whitespace().take(4).collect::<Vec<_>>().join(" ")
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=+@,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// How the user calls this program: by name, or through cargo from a checkout.
@@ -319,7 +338,8 @@ struct Display {
     last_line: Instant,
     val: Option<f64>,
     bars: Vec<(String, f64)>,
-    seconds_per_step: f64,
+    started: Instant,
+    first: usize,
 }
 
 impl Display {
@@ -340,7 +360,8 @@ impl Display {
             last_line: Instant::now(),
             val: None,
             bars: run.bars.clone(),
-            seconds_per_step: 0.0,
+            started: Instant::now(),
+            first: run.trainer.progress.step,
         }
     }
 
@@ -376,10 +397,9 @@ impl Display {
     }
 
     fn step(&mut self, row: &Metrics) {
-        let now = row.tokens as f64 / row.step as f64 / row.tokens_per_s;
-        self.seconds_per_step =
-            if self.seconds_per_step == 0.0 { now } else { 0.9 * self.seconds_per_step + 0.1 * now };
-        let left = duration(self.seconds_per_step * (self.steps - row.step) as f64);
+        // Evaluations, samples and saves take their time, too.
+        let seconds_per_step = self.started.elapsed().as_secs_f64() / (row.step - self.first).max(1) as f64;
+        let left = duration(seconds_per_step * (self.steps - row.step) as f64);
         let val = self.val.map_or(String::new(), |v| format!(" · val {v:.3} bits/byte"));
         let message = format!("loss {:.3}{val} · {:.0} tokens/s · {left} left", row.train_loss, row.tokens_per_s);
         self.bar.set_position(row.step as u64);
@@ -397,10 +417,7 @@ impl Display {
 
 fn summary(run: &Run, outcome: Outcome, out: &Path, args: &TrainArgs, say: &Say) {
     let p = &run.trainer.progress;
-    let flag = |value: &Path| {
-        let text = value.display().to_string();
-        if text.contains([' ', '\'', '"']) { format!("'{}'", text.replace('\'', r"'\''")) } else { text }
-    };
+    let flag = |value: &Path| quoted(&value.display().to_string());
     let data = args.data.as_deref().map_or(String::new(), |d| format!(" --data {}", flag(d)));
     match outcome {
         Outcome::Interrupted => {
@@ -426,6 +443,13 @@ fn summary(run: &Run, outcome: Outcome, out: &Path, args: &TrainArgs, say: &Say)
         ));
     }
     say.line("try it:");
-    say.line(format_args!("  {} generate --model {} --prompt \"ROMEO:\"", program(), flag(out)));
-    say.line(format_args!("  {} chat --model {}", program(), flag(out)));
+    let prompt = match args.data {
+        None => "ROMEO:".to_owned(),
+        Some(_) => first_words(&run.data),
+    };
+    say.line(format_args!("  {} generate --model {} --prompt {}", program(), flag(out), quoted(&prompt)));
+    // A character tokenizer may not know the names that chat begins with.
+    if run.data.tokenizer.encode("ROMEO:\nJULIET:\n").is_ok() {
+        say.line(format_args!("  {} chat --model {}", program(), flag(out)));
+    }
 }

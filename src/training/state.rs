@@ -122,6 +122,10 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
     let file: TrainingFile = folder.json(TRAINING)?;
     let place = folder.path(TRAINING);
     file.config.check().map_err(|e| e.at(place.display()))?;
+    if file.progress.step > file.config.train.steps {
+        let (step, steps) = (file.progress.step, file.config.train.steps);
+        return Err(Error::new(format!("{}: progress.step: {step} of {steps} steps", place.display())));
+    }
     let tokenizer_path = folder.path("tokenizer.json");
     let tokenizer = Tokenizer::load(tokenizer_path)?;
     let mut tensors = folder.tensors(OPTIMIZER)?;
