@@ -25,14 +25,6 @@ pub fn fresh_allocations() -> usize {
     POOL.with_borrow(|p| p.fresh)
 }
 
-/// Gives the free buffers of this thread back to the system.
-pub fn release_free_buffers() {
-    POOL.with_borrow_mut(|p| {
-        p.free.clear();
-        p.free_bytes = 0;
-    });
-}
-
 /// `len` rounded up to one of 8 steps per power of two: lengths that differ a little share buffers, 12.5 % waste at most.
 fn size_class(len: usize) -> usize {
     let step = (len.next_power_of_two() / 16).max(16);

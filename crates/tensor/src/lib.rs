@@ -22,7 +22,7 @@ mod shape;
 mod tape;
 mod tensor;
 
-pub use buf::{Buf, fresh_allocations, release_free_buffers};
+pub use buf::{Buf, fresh_allocations};
 pub use shape::Shape;
 pub use tape::{Gradients, ParamId, Slot, record};
 pub use tensor::Tensor;
