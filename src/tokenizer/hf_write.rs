@@ -2,9 +2,9 @@
 
 use super::normalize::Normalizer;
 use super::{Model, Tokenizer};
-use crate::utils::fs::write_atomic;
 use crate::utils::{Error, Result};
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::Path;
 
 /// The pre-tokenizer of character vocabularies: every character by itself, line ends too.
@@ -140,8 +140,19 @@ impl Tokenizer {
     }
 }
 
-/// Whole or not at all.
+/// A temporary file beside `path`, flushed to disk, then renamed over it.
 fn write_json(path: &Path, value: &Value) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| Error::usage(format!("{}: not a file name", path.display())))?;
+    let temporary = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::new("cannot write JSON").caused_by(e))?;
-    write_atomic(path, (text + "\n").as_bytes())
+    let written = std::fs::File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&temporary, path)).map_err(|e| {
+        // The error that matters is the first one; a leftover temporary file is no harm.
+        let _ = std::fs::remove_file(&temporary);
+        Error::io("write", path, e)
+    })
 }
