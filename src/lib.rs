@@ -41,7 +41,16 @@ pub mod data;
 pub mod generation;
 pub mod training;
 
+pub mod course;
+
+pub mod check;
+
 pub mod cli;
+
+/// Slices in, slices out: the lowest floor, for who wants to call it directly.
+pub use motamot_kernels as kernels;
+/// Tensors and the tape, for who wants to build a model of their own.
+pub use motamot_tensor as tensor;
 
 /// The README's program compiles, too.
 #[cfg(doctest)]

@@ -44,6 +44,8 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "data",
             "generation",
             "training",
+            "course",
+            "check",
             "cli",
         ],
     ),

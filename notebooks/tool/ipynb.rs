@@ -1,0 +1,104 @@
+//! A notebook file: nbformat 4.5.
+
+use std::fmt::Write;
+
+use motamot::course::Lang;
+use serde_json::{Value, json};
+
+use crate::record::Output;
+use crate::source::Cell;
+
+/// The file of one language.
+pub fn render(cells: &[Cell], outputs: &[Output], lang: Lang) -> Result<String, String> {
+    let mut outputs = outputs.iter();
+    let mut count = 0;
+    let mut list = Vec::new();
+    for (i, cell) in cells.iter().enumerate() {
+        let id = format!("cell-{i:03}");
+        match cell {
+            Cell::Prose { fr, en } => list.push(markdown(&id, lang.pick(fr, en), &[])),
+            Cell::Code { tag, code, .. } => {
+                let output = outputs.next().ok_or("fewer outputs than cells")?;
+                if tag == "solution" {
+                    list.push(markdown(&id, &folded(code, output, lang), &["solution"]));
+                    continue;
+                }
+                count += 1;
+                list.push(json!({
+                    "cell_type": "code",
+                    "execution_count": count,
+                    "id": id,
+                    "metadata": tags(if tag.is_empty() { vec![] } else { vec![tag.as_str()] }),
+                    "outputs": shown(output),
+                    "source": lines(code),
+                }));
+            }
+        }
+    }
+    let notebook = json!({
+        "cells": list,
+        "metadata": {
+            "kernelspec": { "display_name": "Rust", "language": "rust", "name": "rust" },
+            "language_info": {
+                "codemirror_mode": "rust",
+                "file_extension": ".rs",
+                "mimetype": "text/rust",
+                "name": "Rust",
+                "pygments_lexer": "rust",
+                "version": ""
+            },
+            "motamot": { "lang": lang.code() }
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5
+    });
+    let text = serde_json::to_string_pretty(&notebook).map_err(|e| e.to_string())?;
+    Ok(text + "\n")
+}
+
+fn tags(tags: Vec<&str>) -> Value {
+    if tags.is_empty() { json!({}) } else { json!({ "tags": tags }) }
+}
+
+fn markdown(id: &str, text: &str, tag: &[&str]) -> Value {
+    json!({ "cell_type": "markdown", "id": id, "metadata": tags(tag.to_vec()), "source": lines(text) })
+}
+
+/// Text first, then what was shown, as the kernel does it.
+fn shown(output: &Output) -> Vec<Value> {
+    let mut list = Vec::new();
+    if !output.text.is_empty() {
+        list.push(json!({ "name": "stdout", "output_type": "stream", "text": lines(&output.text) }));
+    }
+    if !output.rich.is_empty() {
+        let data: serde_json::Map<String, Value> =
+            output.rich.iter().map(|(mime, content)| (mime.clone(), lines(content))).collect();
+        list.push(json!({ "data": data, "metadata": {}, "output_type": "display_data" }));
+    }
+    list
+}
+
+/// A solution that is folded away: the code without its outer braces, and what it prints.
+fn folded(code: &str, output: &Output, lang: Lang) -> String {
+    let inner = code.trim_end_matches(';').strip_prefix("{\n").and_then(|code| code.strip_suffix("\n}"));
+    let code = match inner {
+        Some(inner) => {
+            let lines: Vec<&str> = inner.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+            lines.join("\n")
+        }
+        None => code.to_owned(),
+    };
+    let mut text = format!(
+        "<details>\n<summary>{}</summary>\n\n```rust\n{code}\n```\n",
+        lang.pick("Une solution (essaie d'abord !)", "A solution (try first!)")
+    );
+    if !output.text.is_empty() {
+        let _ = write!(text, "\n```text\n{}\n```\n", output.text.trim_end());
+    }
+    text + "\n</details>"
+}
+
+/// nbformat keeps a text as a list of lines, each with its newline but the last.
+fn lines(text: &str) -> Value {
+    text.split_inclusive('\n').map(Value::from).collect()
+}

@@ -1,0 +1,30 @@
+//! Checks of the exercises: give yours, get an answer that helps.
+//!
+//! A checker takes the learner's own function, tries it on random inputs, on frozen values and against the usual
+//! mistakes, and answers in French or English (see [`crate::course::lang`]):
+//!
+//! ```
+//! use motamot::check;
+//!
+//! fn perplexity(nats: &[f64]) -> f64 {
+//!     (nats.iter().sum::<f64>() / nats.len() as f64).exp()
+//! }
+//! println!("{}", check::perplexity(perplexity));
+//! ```
+//!
+//! It works the same in a cell of a notebook and in a program (`examples/exercises.rs`).
+//! An exercise that is not done yet returns [`unfinished`]; the check then says so, and so it does for `todo!()`.
+
+mod attention;
+mod embeddings;
+mod language;
+mod report;
+mod tokenization;
+mod trial;
+
+pub use attention::*;
+pub use embeddings::*;
+pub use language::*;
+pub use report::{Report, Verdict};
+pub use tokenization::*;
+pub use trial::{Outcome, close, largest_difference, numeric_gradient, trial, unfinished};
