@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Once};
+use std::sync::Once;
 
 use super::report::Report;
 
@@ -66,16 +66,10 @@ pub fn trial<T>(f: impl FnOnce() -> T) -> Outcome<T> {
 /// A panic hook that says nothing during a trial, and does what the former one did otherwise.
 fn hush() {
     static ONCE: Once = Once::new();
-    static FORMER: Mutex<Option<Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync>>> = Mutex::new(None);
     ONCE.call_once(|| {
-        if let Ok(mut former) = FORMER.lock() {
-            *former = Some(std::panic::take_hook());
-        }
-        std::panic::set_hook(Box::new(|info| {
-            if !QUIET.get()
-                && let Ok(former) = FORMER.lock()
-                && let Some(former) = &*former
-            {
+        let former = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
                 former(info);
             }
         }));
