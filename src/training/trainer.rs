@@ -103,10 +103,12 @@ impl Trainer {
         let mut dropout = Rng::from_state(self.progress.dropout);
         self.gradients.clear();
         let mut loss = 0.0;
+        let tokens = t.batch * context;
+        let weights = vec![(1.0 / t.accumulate as f32) * (1.0 / tokens as f32); tokens];
         for _ in 0..t.accumulate {
             let batch = data.sample(t.batch, context, |n| batches.below(n));
-            let nll = self.gpt.loss(&batch.inputs, &batch.targets, t.batch, &mut Pass::train(&mut dropout));
-            let share = ops::scale(&ops::mean(&nll), 1.0 / t.accumulate as f32);
+            let pass = &mut Pass::train(&mut dropout);
+            let share = self.gpt.weighted_loss(&batch.inputs, &batch.targets, &weights, t.batch, pass);
             loss += share.item();
             share.backward(&mut self.gradients);
         }
