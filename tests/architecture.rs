@@ -28,6 +28,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "loss",
             "adamw",
             "attention",
+            "quant",
         ],
     ),
     ("crates/tensor/src", &["buf", "shape", "profile", "tape", "tensor", "ops", "gradcheck"]),

@@ -1,12 +1,13 @@
 //! `motamot bench`: how fast this machine trains and decodes.
 
+use super::load::Weights;
 use super::output::print;
 use crate::data::TokenDataset;
 use crate::generation::{Request, SamplingOptions, generate};
 use crate::model::Gpt;
 use crate::training::{RunConfig, Trainer};
 use crate::utils::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use motamot_kernels::{gemm, isa, parallel, rng::Rng};
 use motamot_tensor::profile::{self, Row};
 use serde_json::json;
@@ -45,6 +46,14 @@ fn time(mut f: impl FnMut() -> Result<()>) -> Result<f64> {
     let clock = Instant::now();
     f()?;
     Ok(clock.elapsed().as_secs_f64())
+}
+
+/// Tokens per second of one sequence that fills the context, sampling included: the median of three.
+fn decoding(gpt: &Gpt) -> Result<f64> {
+    let sampling = SamplingOptions { seed: 1, ..SamplingOptions::default() };
+    let request = Request { max_tokens: gpt.config().context - 1, ..Request::new(gpt, &[0], &sampling) };
+    let once = |_| Ok(generate(gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?.stats.tokens_per_second());
+    Ok(median((0..3).map(once).collect::<Result<_>>()?))
 }
 
 /// Forward and backward of a part, per step.
@@ -93,15 +102,11 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let train = config.tokens_per_step() as f64 / median(steps?);
     let parts = profile::stop();
 
-    let gpt: &Gpt = &trainer.gpt;
-    let sampling = SamplingOptions { seed: 1, ..SamplingOptions::default() };
-    let prompt = [0];
-    let mut decode = Vec::new();
-    for _ in 0..3 {
-        let request = Request { max_tokens: context - 1, ..Request::new(gpt, &prompt, &sampling) };
-        decode.push(generate(gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?.stats.tokens_per_second());
+    let mut decode = [0.0; 3];
+    for (weights, speed) in Weights::value_variants().iter().zip(&mut decode) {
+        trainer.gpt.quantise(weights.format());
+        *speed = decoding(&trainer.gpt)?;
     }
-    let decode = median(decode);
 
     let (m, c, f) = (config.train.batch * context, config.model.width, config.model.mlp_width());
     let [a, b] = [m * c, c * f].map(|n| vec![0.5f32; n]);
@@ -121,7 +126,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if args.json {
         let mut report = json!({
             "preset": args.preset, "isa": isa::isa().to_string(), "threads": parallel::threads(), "batch": args.batch,
-            "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode, "gemm_gflops": gflops,
+            "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode[0],
+            "decode_bf16_tokens_per_s": decode[1], "decode_int8_tokens_per_s": decode[2], "gemm_gflops": gflops,
         });
         if args.profile {
             let part = |row: &Row| {
@@ -138,10 +144,12 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             args.batch,
             args.steps.max(1)
         ))?;
-        print(format_args!(
-            "decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)\n",
-            context - 1
-        ))?;
+        for (weights, speed) in ["f32 weights", "bf16 weights", "int8 weights"].iter().zip(decode) {
+            print(format_args!(
+                "decode  {speed:>9.0} tokens/s   ({weights}, one sequence, {} tokens, sampling included)\n",
+                context - 1
+            ))?;
+        }
         print(format_args!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})\n"))?;
         print_profile(parts, args.steps)?;
     }
