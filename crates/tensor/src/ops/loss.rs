@@ -35,7 +35,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Tensor {
 
 /// Logits that are in memory at once; more rows than that only if the vocabulary is large, since each chunk reads all of
 /// the table.
-const LOGITS: usize = 1 << 22;
+const LOGITS: usize = 1 << 23;
 const FEWEST_ROWS: usize = 512;
 
 /// y = Σ_i weight_i·nll_i, where nll_i is [`cross_entropy`] of the logits x_i·tableᵀ; the logits exist only a few rows
