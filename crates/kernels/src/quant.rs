@@ -5,7 +5,7 @@
 
 use crate::gemm::{Init, Layout, gemm};
 use crate::isa::vectorise;
-use crate::map::{LANES, join_sum, whole, with_scratch};
+use crate::map::{LANES, with_scratch};
 use crate::parallel::{self, SharedMut};
 
 /// How a weight is stored.
@@ -49,12 +49,13 @@ impl Bf16 {
     }
 }
 
+/// Both in panels of 16 rows: the k-th weights of all of them side by side. So a product needs no sums across lanes.
 enum Values {
     Bf16(Vec<Bf16>),
     Int8(Vec<i8>, Vec<f32>),
 }
 
-/// A matrix W (N, K) in fewer bits, a row for each output.
+/// A matrix W (N, K) in fewer bits, a row for each output; the last panel is filled up with rows of zeros.
 pub struct Quantised {
     rows: usize,
     cols: usize,
@@ -71,17 +72,13 @@ impl Quantised {
         assert!(cols > 0 && w.len().is_multiple_of(cols), "quant: {} weights are not rows of {cols}", w.len());
         let rows = w.len() / cols;
         let values = match format {
-            Format::Bf16 => Values::Bf16(w.iter().map(|x| Bf16::round(*x)).collect()),
+            Format::Bf16 => Values::Bf16(in_panels(w, cols, Bf16(0), |_, x| Bf16::round(x))),
             Format::Int8 => {
-                let mut values = Vec::with_capacity(w.len());
-                let mut scales = Vec::with_capacity(rows);
-                for row in w.chunks_exact(cols) {
-                    let scale = row.iter().fold(0.0f32, |max, x| max.max(x.abs())) / 127.0;
-                    let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-                    values.extend(row.iter().map(|x| (x * per).round().clamp(-127.0, 127.0) as i8));
-                    scales.push(scale);
-                }
-                Values::Int8(values, scales)
+                let largest = |row: &[f32]| row.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+                let scales: Vec<f32> = w.chunks_exact(cols).map(|row| largest(row) / 127.0).collect();
+                let per = |row: usize| if scales[row] > 0.0 { 1.0 / scales[row] } else { 0.0 };
+                let round = |row, x: f32| (x * per(row)).round().clamp(-127.0, 127.0) as i8;
+                Values::Int8(in_panels(w, cols, 0, round), scales)
             }
         };
         Quantised { rows, cols, values }
@@ -117,47 +114,70 @@ impl Quantised {
     #[track_caller]
     pub fn restore(&self, out: &mut [f32]) {
         assert_eq!(out.len(), self.rows * self.cols, "quant: {} elements for {:?}", out.len(), self.shape());
-        parallel::chunks_mut(out, self.cols, |row, out| {
-            let at = row * self.cols..(row + 1) * self.cols;
+        let k = self.cols;
+        parallel::chunks_mut(out, k, |row, out| {
+            let first = row / LANES * LANES * k + row % LANES;
             match &self.values {
-                Values::Bf16(values) => widen(&values[at], 1.0, out),
-                Values::Int8(values, scales) => widen(&values[at], scales[row], out),
+                Values::Bf16(values) => widen(&values[first..], 1.0, out),
+                Values::Int8(values, scales) => widen(&values[first..], scales[row], out),
             }
         });
     }
 }
 
-vectorise! {
-    fn widen<W: Weight>(w: &[W], scale: f32, out: &mut [f32]) {
-        for (out, w) in out.iter_mut().zip(w) {
-            *out = w.value() * scale;
+fn in_panels<W: Weight>(w: &[f32], k: usize, zero: W, round: impl Fn(usize, f32) -> W) -> Vec<W> {
+    let rows = w.len() / k;
+    let mut panels = vec![zero; rows.next_multiple_of(LANES) * k];
+    for (row, weights) in w.chunks_exact(k).enumerate() {
+        let panel = &mut panels[row / LANES * LANES * k..];
+        for (p, x) in weights.iter().enumerate() {
+            panel[p * LANES + row % LANES] = round(row, *x);
         }
     }
+    panels
+}
 
-    /// y_j = Σ w_jk·x_k for rows of length k: four rows at a time, so that their sums do not wait for each other.
-    fn dots<W: Weight>(w: &[W], x: &[f32], y: &mut [f32]) {
-        let k = x.len();
-        let (xs, x_tail) = x.as_chunks::<LANES>();
-        for (w, y) in w.chunks(4 * k).zip(y.chunks_mut(4)) {
-            // A last group of fewer rows computes its last row more than once.
-            let row = |r: usize| &w[r.min(y.len() - 1) * k..][..k];
-            let rows = [row(0), row(1), row(2), row(3)];
-            let mut sums = [[0.0f32; LANES]; 4];
-            for (c, x) in xs.iter().enumerate() {
-                for r in 0..4 {
-                    let w: &[W; LANES] = rows[r][c * LANES..][..LANES].try_into().expect("16 of 16");
-                    for l in 0..LANES {
-                        sums[r][l] = w[l].value().mul_add(x[l], sums[r][l]);
-                    }
+/// One row of a panel.
+fn widen<W: Weight>(w: &[W], scale: f32, out: &mut [f32]) {
+    for (out, w) in out.iter_mut().zip(w.iter().step_by(LANES)) {
+        *out = w.value() * scale;
+    }
+}
+
+/// The sums of P panels, whose chains do not wait for each other.
+#[inline(always)]
+fn block<const P: usize, W: Weight>(w: &[W], x: &[f32]) -> [[f32; LANES]; P] {
+    let k = x.len();
+    let panels: [&[[W; LANES]]; P] = std::array::from_fn(|p| &w[p * k * LANES..].as_chunks::<LANES>().0[..k]);
+    let mut sums = [[0.0f32; LANES]; P];
+    for i in 0..k {
+        for p in 0..P {
+            let w: [f32; LANES] = std::array::from_fn(|l| panels[p][i][l].value());
+            for l in 0..LANES {
+                sums[p][l] = w[l].mul_add(x[i], sums[p][l]);
+            }
+        }
+    }
+    sums
+}
+
+vectorise! {
+    /// y_j = Σ_k w_jk·x_k, in order, for the rows of some panels.
+    fn panels<W: Weight>(w: &[W], x: &[f32], y: &mut [f32]) {
+        let panel = LANES * x.len();
+        let mut from = 0;
+        while from < y.len() {
+            let rows = (y.len() - from).min(4 * LANES);
+            let w = &w[from * x.len()..];
+            if rows > 3 * LANES {
+                let sums = block::<4, W>(w, x);
+                y[from..from + rows].copy_from_slice(&sums.as_flattened()[..rows]);
+            } else {
+                for (w, y) in w.chunks_exact(panel).zip(y[from..].chunks_mut(LANES)) {
+                    y.copy_from_slice(&block::<1, W>(w, x)[0][..y.len()]);
                 }
             }
-            for (r, y) in y.iter_mut().enumerate() {
-                let mut sum = whole(sums[r]);
-                for (l, x) in x_tail.iter().enumerate() {
-                    sum[l] = rows[r][k - x_tail.len() + l].value().mul_add(*x, sum[l]);
-                }
-                *y = join_sum(sum);
-            }
+            from += rows;
         }
     }
 }
@@ -183,18 +203,19 @@ pub fn matmul_quantised(x: &[f32], w: &Quantised, bias: Option<&[f32]>, y: &mut 
         });
         return;
     }
-    let chunk = if n * k * m >= 1 << 15 { n.div_ceil(4 * parallel::threads()).next_multiple_of(4) } else { n.max(1) };
+    let chunk =
+        if n * k * m >= 1 << 15 { n.div_ceil(4 * parallel::threads()).next_multiple_of(4 * LANES) } else { n.max(1) };
     let y = SharedMut::new(y);
     parallel::for_each_chunk(n.div_ceil(chunk), |i| {
         let rows = i * chunk..n.min((i + 1) * chunk);
-        let at = rows.start * k..rows.end * k;
+        let at = rows.start * k..;
         for (i, x) in x.chunks_exact(k).enumerate() {
             // SAFETY: each chunk has its own columns of y.
             let y = unsafe { y.slice(i * n + rows.start, rows.len()) };
             match &w.values {
-                Values::Bf16(values) => dots(&values[at.clone()], x, y),
+                Values::Bf16(values) => panels(&values[at.clone()], x, y),
                 Values::Int8(values, scales) => {
-                    dots(&values[at.clone()], x, y);
+                    panels(&values[at.clone()], x, y);
                     y.iter_mut().zip(&scales[rows.clone()]).for_each(|(y, scale)| *y *= scale);
                 }
             }
@@ -232,7 +253,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Quantised::of_rows(Format::Int8, &w, 17).bytes(), w.len() + 4 * 40);
+        assert_eq!(Quantised::of_rows(Format::Int8, &w, 17).bytes(), 48 * 17 + 4 * 40);
         let mut zeros = [1.0; 3];
         Quantised::of_rows(Format::Int8, &[0.0; 3], 3).restore(&mut zeros);
         assert_eq!(zeros, [0.0; 3]);
