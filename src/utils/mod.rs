@@ -1,4 +1,4 @@
-//! What every floor may use: errors, files written whole or not at all, plots, formatting.
+//! What every floor may use: errors, files written whole or not at all, pictures, tables.
 
 mod error;
 pub mod fs;

@@ -1,12 +1,12 @@
 //! Bars on the page, standing or lying.
 
-use plotters::style::RGBColor;
+use plotters::style::{Color, RGBColor, WHITE};
 
 use super::axis::{Axis, Scale, number};
 use super::bars::Bars;
 use super::colors::PALETTE;
 use super::frame::{Entry, Frame, Key, heading};
-use super::page::{GREY, GRID, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width, wrapped};
+use super::page::{At, GREY, GRID, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width, wrapped};
 use super::place::{Rect, cheapest};
 
 /// The share of its place that a bar, or a group of bars, fills.
@@ -143,6 +143,7 @@ fn standing(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
 
     let ground = bottom - base(bars, &frame.y) * (bottom - top);
     let mut taken = Vec::new();
+    let mut values = Vec::new();
     for ((i, color, value, from, to), text) in each(bars).zip(&texts) {
         let end = frame.y.place(value).map_or(ground, |p| bottom - p.clamp(0.0, 1.0) * (bottom - top));
         let (from, to) = (left + from * slot, left + to * slot);
@@ -150,23 +151,29 @@ fn standing(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
             page.blocks([[from, end.min(ground), to - from, (end - ground).abs()]], color.into());
             taken.push(Rect { left: from, top: end.min(ground), right: to, bottom: end.max(ground) });
         }
-        let middle = if bars.groups.len() > 1 { (from + to) / 2.0 } else { left + (i as f64 + 0.5) * slot };
-        let down = end > ground;
-        match (shown, turned) {
-            (false, _) => {}
-            (true, false) if down => page.text(text, (middle, end + 3.0), size, INK, HPos::Center, VPos::Top),
-            (true, false) => page.text(text, (middle, end - 2.0), size, INK, HPos::Center, VPos::Bottom),
-            (true, true) if down => page.turned(text, (middle, end + 4.0), size, INK, HPos::Right),
-            (true, true) => page.turned(text, (middle, end - 4.0), size, INK, HPos::Left),
-        }
         if shown {
-            let half = if turned { size / 2.0 } else { width(text, size) / 2.0 };
-            let (a, b) = if down { (end, end + needs - 4.0) } else { (end - needs + 4.0, end) };
-            taken.push(Rect { left: middle - half, top: a, right: middle + half, bottom: b });
+            let middle = if bars.groups.len() > 1 { (from + to) / 2.0 } else { left + (i as f64 + 0.5) * slot };
+            let (w, h) = (width(text, size), size + 1.0);
+            let (w, h) = if turned { (h, w) } else { (w, h) };
+            let at = if end > ground { end + 3.0 } else { end - 3.0 - h };
+            let place = Rect { left: middle - w / 2.0, top: at, right: middle + w / 2.0, bottom: at + h };
+            values.push((text, place));
+            taken.push(place);
         }
     }
     page.line(&[(left, ground), (frame.right, ground)], GREY.into(), 1.0);
-    references(page, bars, &frame, &taken);
+    let references = frame.references(page, &bars.references);
+    for (text, place) in values {
+        let crosses = |v: &(f64, String)| frame.row(v.0).is_some_and(|y| (place.top..=place.bottom).contains(&y));
+        if bars.references.iter().any(crosses) {
+            page.blocks([place.block()], WHITE.mix(0.85));
+        }
+        match turned {
+            true => page.turned(text, (place.middle().0, place.bottom), size, INK, HPos::Left),
+            false => page.text(text, place.middle(), size, INK, HPos::Center, VPos::Center),
+        }
+    }
+    name_references(page, &frame, references, taken);
 
     let middle = |i: usize| left + (i as f64 + 0.5) * slot;
     match labels {
@@ -187,19 +194,26 @@ fn standing(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
     frame.name_columns(page, &bars.x_label, under + 12.0);
 }
 
-/// Dashed lines across standing bars, their labels where they hide the least.
-fn references(page: &mut Page, bars: &Bars, frame: &Frame, bars_at: &[Rect]) {
-    let mut taken = bars_at.to_vec();
-    for ((right, y), label) in frame.references(page, &bars.references) {
+/// The labels of the dashed lines across standing bars: above their lines where nothing is, else in the corner.
+fn name_references(page: &mut Page, frame: &Frame, labels: Vec<(At, String)>, mut taken: Vec<Rect>) {
+    let mut corner = frame.right;
+    for ((right, y), label) in labels {
         let w = width(&label, SMALL) + 4.0;
         let last = (right - w).max(frame.left);
-        let steps = (0..=12).map(|s| last - (last - frame.left) * f64::from(s) / 12.0);
+        let steps = (0..=24).map(|s| last - (last - frame.left) * f64::from(s) / 24.0);
         let above = steps.map(|x| Rect { left: x, top: y - 15.0, right: x + w, bottom: y - 2.0 });
-        // Nothing free: at the right end, as elsewhere.
-        let place = cheapest(above, |r| taken.iter().map(|t| t.shared(r)).sum());
-        if let Some(place) = place {
-            page.label(&label, (place.left + 2.0, y), GREY, HPos::Left);
-            taken.push(place);
+        let cost = |r: &Rect| taken.iter().map(|t| t.shared(r)).sum();
+        match cheapest(above, cost).filter(|r| cost(r) < 1.0) {
+            Some(place) => {
+                page.label(&label, (place.left + 2.0, y), GREY, HPos::Left);
+                taken.push(place);
+            }
+            None => {
+                let middle = frame.top - 14.0;
+                page.text(&label, (corner, middle), SMALL, GREY, HPos::Right, VPos::Center);
+                page.dashed((corner - w - 24.0, middle), (corner - w - 2.0, middle), GREY);
+                corner -= w + 40.0;
+            }
         }
     }
 }
@@ -213,23 +227,23 @@ fn lying(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
     let needs = if bars.digits.is_some() { widest(texts.iter().map(String::as_str), SMALL) + 8.0 } else { 8.0 };
     let x = axis(bars, (wide / 110.0) as usize, (needs / (right - left)).min(0.6));
 
-    // References have their labels above the bars, in as many rows as they need.
-    let mut rows: Vec<f64> = Vec::new();
-    let mut named = Vec::new();
-    let mut references: Vec<_> = bars.references.iter().filter_map(|(v, l)| Some((x.place(*v)?, l))).collect();
+    // References have their labels above the bars; those too close for theirs side by side share one.
+    let mut references: Vec<_> =
+        bars.references.iter().filter_map(|(v, l)| Some((left + x.place(*v)? * (right - left), l.as_str()))).collect();
+    references.retain(|r| (left - 0.5..=right + 0.5).contains(&r.0));
     references.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (place, label) in references {
-        let (at, half) = (left + place * (right - left), width(label, SMALL) / 2.0);
-        let middle = at.min(wide - 8.0 - half).max(8.0 + half);
-        let row = rows.iter().position(|&end| middle - half > end + 8.0).unwrap_or(rows.len());
-        if row == rows.len() {
-            rows.push(0.0);
-        }
-        rows[row] = middle + half;
-        named.push((at, middle, row, label));
-    }
+    let half = |label: &str| width(label, SMALL) / 2.0;
+    let close = references.chunk_by(|a, b| a.0 + half(a.1) + 8.0 > b.0 - half(b.1));
+    let names: Vec<_> = close
+        .map(|group| {
+            let named: Vec<_> = group.iter().map(|r| r.1).filter(|label| !label.is_empty()).collect();
+            let (label, last) = (named.join(" · "), group[group.len() - 1].0);
+            let room = half(&label) + 8.0;
+            (((group[0].0 + last) / 2.0).min(wide - room).max(room), label)
+        })
+        .collect();
     let head = top;
-    let top = top + 14.0 * rows.len() as f64 + if rows.is_empty() { 0.0 } else { 4.0 };
+    let top = top + if names.iter().any(|n| !n.1.is_empty()) { 18.0 } else { 0.0 };
     let bottom = (high - if bars.y_label.is_empty() { 30.0 } else { 48.0 }).max(top + 20.0);
     let places = bars.places().max(1) as f64;
     let slot = (bottom - top) / places;
@@ -239,6 +253,7 @@ fn lying(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
     frame.name_columns(page, &bars.y_label, 28.0);
 
     let ground = left + base(bars, &frame.x) * (right - left);
+    let mut values = Vec::new();
     let thick = slot * FILL / bars.groups.len().max(1) as f64;
     for ((_, color, value, from, to), text) in each(bars).zip(&texts) {
         let end = frame.x.place(value).map_or(ground, |p| left + p.clamp(0.0, 1.0) * (right - left));
@@ -246,19 +261,28 @@ fn lying(bars: &Bars, page: &mut Page, wide: f64, high: f64, top: f64) {
         if value.is_finite() && bars.scale.of(value).is_some() {
             page.blocks([[end.min(ground), from, (end - ground).abs(), to - from]], color.into());
         }
-        if thick >= 7.0 {
-            let (at, side) = if end < ground { (end - 4.0, HPos::Right) } else { (end + 4.0, HPos::Left) };
-            page.text(text, (at, (from + to) / 2.0), SMALL.min(thick + 2.0), INK, side, VPos::Center);
+        if thick >= 7.0 && !text.is_empty() {
+            let size = SMALL.min(thick + 2.0);
+            let (w, middle) = (width(text, size), (from + to) / 2.0);
+            let start = if end < ground { end - 4.0 - w } else { end + 4.0 };
+            values.push((text, size, Rect { left: start, top: middle - 6.0, right: start + w, bottom: middle + 6.0 }));
         }
     }
     page.line(&[(ground, top), (ground, bottom)], GREY.into(), 1.0);
     if ground > left + 1.0 {
         page.line(&[(left, top), (left, bottom)], GRID.into(), 1.0);
     }
-    for (at, middle, row, label) in named {
-        let y = head + 14.0 * (rows.len() - 1 - row) as f64;
-        page.dashed((at, y + 15.0), (at, bottom), GREY);
-        page.text(label, (middle, y), SMALL, GREY, HPos::Center, VPos::Top);
+    for (at, _) in &references {
+        page.dashed((*at, top - 3.0), (*at, bottom), GREY);
+    }
+    for (middle, label) in names {
+        page.text(&label, (middle, head), SMALL, GREY, HPos::Center, VPos::Top);
+    }
+    for (text, size, place) in values {
+        if references.iter().any(|r| (place.left..=place.right).contains(&r.0)) {
+            page.blocks([place.block()], WHITE.mix(0.85));
+        }
+        page.text(text, (place.left, place.middle().1), size, INK, HPos::Left, VPos::Center);
     }
     for (i, label) in labels.iter().enumerate().step_by((13.0 / slot).ceil().max(1.0) as usize) {
         page.text(label, (left - 8.0, top + (i as f64 + 0.5) * slot), TEXT, GREY, HPos::Right, VPos::Center);

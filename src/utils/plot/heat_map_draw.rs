@@ -8,7 +8,7 @@ use super::axis::{Axis, Scale, number};
 use super::colors::{NOTHING, Ramp, STEPS, luminance};
 use super::frame::heading;
 use super::heat_map::HeatMap;
-use super::page::{GREY, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width};
+use super::page::{GREY, GRID, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width};
 
 /// From the right edge of the cells to the right edge of the page: a gap, the colour bar, its numbers.
 const BAR_GAP: f64 = 16.0;
@@ -42,7 +42,7 @@ impl Layout {
         let rows = map.row_labels.as_ref().map_or_else(|| numbers(map.rows), |l| cut(l, map.rows));
         let columns = map.column_labels.as_ref().map_or_else(|| numbers(map.columns), |l| cut(l, map.columns));
         let ticks = scale.ticks.iter().map(|t| width(&t.1, SMALL)).fold(10.0, f64::max);
-        let left = widest(&rows, TEXT).max(4.0) + 22.0;
+        let left = (widest(&rows, TEXT).max(4.0) + 22.0).round();
         let printed = map.digits.map_or(Vec::new(), |d| map.values.iter().map(|&v| text(v, d)).collect());
         Layout { ramp, low, high, scale, rows, columns, left, right: BAR_GAP + BAR + 6.0 + ticks + 12.0, printed }
     }
@@ -121,18 +121,20 @@ pub(super) fn size(map: &HeatMap, free: u32) -> (u32, u32) {
     let free = f64::from(free);
     let layout = Layout::new(map, free);
     let (rows, columns) = (map.rows.max(1) as f64, map.columns.max(1) as f64);
-    let comfortable = (440.0 / rows.max(columns)).clamp(3.0, 46.0);
-    let wide = (widest(&layout.printed, SMALL) + 8.0).max(comfortable);
+    let comfortable = (512.0 / rows.max(columns)).clamp(3.0, 46.0);
+    let wide = layout.printed.iter().map(|t| width(t, SMALL) + 8.0).fold(comfortable, f64::max);
     let w = wide.min((free - layout.left - layout.right) / columns).max(if columns > 400.0 { 0.5 } else { 1.0 });
-    let h = w.min(comfortable).max(w / 1.6);
+    // A few flat rows have room to be higher, and need it for their labels.
+    let flat = if 3.0 * rows <= columns { (1.6 * w).min(14.0) } else { 0.0 };
+    let h = w.min(comfortable).max(w / 1.6).max(flat);
     let h = h.min(1600.0 / rows);
     let (w, h) = layout.cell(map, w * columns + 0.01, h * rows + 0.01);
     let total = layout.left + w * columns + layout.right;
     // Titles and legends wrap: leave them some width.
     let total = total.max(width(&map.title, super::page::TITLE).min(free - 40.0) + 40.0).max(160.0).min(free);
-    let top = heading(&mut Page::default(), &map.title, &[], &map.y_label, total);
+    let top = heading(&mut Page::default(), &map.title, &[], &map.y_label, total).round();
     let under = layout.under(map, w).2 + if map.x_label.is_empty() { 10.0 } else { 32.0 };
-    (total.ceil() as u32, (top + (h * rows).max(60.0) + under + 4.0).ceil() as u32)
+    (total.ceil() as u32, (top + (h * rows + under).max(70.0) + 1.0).ceil() as u32)
 }
 
 /// Draws a heat map from (0, 0) to this size.
@@ -140,7 +142,7 @@ pub(super) fn draw(map: &HeatMap, page: &mut Page, (wide, high): (u32, u32)) {
     let (wide, high) = (f64::from(wide), f64::from(high));
     let layout = Layout::new(map, wide);
     let top = heading(page, &map.title, &[], &map.y_label, wide).round();
-    let left = layout.left.round();
+    let left = layout.left;
     let room = (wide - left - layout.right).max(20.0);
     // The labels under the cells depend on the cells, and the cells on what the labels leave.
     let name = if map.x_label.is_empty() { 10.0 } else { 32.0 };
@@ -151,11 +153,14 @@ pub(super) fn draw(map: &HeatMap, page: &mut Page, (wide, high): (u32, u32)) {
     let (right, bottom) = (left + w * map.columns as f64, top + h * map.rows as f64);
 
     cells(map, &layout, page, (left, top), (w, h));
+    // White cells need an edge.
+    page.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], GRID.into(), 1.0);
     values(map, &layout, page, (left, top), (w, h));
     let numbered = map.row_labels.is_none();
-    let step = if numbered { nice(13.0 / h) } else { (13.0 / h).ceil() as usize };
+    let step = if numbered { nice(15.0 / h) } else { (11.0 / h).ceil() as usize };
+    let size = TEXT.min(h * step as f64);
     for (i, label) in layout.rows.iter().enumerate().step_by(step.max(1)) {
-        page.text(label, (left - 7.0, top + (i as f64 + 0.5) * h), TEXT, GREY, HPos::Right, VPos::Center);
+        page.text(label, (left - 7.0, top + (i as f64 + 0.5) * h), size, GREY, HPos::Right, VPos::Center);
     }
     for (i, label) in layout.columns.iter().enumerate().step_by(every.max(1)) {
         let middle = left + (i as f64 + 0.5) * w;

@@ -1,6 +1,6 @@
 //! The line chart on the page.
 
-use plotters::style::{Color, RGBAColor, RGBColor};
+use plotters::style::{Color, RGBAColor, RGBColor, WHITE};
 
 use super::axis::Axis;
 use super::chart::{Chart, Series};
@@ -74,9 +74,8 @@ fn note(page: &mut Page, chart: &Chart, frame: &Frame, at: At, label: &str, take
     };
     let size = (width(label, SMALL) + 4.0, 14.0);
     if let Some(place) = cheapest(beside(at, size, 4.0), cost) {
-        page.blocks([[place.left, place.top, size.0, size.1]], plotters::style::WHITE.mix(0.85));
-        let middle = (place.left + 2.0, (place.top + place.bottom) / 2.0);
-        page.text(label, middle, SMALL, INK, HPos::Left, VPos::Center);
+        page.blocks([place.block()], WHITE.mix(0.85));
+        page.text(label, place.middle(), SMALL, INK, HPos::Center, VPos::Center);
         taken.push(place);
     }
 }

@@ -32,8 +32,8 @@ pub use panels::Panels;
 pub use render::to_svg;
 pub use scatter::Scatter;
 
-/// Something that can be drawn on a page, alone or among others in [`Panels`].
-pub trait Picture {
+/// Something that can be drawn on a page, alone or among others in [`Panels`]: every type of picture here.
+pub trait Picture: Send + Sync {
     /// The width and height that it takes, in pixels of the page, where `free` pixels are free from left to right.
     fn size(&self, free: u32) -> (u32, u32);
 

@@ -1,7 +1,7 @@
 //! Several pictures in one.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::page::{HPos, INK, Page, TITLE, VPos, wrapped};
 use super::{Picture, WIDTH, sane};
@@ -11,7 +11,7 @@ use super::{Picture, WIDTH, sane};
 pub struct Panels {
     title: String,
     columns: usize,
-    pictures: Vec<Rc<dyn Picture>>,
+    pictures: Vec<Arc<dyn Picture>>,
     size: Option<(u32, u32)>,
 }
 
@@ -28,7 +28,7 @@ impl Panels {
     /// Adds a picture after the others, from left to right and from top to bottom.
     #[expect(clippy::should_implement_trait, reason = "a picture is added to a grid: nothing of two numbers")]
     pub fn add(mut self, picture: impl Picture + 'static) -> Panels {
-        self.pictures.push(Rc::new(picture));
+        self.pictures.push(Arc::new(picture));
         self
     }
 

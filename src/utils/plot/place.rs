@@ -16,6 +16,15 @@ impl Rect {
         Rect { left: x - half, top: y - half, right: x + half, bottom: y + half }
     }
 
+    pub fn middle(&self) -> At {
+        ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
+    }
+
+    /// As x, y, width, height.
+    pub fn block(&self) -> [f64; 4] {
+        [self.left, self.top, self.right - self.left, self.bottom - self.top]
+    }
+
     /// The area that two rectangles share.
     pub fn shared(&self, other: &Rect) -> f64 {
         let w = self.right.min(other.right) - self.left.max(other.left);

@@ -121,12 +121,11 @@ fn labels(page: &mut Page, frame: &Frame, dots: &[(At, &str, RGBColor)], radius:
             3.0 * labels + dots + 5.0 * r.outside(&inside)
         };
         let Some(place) = cheapest(beside(*at, size, radius), cost) else { continue };
-        let (mx, my) = ((place.left + place.right) / 2.0, (place.top + place.bottom) / 2.0);
         let near = (at.0.clamp(place.left, place.right), at.1.clamp(place.top, place.bottom));
         if (near.0 - at.0).hypot(near.1 - at.1) > radius + 8.0 {
             page.line(&[*at, near], color.mix(0.6), 0.75);
         }
-        page.text(label, (mx, my), SMALL, INK, HPos::Center, VPos::Center);
+        page.text(label, place.middle(), SMALL, INK, HPos::Center, VPos::Center);
         taken.push(place);
     }
 }
