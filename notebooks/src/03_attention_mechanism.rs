@@ -401,7 +401,9 @@ fn main() {
             after[k]
         );
     }
-    let factor = |norms: &[f64]| (norms[32] / norms[0]).powf(1.0 / 32.0);
+    fn factor(norms: &[f64]) -> f64 {
+        (norms[32] / norms[0]).powf(1.0 / 32.0)
+    }
     println!("{} {:.2} · {:.2}", tr("facteur moyen par pas", "mean factor per step"), factor(&before), factor(&after));
 
     // %% [markdown] fr
@@ -451,7 +453,7 @@ fn main() {
         }
         norms
     }
-    let mut spectrum = Chart::new(
+    let mut spectrum: Chart = Chart::new(
         tr("Multiplier 40 fois par la même matrice", "Multiplying 40 times by the same matrix"),
         tr("nombre de pas k", "number of steps k"),
         tr("norme, rapportée au départ", "norm, relative to the start"),
@@ -508,7 +510,7 @@ fn main() {
     // %% [markdown] en
     // Four keys at the four points of the compass, a temperature each. Half-way between two keys the answer is a mixture of both. And a query three times as **long** gives sharper weights: the norm of $q$ sets the sharpness. Turn the query round and watch the weights.
     // %%
-    let mut turning = Chart::new(
+    let mut turning: Chart = Chart::new(
         tr("Les poids quand la requête tourne", "The weights while the query turns"),
         tr("angle de la requête (degrés)", "angle of the query (degrees)"),
         tr("poids", "weight"),
@@ -574,7 +576,7 @@ fn main() {
     let raw: Vec<[f64; 4]> = sizes.iter().map(|&d| saturation(d, 1.0, &mut Rng::new(20))).collect();
     let scaled: Vec<[f64; 4]> =
         sizes.iter().map(|&d| saturation(d, 1.0 / (d as f64).sqrt(), &mut Rng::new(20))).collect();
-    let mut rows = Table::new(["d", "var(q·k)", "var(q·k/√d)", "max p", "max p, √d", "Σp(1−p)", "Σp(1−p), √d"]);
+    let mut rows: Table = Table::new(["d", "var(q·k)", "var(q·k/√d)", "max p", "max p, √d", "Σp(1−p)", "Σp(1−p), √d"]);
     for (i, d) in sizes.iter().enumerate() {
         let cells = [raw[i][0], scaled[i][0], raw[i][2], scaled[i][2], raw[i][3], scaled[i][3]];
         let digits = [1, 2, 2, 2, 3, 3];
@@ -588,24 +590,24 @@ fn main() {
     // %% [markdown] en
     // The measured variance follows $d$, and $1/\sqrt d$ brings it back to 1 for each $d$. Dividing by $d$ would give a variance of $1/d$: scores almost equal, so an attention that no longer chooses. See the effect on softmax (32 keys): on the left the entropy of the weights, on the right the largest weight.
     // %%
-    let curve_of = |values: &[[f64; 4]], what: usize| -> Vec<(f64, f64)> {
+    fn against_d(sizes: &[usize], values: &[[f64; 4]], what: usize) -> Vec<(f64, f64)> {
         sizes.iter().zip(values).map(|(d, v)| (*d as f64, v[what])).collect()
-    };
+    }
     let without = tr("sans √d", "without √d");
     let with_root = tr("avec √d", "with √d");
     show(
         &Panels::new(2)
             .add(
                 Chart::new(tr("Entropie des poids", "Entropy of the weights"), "d", "nats")
-                    .series(Series::new(without, curve_of(&raw, 1)).dots())
-                    .series(Series::new(with_root, curve_of(&scaled, 1)).dots())
+                    .series(Series::new(without, against_d(&sizes, &raw, 1)).dots())
+                    .series(Series::new(with_root, against_d(&sizes, &scaled, 1)).dots())
                     .reference(32f64.ln(), "ln 32")
                     .log_x(),
             )
             .add(
                 Chart::new(tr("Plus grand poids", "Largest weight"), "d", tr("poids", "weight"))
-                    .series(Series::new(without, curve_of(&raw, 2)).dots())
-                    .series(Series::new(with_root, curve_of(&scaled, 2)).dots())
+                    .series(Series::new(without, against_d(&sizes, &raw, 2)).dots())
+                    .series(Series::new(with_root, against_d(&sizes, &scaled, 2)).dots())
                     .log_x(),
             ),
     );
@@ -644,14 +646,14 @@ fn main() {
         let size: f64 = softmax_jacobian(p).iter().map(|j| j.abs()).sum();
         println!("{name:>4} · max p = {:.3} · Σ|J| = {size:.3}", p.iter().copied().fold(0.0, f64::max));
     }
-    let jacobian_picture = |name: &str, p: &[f64]| {
+    fn jacobian_picture(name: &str, p: &[f64]) -> HeatMap {
         HeatMap::new(name, 5, 5, softmax_jacobian(p))
             .x_label("s_j")
             .y_label("p_i")
             .diverging()
             .range(-0.25, 0.25)
             .digits(2)
-    };
+    }
     show(&Panels::new(2).add(jacobian_picture("J, s", &flat)).add(jacobian_picture("J, 10 s", &sharp)));
 
     // %% [markdown] fr
@@ -713,7 +715,7 @@ fn main() {
         (tr("0 après le softmax", "0 after softmax"), Masking::ZeroAfter),
         (tr("−∞ avant le softmax", "−∞ before softmax"), Masking::MinusInfinity),
     ];
-    let mut gallery = Panels::new(2);
+    let mut gallery: Panels = Panels::new(2);
     for (name, masking) in maskings {
         let p = attention_weights(&q6, &k6, d4, masking);
         gallery = gallery.add(
@@ -731,7 +733,7 @@ fn main() {
     // %% [markdown] en
     // Look at the triangle above the diagonal. With "score 0" it is not empty: $e^0 = 1$. With "0 after" it is empty, but the rows no longer add up to 1. Does it matter? Let us run the **causality test**: move the last word and see which outputs change. *Predict*: for which of the two bad methods do outputs 0 to 4 stay put?
     // %%
-    let mut leaks = Table::new(tr(
+    let mut leaks: Table = Table::new(tr(
         ["masque", "somme de la ligne 0", "sorties 0 à 4", "sortie 5"],
         ["mask", "sum of row 0", "outputs 0 to 4", "output 5"],
     ));
@@ -778,7 +780,7 @@ fn main() {
         let wq: [[f64; 6]; 6] = [
             [8.0, 0.0, 0.0, 0.0, 0.0, 0.0],
             [6.0, 0.0, 0.0, 0.0, 0.0, 10.0],
-            [0.0, 8.0, 0.0, 0.0, 0.0, 0.0],
+            [0.0; 6],
             [0.0, 4.0, 8.0, 0.0, 0.0, 0.0],
             [0.0; 6],
             [8.0, 0.0, 0.0, 0.0, 0.0, 0.0],
@@ -792,13 +794,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // « elle » regarde d'abord « Marie » ; « rit » regarde « elle », dont le score dépasse celui de « Marie » ; la virgule ne cherche rien, ses poids sont donc égaux. Un modèle entraîné trouve ses propres rôles, rarement aussi lisibles.
+    // « elle » regarde d'abord « Marie » ; « rit » regarde « elle », dont le score dépasse celui de « Marie » ; l'article et la virgule ne cherchent rien, leurs poids sont donc égaux. Un modèle entraîné trouve ses propres rôles, rarement aussi lisibles.
     //
     // ## 5. L'attention de la bibliothèque
     //
     // Le même calcul en un appel, `ops::attention`, sur des tenseurs `f32` de forme (lot, T, d) ; la bibliothèque ne stocke jamais $P$ (section 9).
     // %% [markdown] en
-    // "she" looks at "Mary" first; "laughs" looks at "she", whose score is above that of "Mary"; the comma looks for nothing, so its weights are equal. A trained model finds roles of its own, rarely so easy to read.
+    // "she" looks at "Mary" first; "laughs" looks at "she", whose score is above that of "Mary"; the article and the comma look for nothing, so their weights are equal. A trained model finds roles of its own, rarely so easy to read.
     //
     // ## 5. The library's attention
     //
@@ -1027,7 +1029,9 @@ fn main() {
         let g = wide(gradients.get(id).unwrap());
         (0..40).map(|k| (0..32).map(|b| norm(&g[(b * 40 + 39 - k) * 32..][..32])).sum::<f64>() / 32.0).collect()
     };
-    let share = |norms: &[f64]| -> Vec<(f64, f64)> { (1..40).map(|k| (k as f64, norms[k] / norms[1])).collect() };
+    fn share(norms: &[f64]) -> Vec<(f64, f64)> {
+        (1..40).map(|k| (k as f64, norms[k] / norms[1])).collect()
+    }
     for k in [1, 8, 16, 39] {
         let [b, a, f] = [&before, &after, &flat_norms].map(|norms| norms[k] / norms[1]);
         println!(
@@ -1183,7 +1187,7 @@ fn main() {
     // %%
     let distances: [usize; 6] = [1, 2, 4, 8, 12, 16];
     let mut copied: Vec<(usize, f64, f64)> = Vec::new();
-    let mut copy_rows = Table::new(["k", "RNN", "attention"]);
+    let mut copy_rows: Table = Table::new(["k", "RNN", "attention"]);
     {
         let clock = std::time::Instant::now();
         for k in distances {
@@ -1231,7 +1235,7 @@ fn main() {
     //
     // What does attention look at? Here are its **learnt** weights, on a sequence that it has never seen, for $k = 4$ and $k = 12$. Look for the diagonal.
     // %%
-    let mut learnt = Panels::new(2);
+    let mut learnt: Panels = Panels::new(2);
     for k in [4, 12] {
         let (model, _) = train_attention(k);
         let (x, _) = copy_batch(1, k, &mut Rng::new(52));
@@ -1260,7 +1264,7 @@ fn main() {
     //
     // Nothing is free. $P$ has a cell per pair (query, key). Let us count, really building $P$ for small $T$: the number of cells, and the memory in `f32` that small GPT-2 (12 layers of 12 heads) would need to keep them all for the backward.
     // %%
-    let mut costs = Table::new(tr(
+    let mut costs: Table = Table::new(tr(
         ["T", "cases de P", "P, une tête (Ko)", "P, 144 têtes (Mo)", "état d'un RNN de 768 (Ko)"],
         ["T", "cells of P", "P, one head (kB)", "P, 144 heads (MB)", "state of an RNN of 768 (kB)"],
     ));
