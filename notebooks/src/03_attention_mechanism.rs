@@ -36,7 +36,7 @@ fn main() {
     use motamot::data::corpus::EMBEDDED;
     use motamot::embeddings::PositionKind;
     use motamot::kernels::rng::Rng;
-    use motamot::model::rnn::{Rnn, RnnConfig};
+    use motamot::model::{Rnn, RnnConfig};
     use motamot::nn::{Embedding, Linear, Module, Param, Pass};
     use motamot::tensor::ops::{self, Attention, Mask};
     use motamot::tensor::{Buf, Gradients, ParamId, Tensor};
@@ -197,9 +197,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le second juge : la bibliothèque. `motamot::model::rnn::Rnn` a les mêmes poids, mais personne n'y a écrit de BPTT : un *ruban* (*tape*) note chaque opération de l'aller et les rejoue à l'envers. On y copie nos poids.
+    // Le second juge : la bibliothèque. `motamot::model::Rnn` a les mêmes poids, mais personne n'y a écrit de BPTT : un *ruban* (*tape*) note chaque opération de l'aller et les rejoue à l'envers. On y copie nos poids.
     // %% [markdown] en
-    // The second judge: the library. `motamot::model::rnn::Rnn` has the same weights, but nobody wrote any BPTT in it: a *tape* notes each operation of the forward pass and plays them backwards. We copy our weights into it.
+    // The second judge: the library. `motamot::model::Rnn` has the same weights, but nobody wrote any BPTT in it: a *tape* notes each operation of the forward pass and plays them backwards. We copy our weights into it.
     // %% library
     fn copy_into(p: &mut Param, values: &[f64]) {
         p.data_mut().iter_mut().zip(values).for_each(|(p, v)| *p = *v as f32);
@@ -242,19 +242,19 @@ fn main() {
     println!(
         "{}",
         tr(
-            "même perte et mêmes 69 gradients, à la main et par le ruban",
-            "same loss and same 69 gradients, by hand and by the tape"
+            "même perte et mêmes 65 gradients, à la main et par le ruban",
+            "same loss and same 65 gradients, by hand and by the tape"
         )
     );
 
     // %% [markdown] fr
-    // **Idée reçue : « la BPTT est un algorithme à part. »** Les 69 dérivées que tu viens de voir coïncident : la BPTT *est* la règle de la chaîne sur le graphe déroulé. Un ruban qui ignore tout du temps la trouve seul.
+    // **Idée reçue : « la BPTT est un algorithme à part. »** Les 65 dérivées que tu viens de voir coïncident : la BPTT *est* la règle de la chaîne sur le graphe déroulé. Un ruban qui ignore tout du temps la trouve seul.
     //
     // ### Entraîner : tronquer et borner
     //
     // Dérouler 4 000 pas garderait 4 000 états. On **tronque** (*truncated BPTT*) : par morceaux de 25 caractères, l'état passe d'un morceau au suivant, le gradient non. Et on **borne** le gradient (*gradient clipping*) : si sa norme dépasse 3, on le raccourcit à 3, sans changer sa direction.
     // %% [markdown] en
-    // **Misconception: "BPTT is a special algorithm."** The 69 derivatives that you have just seen coincide: BPTT *is* the chain rule on the unrolled graph. A tape that knows nothing of time finds it on its own.
+    // **Misconception: "BPTT is a special algorithm."** The 65 derivatives that you have just seen coincide: BPTT *is* the chain rule on the unrolled graph. A tape that knows nothing of time finds it on its own.
     //
     // ### Training: truncate and clip
     //
@@ -407,7 +407,7 @@ fn main() {
     println!("{} {:.2} · {:.2}", tr("facteur moyen par pas", "mean factor per step"), factor(&before), factor(&after));
 
     // %% [markdown] fr
-    // Le **nombre d'or** de ce notebook : la part du gradient qui parvient 16 pas plus tôt, dans un RNN neuf de la bibliothèque (largeur 32, graine 3). Il est le même, au bit près, sur toutes les machines.
+    // Le **nombre témoin** (*golden number*) de ce notebook : la part du gradient qui parvient 16 pas plus tôt, dans un RNN neuf de la bibliothèque (largeur 32, graine 3). Il est le même, au bit près, sur toutes les machines.
     // %% [markdown] en
     // The **golden number** of this notebook: the share of the gradient that arrives 16 steps earlier in a fresh RNN of the library (width 32, seed 3). It is the same, bit for bit, on all machines.
     // %% golden
@@ -842,7 +842,7 @@ fn main() {
     //
     // $$\mathrm{d}S_{ij} = P_{ij}\Big(\mathrm{d}P_{ij} - \sum_l P_{il}\, \mathrm{d}P_{il}\Big)$$
     //
-    // Un score ne monte que si sa clé fait mieux que la **moyenne** de la ligne. Là où $P_{ij} = 0$ (le masque), $\mathrm{d}S_{ij} = 0$ : rien à faire de plus. Et la somme se simplifie : $\sum_l P_{il}\,(\mathrm{d}y_i \cdot v_l) = \mathrm{d}y_i \cdot y_i$, un nombre par ligne qui n'a pas besoin de $P$. La bibliothèque s'en sert.
+    // Tout se joue par rapport à la **moyenne** de la ligne : la descente de gradient fait monter le score d'une clé si lui donner du poids réduit la perte plus que la moyenne ($\mathrm{d}P_{ij}$ sous la moyenne), et baisser sinon. Là où $P_{ij} = 0$ (le masque), $\mathrm{d}S_{ij} = 0$ : rien à faire de plus. Et la somme se simplifie : $\sum_l P_{il}\,(\mathrm{d}y_i \cdot v_l) = \mathrm{d}y_i \cdot y_i$, un nombre par ligne qui n'a pas besoin de $P$. La bibliothèque s'en sert.
     //
     // **3. Les scores**, $S_{ij} = q_i \cdot k_j / \sqrt d$. C'est symétrique : $q_i$ entre dans la ligne $i$ avec $k_j/\sqrt d$, et $k_j$ dans la colonne $j$ avec $q_i/\sqrt d$ :
     //
@@ -860,7 +860,7 @@ fn main() {
     //
     // $$\mathrm{d}S_{ij} = P_{ij}\Big(\mathrm{d}P_{ij} - \sum_l P_{il}\, \mathrm{d}P_{il}\Big)$$
     //
-    // A score goes up only if its key does better than the **average** of the row. Where $P_{ij} = 0$ (the mask), $\mathrm{d}S_{ij} = 0$: nothing more to do. And the sum simplifies: $\sum_l P_{il}\,(\mathrm{d}y_i \cdot v_l) = \mathrm{d}y_i \cdot y_i$, one number per row that does not need $P$. The library uses this.
+    // Everything is relative to the **average** of the row: gradient descent raises the score of a key if giving it weight lowers the loss more than average ($\mathrm{d}P_{ij}$ below average), and lowers it otherwise. Where $P_{ij} = 0$ (the mask), $\mathrm{d}S_{ij} = 0$: nothing more to do. And the sum simplifies: $\sum_l P_{il}\,(\mathrm{d}y_i \cdot v_l) = \mathrm{d}y_i \cdot y_i$, one number per row that does not need $P$. The library uses this.
     //
     // **3. The scores**, $S_{ij} = q_i \cdot k_j / \sqrt d$. It is symmetric: $q_i$ enters row $i$ with $k_j/\sqrt d$, and $k_j$ enters column $j$ with $q_i/\sqrt d$:
     //
@@ -1212,11 +1212,11 @@ fn main() {
     show(&copy_rows);
 
     // %% [markdown] fr
-    // L'attention : 100 % à toutes les distances. Le RNN : parfait jusqu'à $k = 4$, puis 89,0 %, 68,8 %, et 30,7 % à $k = 16$. Deux causes s'ajoutent : le gradient qui s'éteint, et la place (pour $k = 16$, l'état doit porter 16 symboles de 3 bits à chaque instant).
+    // L'attention : 100 % à toutes les distances. Le RNN : parfait jusqu'à $k = 4$, puis 89,0 %, 68,8 %, et 30,7 % à $k = 16$. Deux causes possibles : le gradient qui s'éteint, et la place (pour $k = 16$, l'état doit porter 16 symboles de 3 bits à chaque instant).
     //
     // Soyons honnêtes. La tâche est taillée pour l'attention : elle a un vecteur par position, et n'en a aucun pour un 25ᵉ pas. Le pas d'apprentissage, 0,005, est le meilleur des quatre que nous avons essayés pour le RNN (0,001 à 0,01) ; celui de l'attention n'a pas été cherché. Et peut-être le RNN a-t-il seulement besoin de plus de temps ? Donnons-lui trois fois plus de mises à jour, et pour cette durée le meilleur des quatre pas, 0,01.
     // %% [markdown] en
-    // Attention: 100 % at all distances. The RNN: perfect up to $k = 4$, then 89.0 %, 68.8 %, and 30.7 % at $k = 16$. Two causes add up: the gradient that dies out, and room (for $k = 16$ the state has to carry 16 symbols of 3 bits at each moment).
+    // Attention: 100 % at all distances. The RNN: perfect up to $k = 4$, then 89.0 %, 68.8 %, and 30.7 % at $k = 16$. Two possible causes: the gradient that dies out, and room (for $k = 16$ the state has to carry 16 symbols of 3 bits at each moment).
     //
     // Let us be honest. The task is made for attention: it has a vector per position, and none for a 25th step. The learning rate, 0.005, is the best of the four that we tried for the RNN (0.001 to 0.01); that of attention was not searched for. And perhaps the RNN only needs more time? Let us give it three times as many updates and, for that length, the best of the four learning rates, 0.01.
     // %%
@@ -1227,11 +1227,11 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // 69,5 % : bien mieux, mais trois fois plus de travail ne suffit pas à rejoindre l'attention. Un RNN *peut* apprendre une longue mémoire ; il l'apprend d'autant plus lentement que la distance est grande. (Un LSTM ferait mieux ; nous ne l'avons pas mesuré.)
+    // 69,5 % : bien mieux, mais trois fois plus de travail ne suffit pas à rejoindre l'attention. Un RNN *peut* apprendre une longue mémoire ; il l'apprend d'autant plus lentement que la distance est grande. (Un LSTM ferait sans doute mieux ; nous ne l'avons pas mesuré.)
     //
     // Que regarde l'attention ? Voici ses poids **appris**, sur une phrase qu'elle n'a jamais vue, pour $k = 4$ et $k = 12$. Cherche la diagonale.
     // %% [markdown] en
-    // 69.5 %: far better, but three times the work is not enough to catch up with attention. An RNN *can* learn a long memory; the greater the distance, the more slowly it does. (An LSTM would do better; we did not measure it.)
+    // 69.5 %: far better, but three times the work is not enough to catch up with attention. An RNN *can* learn a long memory; the greater the distance, the more slowly it does. (An LSTM would probably do better; we did not measure it.)
     //
     // What does attention look at? Here are its **learnt** weights, on a sequence that it has never seen, for $k = 4$ and $k = 12$. Look for the diagonal.
     // %%
@@ -1624,7 +1624,7 @@ fn main() {
     // 2. L'attention est un dictionnaire souple : $\mathrm{softmax}(QK^\top/\sqrt d)\,V$ ; toute position est à un pas.
     // 3. $\sqrt d$ garde aux scores une variance de 1, donc au softmax une pente.
     // 4. Le masque est $-\infty$ avant le softmax ; un test de causalité démasque tout le reste.
-    // 5. Au retour, un score monte si sa clé fait mieux que la moyenne : $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. Le prix est $T^2$.
+    // 5. Au retour, un score se compare à la moyenne de sa ligne : $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. Le prix est $T^2$.
     //
     // **Les trois questions.**
     //
@@ -1657,7 +1657,7 @@ fn main() {
     // 2. Attention is a soft dictionary: $\mathrm{softmax}(QK^\top/\sqrt d)\,V$; each position is one step away.
     // 3. $\sqrt d$ keeps the scores at variance 1, and so leaves softmax a slope.
     // 4. The mask is $-\infty$ before softmax; a causality test exposes everything else.
-    // 5. In the backward a score goes up if its key does better than the average: $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. The price is $T^2$.
+    // 5. In the backward a score is compared with the average of its row: $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. The price is $T^2$.
     //
     // **The three questions.**
     //
