@@ -432,7 +432,8 @@ mod tests {
     fn anything_else_gets_an_answer() {
         assert_eq!(rnn_backward(|_, _, _, _| unfinished()), Report::unfinished(EXERCISE));
         assert_eq!(rnn_backward(|_, _, _, _| todo!()), Report::unfinished(EXERCISE));
-        let wrong: [fn(&[f64], &[f64], &[f64], usize) -> (Vec<f64>, Vec<f64>); 4] = [
+        type Attempt = fn(&[f64], &[f64], &[f64], usize) -> (Vec<f64>, Vec<f64>);
+        let wrong: [Attempt; 4] = [
             |_, _, _, _| (vec![], vec![]),
             |_, d, w, _| (vec![0.0; w.len()], vec![f64::NAN; d.len()]),
             |h, d, w, c| (backward(None, h, d, w, c).0.iter().map(|x| 3.0 * x).collect(), backward(None, h, d, w, c).1),

@@ -458,7 +458,8 @@ mod tests {
             a.iter().zip(b).map(|(a, b)| 0.5 * a + 0.5 * b).collect()
         };
         assert_eq!(causal_attention(half_future).mistake_name(), Some("looks-ahead"));
-        let wrong: [fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>; 4] = [
+        type Attempt = fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>;
+        let wrong: [Attempt; 4] = [
             |_, _, _, _| vec![],
             |q, _, _, _| vec![f64::NAN; q.len()],
             |q, k, v, d| attention(Right, q, k, v, d).iter().map(|x| 3.0 * x).collect(),

@@ -98,8 +98,11 @@ const PANEL: [(&str, Layer, bool); 15] = [
     ("1 → 0, small channel", |x, t, d| leak(x, t, d, (0, d - 1), (1, d - 1), 1e-2), false),
 ];
 
+/// How a mistake is recognised.
+type Sign = fn(&Answers) -> bool;
+
 /// What is recognised: by the answers, in this order.
-const SLIPS: [Slip<fn(&Answers) -> bool>; 14] = [
+const SLIPS: [Slip<Sign>; 14] = [
     (
         |a| a.all(true),
         "always-true",

@@ -267,7 +267,8 @@ mod tests {
     fn anything_else_gets_an_answer() {
         assert_eq!(softmax_backward(|_, _, _, _| unfinished()), Report::unfinished(EXERCISE));
         assert_eq!(softmax_backward(|_, _, _, _| todo!()), Report::unfinished(EXERCISE));
-        let wrong: [fn(&[f64], &[f64], usize, f64) -> Vec<f64>; 4] = [
+        type Attempt = fn(&[f64], &[f64], usize, f64) -> Vec<f64>;
+        let wrong: [Attempt; 4] = [
             |_, _, _, _| vec![],
             |p, _, _, _| vec![f64::NAN; p.len()],
             |p, _, _, _| p.to_vec(),
