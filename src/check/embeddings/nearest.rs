@@ -46,60 +46,160 @@ type Measure = fn(&[f64], &[f64]) -> f64;
 
 /// The usual wrong measures: name, French, English, the measure.
 const MEASURES: [(&str, &str, &str, Measure); 13] = [
-    ("dot-product", "c'est le produit scalaire : divise-le par les deux normes, sinon les longs vecteurs gagnent toujours", "this is the dot product: divide it by both norms, or the long vectors always win", dot),
-    ("missing-sqrt", "la racine manque : ‖a‖ = √(a·a), et tu divises par (a·a)(b·b)", "the root is missing: ‖a‖ = √(a·a), and you divide by (a·a)(b·b)", |a, b| dot(a, b) / (dot(a, a) * dot(b, b))),
-    ("one-norm-only", "tu divises seulement par la norme de la ligne : il faut aussi celle de la requête", "you divide by the row's norm only: the query's is needed, too", |a, b| dot(a, b) / norm(b)),
-    ("one-norm-only", "tu divises seulement par la norme de la requête : il faut aussi celle de chaque ligne", "you divide by the query's norm only: each row's is needed, too", |a, b| dot(a, b) / norm(a)),
-    ("norms-added", "tu divises par la somme des normes : il faut leur produit", "you divide by the sum of the norms: their product is needed", |a, b| dot(a, b) / (norm(a) + norm(b))),
-    ("norm-squared", "tu divises par le carré de la norme de la requête : il faut ‖a‖ · ‖b‖", "you divide by the square of the query's norm: ‖a‖ · ‖b‖ is needed", |a, b| dot(a, b) / dot(a, a)),
-    ("norm-squared", "tu divises par le carré de la norme de la ligne : il faut ‖a‖ · ‖b‖", "you divide by the square of the row's norm: ‖a‖ · ‖b‖ is needed", |a, b| dot(a, b) / dot(b, b)),
-    ("absolute-value", "tu prends la valeur absolue : −1 veut dire « direction opposée », pas « proche »", "you take the absolute value: −1 means \"opposite direction\", not \"close\"", |a, b| cosine(a, b).abs()),
-    ("squared-cosine", "ton cosinus est au carré : son signe est perdu", "your cosine is squared: its sign is lost", |a, b| cosine(a, b) * cosine(a, b)),
-    ("l1-norm", "ta norme est la somme des valeurs absolues : la norme euclidienne est √(Σ x²)", "your norm is the sum of absolute values: the Euclidean norm is √(Σ x²)", |a, b| {
-        dot(a, b) / (a.iter().map(|x| x.abs()).sum::<f64>() * b.iter().map(|x| x.abs()).sum::<f64>())
-    }),
-    ("centred", "tu as soustrait la moyenne de chaque vecteur : c'est la corrélation, pas le cosinus", "you subtracted each vector's mean: that is the correlation, not the cosine", |a, b| {
-        let centre = |x: &[f64]| -> Vec<f64> { x.iter().map(|y| y - x.iter().sum::<f64>() / x.len() as f64).collect() };
-        cosine(&centre(a), &centre(b))
-    }),
-    ("mean-not-sum", "tu as divisé le produit scalaire par la dimension : il n'y a que les normes à diviser", "you divided the dot product by the dimension: only the norms are to be divided by", |a, b| cosine(a, b) / a.len() as f64),
-    ("euclidean-distance", "c'est la distance euclidienne : elle dépend de la longueur des vecteurs ; le cosinus ne regarde que leur direction", "this is the Euclidean distance: it depends on the vectors' lengths; the cosine looks at their direction only", |a, b| {
-        -a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
-    }),
+    (
+        "dot-product",
+        "c'est le produit scalaire : divise-le par les deux normes, sinon les longs vecteurs gagnent toujours",
+        "this is the dot product: divide it by both norms, or the long vectors always win",
+        dot,
+    ),
+    (
+        "missing-sqrt",
+        "la racine manque : ‖a‖ = √(a·a), et tu divises par (a·a)(b·b)",
+        "the root is missing: ‖a‖ = √(a·a), and you divide by (a·a)(b·b)",
+        |a, b| dot(a, b) / (dot(a, a) * dot(b, b)),
+    ),
+    (
+        "one-norm-only",
+        "tu divises seulement par la norme de la ligne : il faut aussi celle de la requête",
+        "you divide by the row's norm only: the query's is needed, too",
+        |a, b| dot(a, b) / norm(b),
+    ),
+    (
+        "one-norm-only",
+        "tu divises seulement par la norme de la requête : il faut aussi celle de chaque ligne",
+        "you divide by the query's norm only: each row's is needed, too",
+        |a, b| dot(a, b) / norm(a),
+    ),
+    (
+        "norms-added",
+        "tu divises par la somme des normes : il faut leur produit",
+        "you divide by the sum of the norms: their product is needed",
+        |a, b| dot(a, b) / (norm(a) + norm(b)),
+    ),
+    (
+        "norm-squared",
+        "tu divises par le carré de la norme de la requête : il faut ‖a‖ · ‖b‖",
+        "you divide by the square of the query's norm: ‖a‖ · ‖b‖ is needed",
+        |a, b| dot(a, b) / dot(a, a),
+    ),
+    (
+        "norm-squared",
+        "tu divises par le carré de la norme de la ligne : il faut ‖a‖ · ‖b‖",
+        "you divide by the square of the row's norm: ‖a‖ · ‖b‖ is needed",
+        |a, b| dot(a, b) / dot(b, b),
+    ),
+    (
+        "absolute-value",
+        "tu prends la valeur absolue : −1 veut dire « direction opposée », pas « proche »",
+        "you take the absolute value: −1 means \"opposite direction\", not \"close\"",
+        |a, b| cosine(a, b).abs(),
+    ),
+    (
+        "squared-cosine",
+        "ton cosinus est au carré : son signe est perdu",
+        "your cosine is squared: its sign is lost",
+        |a, b| cosine(a, b) * cosine(a, b),
+    ),
+    (
+        "l1-norm",
+        "ta norme est la somme des valeurs absolues : la norme euclidienne est √(Σ x²)",
+        "your norm is the sum of absolute values: the Euclidean norm is √(Σ x²)",
+        |a, b| dot(a, b) / (a.iter().map(|x| x.abs()).sum::<f64>() * b.iter().map(|x| x.abs()).sum::<f64>()),
+    ),
+    (
+        "centred",
+        "tu as soustrait la moyenne de chaque vecteur : c'est la corrélation, pas le cosinus",
+        "you subtracted each vector's mean: that is the correlation, not the cosine",
+        |a, b| {
+            let centre =
+                |x: &[f64]| -> Vec<f64> { x.iter().map(|y| y - x.iter().sum::<f64>() / x.len() as f64).collect() };
+            cosine(&centre(a), &centre(b))
+        },
+    ),
+    (
+        "mean-not-sum",
+        "tu as divisé le produit scalaire par la dimension : il n'y a que les normes à diviser",
+        "you divided the dot product by the dimension: only the norms are to be divided by",
+        |a, b| cosine(a, b) / a.len() as f64,
+    ),
+    (
+        "euclidean-distance",
+        "c'est la distance euclidienne : elle dépend de la longueur des vecteurs ; le cosinus ne regarde que leur direction",
+        "this is the Euclidean distance: it depends on the vectors' lengths; the cosine looks at their direction only",
+        |a, b| -a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt(),
+    ),
 ];
 
-fn diagnose(table: &[f64], c: usize, query: usize, n: usize, got: &Found) -> Option<(&'static str, &'static str, &'static str)> {
+fn diagnose(
+    table: &[f64],
+    c: usize,
+    query: usize,
+    n: usize,
+    got: &Found,
+) -> Option<(&'static str, &'static str, &'static str)> {
     let all = ranked(table, c, query, cosine);
     let others: Found = all.iter().copied().filter(|(i, _)| *i != query).collect();
     let take = |found: &Found| -> Found { found.iter().copied().take(n).collect() };
     let reversed = |found: &Found| -> Found { found.iter().rev().copied().collect() };
     if got.iter().any(|(_, x)| x.is_nan()) {
-        return Some(("zero-vector", "une similarité n'est pas un nombre : une ligne nulle a la norme 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention", "a similarity is not a number: a row of zeros has norm 0, and 0/0 gives NaN; its cosine is 0 by convention"));
+        return Some((
+            "zero-vector",
+            "une similarité n'est pas un nombre : une ligne nulle a la norme 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention",
+            "a similarity is not a number: a row of zeros has norm 0, and 0/0 gives NaN; its cosine is 0 by convention",
+        ));
     }
     if got.is_empty() {
-        return Some(("empty-list", "la liste est vide : il faut n couples (id, cosinus)", "the list is empty: n pairs (id, cosine) are wanted"));
+        return Some((
+            "empty-list",
+            "la liste est vide : il faut n couples (id, cosinus)",
+            "the list is empty: n pairs (id, cosine) are wanted",
+        ));
     }
     if got.first().is_some_and(|(i, _)| *i == query) && !same_ids(got, &take(&reversed(&all))) {
-        return Some(("query-included", "la requête se trouve elle-même (cosinus 1) : exclus-la de la liste", "the query finds itself (cosine 1): leave it out of the list"));
+        return Some((
+            "query-included",
+            "la requête se trouve elle-même (cosinus 1) : exclus-la de la liste",
+            "the query finds itself (cosine 1): leave it out of the list",
+        ));
     }
     if same_ids(got, &take(&reversed(&others))) || same_ids(got, &take(&reversed(&all))) {
-        return Some(("ascending-order", "l'ordre est croissant : les plus semblables d'abord, donc trie du plus grand au plus petit", "the order is ascending: the most similar first, so sort from the largest to the smallest"));
+        return Some((
+            "ascending-order",
+            "l'ordre est croissant : les plus semblables d'abord, donc trie du plus grand au plus petit",
+            "the order is ascending: the most similar first, so sort from the largest to the smallest",
+        ));
     }
     if equal(got, &reversed(&take(&others))) {
-        return Some(("reversed-result", "ce sont les bons voisins, mais dans l'ordre inverse : le plus proche d'abord", "these are the right neighbours in reverse: the nearest first"));
+        return Some((
+            "reversed-result",
+            "ce sont les bons voisins, mais dans l'ordre inverse : le plus proche d'abord",
+            "these are the right neighbours in reverse: the nearest first",
+        ));
     }
     let distances: Found = others.iter().map(|(i, x)| (*i, 1.0 - x)).collect();
     if equal(got, &take(&distances)) || equal(got, &take(&reversed(&distances))) {
-        return Some(("cosine-distance", "tu renvoies la distance 1 − cos : c'est le cosinus qui est demandé", "you return the distance 1 − cos: the cosine is asked for"));
+        return Some((
+            "cosine-distance",
+            "tu renvoies la distance 1 − cos : c'est le cosinus qui est demandé",
+            "you return the distance 1 − cos: the cosine is asked for",
+        ));
     }
     let mut plain = others.clone();
     plain.sort_by_key(|(i, _)| *i);
     if equal(got, &take(&plain)) {
-        return Some(("not-sorted", "tes cosinus sont justes, mais la liste n'est pas triée : le plus grand d'abord", "your cosines are right, but the list is not sorted: the largest first"));
+        return Some((
+            "not-sorted",
+            "tes cosinus sont justes, mais la liste n'est pas triée : le plus grand d'abord",
+            "your cosines are right, but the list is not sorted: the largest first",
+        ));
     }
     let without_first: Found = others.iter().copied().skip(1).take(n).collect();
     if equal(got, &without_first) || equal(got, &others.iter().copied().skip(1).take(n.saturating_sub(1)).collect()) {
-        return Some(("best-dropped", "le voisin le plus proche manque : tu as enlevé la tête de la liste alors que la requête n'y était plus", "the nearest neighbour is missing: you dropped the head of the list although the query was no longer in it"));
+        return Some((
+            "best-dropped",
+            "le voisin le plus proche manque : tu as enlevé la tête de la liste alors que la requête n'y était plus",
+            "the nearest neighbour is missing: you dropped the head of the list although the query was no longer in it",
+        ));
     }
     for (name, fr, en, by) in MEASURES {
         let wrong: Found = ranked(table, c, query, by).into_iter().filter(|(i, _)| *i != query).collect();
@@ -109,19 +209,35 @@ fn diagnose(table: &[f64], c: usize, query: usize, n: usize, got: &Found) -> Opt
         }
     }
     if equal(got, &others.iter().copied().take(n + 1).collect()) && got.len() == n + 1 {
-        return Some(("one-too-many", "il y a un voisin de trop : n, pas n + 1", "there is one neighbour too many: n, not n + 1"));
+        return Some((
+            "one-too-many",
+            "il y a un voisin de trop : n, pas n + 1",
+            "there is one neighbour too many: n, not n + 1",
+        ));
     }
     if got.len() + 1 == n.min(others.len()) && got.iter().all(|x| others.iter().any(|y| x.0 == y.0)) {
-        return Some(("one-too-few", "il manque un voisin : n, sans compter la requête", "one neighbour is missing: n, not counting the query"));
+        return Some((
+            "one-too-few",
+            "il manque un voisin : n, sans compter la requête",
+            "one neighbour is missing: n, not counting the query",
+        ));
     }
     let mut ties = others.clone();
     ties.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
     if equal(got, &take(&ties)) && !equal(&take(&ties), &take(&others)) {
-        return Some(("ties", "à cosinus égal, le plus petit id vient d'abord : un tri stable sur les ids croissants y suffit", "among equal cosines the smaller id comes first: a stable sort over rising ids does it"));
+        return Some((
+            "ties",
+            "à cosinus égal, le plus petit id vient d'abord : un tri stable sur les ids croissants y suffit",
+            "among equal cosines the smaller id comes first: a stable sort over rising ids does it",
+        ));
     }
     let no_copies: Found = others.iter().copied().filter(|(_, x)| *x < 1.0 - 1e-9).take(n).collect();
     if equal(got, &no_copies) {
-        return Some(("copies-excluded", "tu exclus tout ce qui a un cosinus de 1 : un autre mot peut avoir la même direction ; exclus par id", "you leave out everything with cosine 1: another word may have the same direction; leave out by id"));
+        return Some((
+            "copies-excluded",
+            "tu exclus tout ce qui a un cosinus de 1 : un autre mot peut avoir la même direction ; exclus par id",
+            "you leave out everything with cosine 1: another word may have the same direction; leave out by id",
+        ));
     }
     None
 }
@@ -170,8 +286,12 @@ fn verdict(f: impl Fn(&[f64], usize, usize, usize) -> Vec<(usize, f64)>) -> Resu
             return Err(Report::mistake(
                 NAME,
                 "zero-vector",
-                format!("ta fonction panique quand une ligne est nulle (« {message} ») : sa norme vaut 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention"),
-                format!("your function panics when a row is zero (\"{message}\"): its norm is 0, and 0/0 gives NaN; its cosine is 0 by convention"),
+                format!(
+                    "ta fonction panique quand une ligne est nulle (« {message} ») : sa norme vaut 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention"
+                ),
+                format!(
+                    "your function panics when a row is zero (\"{message}\"): its norm is 0, and 0/0 gives NaN; its cosine is 0 by convention"
+                ),
             ));
         }
         let got = outcome.or_report(NAME, (&fr, &en))?;
@@ -184,8 +304,12 @@ fn verdict(f: impl Fn(&[f64], usize, usize, usize) -> Vec<(usize, f64)>) -> Resu
             return Err(Report::mistake(
                 NAME,
                 "zero-vector",
-                format!("une ligne nulle a la norme 0 : son cosinus vaut 0 par convention (et non 0/0). Pour {fr}, j'attends {want} et j'obtiens {got}"),
-                format!("a row of zeros has norm 0: its cosine is 0 by convention (not 0/0). For {en}, I expect {want} and get {got}"),
+                format!(
+                    "une ligne nulle a la norme 0 : son cosinus vaut 0 par convention (et non 0/0). Pour {fr}, j'attends {want} et j'obtiens {got}"
+                ),
+                format!(
+                    "a row of zeros has norm 0: its cosine is 0 by convention (not 0/0). For {en}, I expect {want} and get {got}"
+                ),
             ));
         }
         if let Some((name, fr, en)) = diagnose(table, c, query, n, &got) {
@@ -249,7 +373,10 @@ mod tests {
         assert_eq!(mistake(|_, _, _, _| Vec::new()), "empty-list");
         assert_eq!(mistake(|t, c, q, n| ranked(t, c, q, cosine).into_iter().take(n).collect()), "query-included");
         assert_eq!(mistake(|t, c, q, n| others(t, c, q).into_iter().rev().take(n).collect()), "ascending-order");
-        assert_eq!(mistake(|t, c, q, n| ranked(t, c, q, cosine).into_iter().rev().take(n).collect()), "ascending-order");
+        assert_eq!(
+            mistake(|t, c, q, n| ranked(t, c, q, cosine).into_iter().rev().take(n).collect()),
+            "ascending-order"
+        );
         assert_eq!(mistake(|t, c, q, n| solution(t, c, q, n).into_iter().rev().collect()), "reversed-result");
         assert_eq!(mistake(|t, c, q, n| others(t, c, q).into_iter().skip(1).take(n).collect()), "best-dropped");
         assert_eq!(mistake(|t, c, q, n| solution(t, c, q, n + 1)), "one-too-many");

@@ -30,42 +30,134 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
     let each = |f: &dyn Fn(f64, f64, f64, f64) -> f64| cells(counts, rows, cols, f);
     let right = solution(counts, rows, cols);
     let (r, c) = (rows as f64, cols as f64);
-    let same_marginal = "les deux marges viennent du même côté : il faut la somme de la ligne i et celle de la colonne j";
+    let same_marginal =
+        "les deux marges viennent du même côté : il faut la somme de la ligne i et celle de la colonne j";
     let same_marginal_en = "both marginals come from the same side: row i's sum and column j's are needed";
     let one_marginal = "il manque une des deux marges : on divise par p(i) et par p(j)";
     let one_marginal_en = "one of the two marginals is missing: divide by p(i) and by p(j)";
-    let base = ("log-base", "le logarithme n'est pas naturel : utilise `ln` (la base 2 ou 10 ne change que l'échelle, mais l'exercice demande des nats)", "the logarithm is not the natural one: use `ln` (base 2 or 10 only changes the scale, but nats are asked for)");
+    let base = (
+        "log-base",
+        "le logarithme n'est pas naturel : utilise `ln` (la base 2 ou 10 ne change que l'échelle, mais l'exercice demande des nats)",
+        "the logarithm is not the natural one: use `ln` (base 2 or 10 only changes the scale, but nats are asked for)",
+    );
     vec![
-        known("empty", "tout vaut zéro : calcule ln(n_ij · N / (n_i · n_j)) pour chaque case", "everything is zero: compute ln(n_ij · N / (n_i · n_j)) for each cell", vec![0.0; right.len()]),
+        known(
+            "empty",
+            "tout vaut zéro : calcule ln(n_ij · N / (n_i · n_j)) pour chaque case",
+            "everything is zero: compute ln(n_ij · N / (n_i · n_j)) for each cell",
+            vec![0.0; right.len()],
+        ),
         known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),
         known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log10()))),
-        known("missing-positive-part", "la partie positive manque : c'est la PMI ; la PPMI remplace les valeurs négatives par 0", "the positive part is missing: this is PMI; PPMI replaces negative values by 0", each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln() } else { 0.0 })),
-        known("missing-positive-part", "la partie positive manque : ln 0 = −∞ pour un couple jamais vu ; la PPMI remplace les valeurs négatives par 0", "the positive part is missing: ln 0 = −∞ for a pair never seen; PPMI replaces negative values by 0", each(&|n, r, c, t| (n * t / (r * c)).ln())),
-        known("absolute-value", "tu as pris la valeur absolue : une association négative devient 0, pas positive", "you took the absolute value: a negative association becomes 0, not positive", each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().abs() } else { 0.0 })),
-        known("negated", "le rapport est renversé (ou le signe) : p(i, j) est au numérateur", "the ratio (or the sign) is the wrong way round: p(i, j) is the numerator", each(&|n, r, c, t| positive(n, -(n * t / (r * c)).ln()))),
-        known("missing-log", "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même", "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself", each(&|n, r, c, t| n * t / (r * c))),
-        known("missing-log", "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même", "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself", each(&|n, r, c, t| positive(n, n * t / (r * c) - 1.0))),
-        known("log-one-plus", "tu as pris ln(1 + rapport) : c'est ln du rapport seul, puis max(0, ·)", "you took ln(1 + ratio): it is ln of the ratio alone, then max(0, ·)", each(&|n, r, c, t| (n * t / (r * c)).ln_1p())),
-        known("smoothed-counts", "tu as ajouté 1 aux comptes avant le logarithme : sans lissage ici ; un compte nul donne 0", "you added 1 to the counts before the logarithm: no smoothing here; a zero count gives 0", each(&|n, r, c, t| ((n + 1.0) * t / (r * c)).ln().max(0.0))),
-        known("missing-total", "le total N manque : p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), N une fois au numérateur", "the total N is missing: p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), with N once in the numerator", each(&|n, r, c, _| positive(n, (n / (r * c)).ln()))),
-        known("total-squared", "N apparaît deux fois : p(i, j) = n_ij / N doit être divisé par N, lui aussi", "N appears twice: p(i, j) = n_ij / N has to be divided by N, too", each(&|n, r, c, t| positive(n, (n * t * t / (r * c)).ln()))),
-        known("log-of-counts", "c'est le logarithme des comptes : il manque les marges, qui corrigent la fréquence", "this is the logarithm of the counts: the marginals, which correct for frequency, are missing", each(&|n, _, _, _| positive(n, n.ln()))),
-        known("wrong-marginals", same_marginal, same_marginal_en, each(&|n, r, _, t| positive(n, (n * t / (r * r)).ln()))),
-        known("wrong-marginals", same_marginal, same_marginal_en, each(&|n, _, c, t| positive(n, (n * t / (c * c)).ln()))),
+        known(
+            "missing-positive-part",
+            "la partie positive manque : c'est la PMI ; la PPMI remplace les valeurs négatives par 0",
+            "the positive part is missing: this is PMI; PPMI replaces negative values by 0",
+            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln() } else { 0.0 }),
+        ),
+        known(
+            "missing-positive-part",
+            "la partie positive manque : ln 0 = −∞ pour un couple jamais vu ; la PPMI remplace les valeurs négatives par 0",
+            "the positive part is missing: ln 0 = −∞ for a pair never seen; PPMI replaces negative values by 0",
+            each(&|n, r, c, t| (n * t / (r * c)).ln()),
+        ),
+        known(
+            "absolute-value",
+            "tu as pris la valeur absolue : une association négative devient 0, pas positive",
+            "you took the absolute value: a negative association becomes 0, not positive",
+            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().abs() } else { 0.0 }),
+        ),
+        known(
+            "negated",
+            "le rapport est renversé (ou le signe) : p(i, j) est au numérateur",
+            "the ratio (or the sign) is the wrong way round: p(i, j) is the numerator",
+            each(&|n, r, c, t| positive(n, -(n * t / (r * c)).ln())),
+        ),
+        known(
+            "missing-log",
+            "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même",
+            "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself",
+            each(&|n, r, c, t| n * t / (r * c)),
+        ),
+        known(
+            "missing-log",
+            "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même",
+            "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself",
+            each(&|n, r, c, t| positive(n, n * t / (r * c) - 1.0)),
+        ),
+        known(
+            "log-one-plus",
+            "tu as pris ln(1 + rapport) : c'est ln du rapport seul, puis max(0, ·)",
+            "you took ln(1 + ratio): it is ln of the ratio alone, then max(0, ·)",
+            each(&|n, r, c, t| (n * t / (r * c)).ln_1p()),
+        ),
+        known(
+            "smoothed-counts",
+            "tu as ajouté 1 aux comptes avant le logarithme : sans lissage ici ; un compte nul donne 0",
+            "you added 1 to the counts before the logarithm: no smoothing here; a zero count gives 0",
+            each(&|n, r, c, t| ((n + 1.0) * t / (r * c)).ln().max(0.0)),
+        ),
+        known(
+            "missing-total",
+            "le total N manque : p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), N une fois au numérateur",
+            "the total N is missing: p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), with N once in the numerator",
+            each(&|n, r, c, _| positive(n, (n / (r * c)).ln())),
+        ),
+        known(
+            "total-squared",
+            "N apparaît deux fois : p(i, j) = n_ij / N doit être divisé par N, lui aussi",
+            "N appears twice: p(i, j) = n_ij / N has to be divided by N, too",
+            each(&|n, r, c, t| positive(n, (n * t * t / (r * c)).ln())),
+        ),
+        known(
+            "log-of-counts",
+            "c'est le logarithme des comptes : il manque les marges, qui corrigent la fréquence",
+            "this is the logarithm of the counts: the marginals, which correct for frequency, are missing",
+            each(&|n, _, _, _| positive(n, n.ln())),
+        ),
+        known(
+            "wrong-marginals",
+            same_marginal,
+            same_marginal_en,
+            each(&|n, r, _, t| positive(n, (n * t / (r * r)).ln())),
+        ),
+        known(
+            "wrong-marginals",
+            same_marginal,
+            same_marginal_en,
+            each(&|n, _, c, t| positive(n, (n * t / (c * c)).ln())),
+        ),
         known("one-marginal", one_marginal, one_marginal_en, each(&|n, r, _, t| positive(n, (n * t / r).ln()))),
         known("one-marginal", one_marginal, one_marginal_en, each(&|n, _, c, t| positive(n, (n * t / c).ln()))),
         known("one-marginal", one_marginal, one_marginal_en, each(&|n, r, _, _| positive(n, (n / r).ln() + c.ln()))),
         known("one-marginal", one_marginal, one_marginal_en, each(&|n, _, c, _| positive(n, (n / c).ln() + r.ln()))),
-        known("weighted", "tu multiplies encore par p(i, j) : c'est un terme de l'information mutuelle ; la PMI est le logarithme seul", "you multiply by p(i, j) once more: that is a term of the mutual information; PMI is the logarithm alone", each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln()) * n / t)),
-        known("transposed", "le résultat est transposé : la case (i, j) est à l'indice i · colonnes + j", "the result is transposed: cell (i, j) is at index i · columns + j", (0..rows * cols).map(|k| right[k % rows * cols + k / rows]).collect()),
-        known("marginals-swapped", "les marges sont échangées : la somme de la ligne i va avec i, celle de la colonne j avec j", "the marginals are swapped: row i's sum goes with i, column j's with j", {
-            let sums_of_rows: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
-            let sums_of_columns: Vec<f64> = (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
-            let total: f64 = counts.iter().sum();
-            let at = |x: &[f64], i: usize| x[i.min(x.len() - 1)];
-            let cell = |k: usize| counts[k] * total / (at(&sums_of_columns, k / cols) * at(&sums_of_rows, k % cols));
-            (0..rows * cols).map(|k| positive(counts[k], cell(k).ln())).collect()
-        }),
+        known(
+            "weighted",
+            "tu multiplies encore par p(i, j) : c'est un terme de l'information mutuelle ; la PMI est le logarithme seul",
+            "you multiply by p(i, j) once more: that is a term of the mutual information; PMI is the logarithm alone",
+            each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln()) * n / t),
+        ),
+        known(
+            "transposed",
+            "le résultat est transposé : la case (i, j) est à l'indice i · colonnes + j",
+            "the result is transposed: cell (i, j) is at index i · columns + j",
+            (0..rows * cols).map(|k| right[k % rows * cols + k / rows]).collect(),
+        ),
+        known(
+            "marginals-swapped",
+            "les marges sont échangées : la somme de la ligne i va avec i, celle de la colonne j avec j",
+            "the marginals are swapped: row i's sum goes with i, column j's with j",
+            {
+                let sums_of_rows: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
+                let sums_of_columns: Vec<f64> =
+                    (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
+                let total: f64 = counts.iter().sum();
+                let at = |x: &[f64], i: usize| x[i.min(x.len() - 1)];
+                let cell =
+                    |k: usize| counts[k] * total / (at(&sums_of_columns, k / cols) * at(&sums_of_rows, k % cols));
+                (0..rows * cols).map(|k| positive(counts[k], cell(k).ln())).collect()
+            },
+        ),
     ]
 }
 
@@ -112,8 +204,14 @@ fn verdict(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Result<Report, Repor
             return Err(Report::mistake(
                 NAME,
                 "empty-row",
-                format!("un mot qui n'a aucun voisin a une marge nulle, et 0/0 n'est pas un nombre : un compte nul donne 0. Pour {fr}, j'obtiens {}", shown(&got)),
-                format!("a word without neighbours has a marginal of zero, and 0/0 is not a number: a zero count gives 0. For {en}, I get {}", shown(&got)),
+                format!(
+                    "un mot qui n'a aucun voisin a une marge nulle, et 0/0 n'est pas un nombre : un compte nul donne 0. Pour {fr}, j'obtiens {}",
+                    shown(&got)
+                ),
+                format!(
+                    "a word without neighbours has a marginal of zero, and 0/0 is not a number: a zero count gives 0. For {en}, I get {}",
+                    shown(&got)
+                ),
             ));
         }
         if let Some(m) = known_mistakes(counts, rows, cols).into_iter().find(|m| alike(&got, &m.value)) {
@@ -156,7 +254,8 @@ mod tests {
             assert_eq!(report.mistake_name(), Some(case.name), "{report}");
             assert!(Lang::ALL.iter().all(|lang| report.text(*lang).len() > 20));
         }
-        let divides = |c: &[f64], rows: usize, cols: usize| cells(c, rows, cols, |n, r, k, t| (n * t / (r * k)).ln().max(0.0));
+        let divides =
+            |c: &[f64], rows: usize, cols: usize| cells(c, rows, cols, |n, r, k, t| (n * t / (r * k)).ln().max(0.0));
         // f64::max drops the NaN, so this is right, too.
         assert!(ppmi(divides).is_passed());
         let nan = |c: &[f64], rows: usize, cols: usize| {

@@ -53,9 +53,8 @@ impl Case {
 
     /// u_k − rate·g_k·v, one after the other.
     fn stepped_u(&self, g: &[f64], v: &[f64]) -> Vec<f64> {
-        let step = |(g, u): (&f64, &Vec<f64>)| -> Vec<f64> {
-            u.iter().zip(v).map(|(u, v)| u - self.rate * g * v).collect()
-        };
+        let step =
+            |(g, u): (&f64, &Vec<f64>)| -> Vec<f64> { u.iter().zip(v).map(|(u, v)| u - self.rate * g * v).collect() };
         g.iter().zip(&self.u).flat_map(step).collect()
     }
 
@@ -102,7 +101,12 @@ fn losses(c: &Case, after: &Case) -> Vec<Known<f64>> {
     let top = s.iter().copied().fold(f64::MIN, f64::max);
     let softmax = top + s.iter().map(|s| (s - top).exp()).sum::<f64>().ln() - s[0];
     vec![
-        known("no-loss", "la perte renvoyée vaut 0 : la fonction doit renvoyer ℓ", "the loss you return is 0: the function must return ℓ", 0.0),
+        known(
+            "no-loss",
+            "la perte renvoyée vaut 0 : la fonction doit renvoyer ℓ",
+            "the loss you return is 0: the function must return ℓ",
+            0.0,
+        ),
         known(
             "negatives-sign",
             "pour les négatifs il faut ln σ(−s), et tu as pris ln σ(+s) : le signe « moins » manque dans la sigmoïde",
@@ -351,24 +355,41 @@ const IN_LOOP: (&str, &str) = (
 fn updates(c: &Case, v: &[f64], u: &[f64]) -> Option<(&'static str, &'static str, &'static str)> {
     let g = c.errors();
     let (right_v, right_u) = (c.stepped_v(&g), c.stepped_u(&g, &c.v));
-    let moved = Case {
-        u: right_u.chunks(c.v.len()).map(|u| u.to_vec()).collect(),
-        ..c.clone()
-    };
+    let moved = Case { u: right_u.chunks(c.v.len()).map(|u| u.to_vec()).collect(), ..c.clone() };
     if same(v, &c.v) && same(u, &c.flat_u()) {
-        return Some(("no-update", "la perte est juste, mais rien n'est mis à jour : change v et u sur place", "the loss is right, but nothing is updated: change v and u in place"));
+        return Some((
+            "no-update",
+            "la perte est juste, mais rien n'est mis à jour : change v et u sur place",
+            "the loss is right, but nothing is updated: change v and u in place",
+        ));
     }
     if same(v, &c.v) && same(u, &right_u) {
-        return Some(("centre-not-updated", "u est juste, mais v n'a pas changé : v ← v − pas · Σ g_k · u_k", "u is right, but v has not changed: v ← v − rate · Σ g_k · u_k"));
+        return Some((
+            "centre-not-updated",
+            "u est juste, mais v n'a pas changé : v ← v − pas · Σ g_k · u_k",
+            "u is right, but v has not changed: v ← v − rate · Σ g_k · u_k",
+        ));
     }
     if same(u, &c.flat_u()) && same(v, &right_v) {
-        return Some(("outputs-not-updated", "v est juste, mais les u n'ont pas changé : u_k ← u_k − pas · g_k · v", "v is right, but the u's have not changed: u_k ← u_k − rate · g_k · v"));
+        return Some((
+            "outputs-not-updated",
+            "v est juste, mais les u n'ont pas changé : u_k ← u_k − pas · g_k · v",
+            "v is right, but the u's have not changed: u_k ← u_k − rate · g_k · v",
+        ));
     }
     if same(v, &moved.stepped_v(&g)) {
-        return Some(("updated-context", "le gradient du centre se sert des u déjà mis à jour : additionne Σ g_k · u_k avec les anciens u, avant de les changer", "the centre's gradient uses the u's that are already updated: add up Σ g_k · u_k with the old u's before you change them"));
+        return Some((
+            "updated-context",
+            "le gradient du centre se sert des u déjà mis à jour : additionne Σ g_k · u_k avec les anciens u, avant de les changer",
+            "the centre's gradient uses the u's that are already updated: add up Σ g_k · u_k with the old u's before you change them",
+        ));
     }
     if same(u, &c.stepped_u(&g, &right_v)) {
-        return Some(("updated-centre", "les u se servent du v déjà mis à jour : garde l'ancien v jusqu'à ce que tous les u soient changés", "the u's use the v that is already updated: keep the old v until all the u's have changed"));
+        return Some((
+            "updated-centre",
+            "les u se servent du v déjà mis à jour : garde l'ancien v jusqu'à ce que tous les u soient changés",
+            "the u's use the v that is already updated: keep the old v until all the u's have changed",
+        ));
     }
     for u_first in [false, true] {
         let wrong = c.one_loop(u_first);
@@ -378,12 +399,20 @@ fn updates(c: &Case, v: &[f64], u: &[f64]) -> Option<(&'static str, &'static str
     }
     let last: Vec<f64> = (0..g.len()).map(|i| if i + 1 == g.len() { g[i] } else { 0.0 }).collect();
     if same(v, &c.stepped_v(&last)) {
-        return Some(("gradient-overwritten", "le gradient de v ne garde que le dernier terme : additionne (« += ») sur toutes les sorties", "v's gradient keeps the last term only: add up (\"+=\") over all outputs"));
+        return Some((
+            "gradient-overwritten",
+            "le gradient de v ne garde que le dernier terme : additionne (« += ») sur toutes les sorties",
+            "v's gradient keeps the last term only: add up (\"+=\") over all outputs",
+        ));
     }
     let own_v: Vec<f64> = c.v.iter().map(|v| v - c.rate * g.iter().sum::<f64>() * v).collect();
     let own_u: Vec<f64> = c.u.iter().zip(&g).flat_map(|(u, g)| u.iter().map(move |u| u - c.rate * g * u)).collect();
     if same(v, &own_v) || same(u, &own_u) {
-        return Some(("own-vector", "chaque gradient porte l'autre vecteur : ∂s/∂v = u et ∂s/∂u = v", "each gradient carries the other vector: ∂s/∂v = u and ∂s/∂u = v"));
+        return Some((
+            "own-vector",
+            "chaque gradient porte l'autre vecteur : ∂s/∂v = u et ∂s/∂u = v",
+            "each gradient carries the other vector: ∂s/∂v = u and ∂s/∂u = v",
+        ));
     }
     for wrong in wrong_errors(c) {
         let (wrong_v, wrong_u) = (c.stepped_v(&wrong.value), c.stepped_u(&wrong.value, &c.v));
@@ -421,18 +450,36 @@ fn verdict(f: impl Fn(&mut [f64], &mut [Vec<f64>], f64) -> f64) -> Result<Report
     for c in cases() {
         let (loss, after) = call(&f, &c)?;
         if after.u.iter().any(|u| u.len() != c.v.len()) {
-            return Err(Report::wrong(NAME, "la longueur d'un vecteur de u a changé : mets à jour ses nombres sur place", "the length of a vector of u has changed: update its numbers in place"));
+            return Err(Report::wrong(
+                NAME,
+                "la longueur d'un vecteur de u a changé : mets à jour ses nombres sur place",
+                "the length of a vector of u has changed: update its numbers in place",
+            ));
         }
         let g = c.errors();
-        let right = Case { v: c.stepped_v(&g), u: c.stepped_u(&g, &c.v).chunks(c.v.len()).map(|u| u.to_vec()).collect(), rate: c.rate };
+        let right = Case {
+            v: c.stepped_v(&g),
+            u: c.stepped_u(&g, &c.v).chunks(c.v.len()).map(|u| u.to_vec()).collect(),
+            rate: c.rate,
+        };
         if !close(loss, c.loss(), 1e-9) {
             if let Some(m) = losses(&c, &right).into_iter().find(|m| close(loss, m.value, 1e-9)) {
                 return Err(Report::mistake(NAME, m.name, m.fr, m.en));
             }
             return Err(Report::wrong(
                 NAME,
-                format!("pour {}, la perte devrait valoir {:.6} et la tienne vaut {loss:.6} ; les scores sont {}", c.text(true), c.loss(), shown(&c.scores())),
-                format!("for {}, the loss should be {:.6}, and yours is {loss:.6}; the scores are {}", c.text(false), c.loss(), shown(&c.scores())),
+                format!(
+                    "pour {}, la perte devrait valoir {:.6} et la tienne vaut {loss:.6} ; les scores sont {}",
+                    c.text(true),
+                    c.loss(),
+                    shown(&c.scores())
+                ),
+                format!(
+                    "for {}, the loss should be {:.6}, and yours is {loss:.6}; the scores are {}",
+                    c.text(false),
+                    c.loss(),
+                    shown(&c.scores())
+                ),
             ));
         }
         let (v, u) = (&after.v, after.flat_u());
@@ -447,8 +494,20 @@ fn verdict(f: impl Fn(&mut [f64], &mut [Vec<f64>], f64) -> f64) -> Result<Report
             };
             return Err(Report::wrong(
                 NAME,
-                format!("la perte est juste, mais pas la mise à jour : pour {}, {fr} {} et tu obtiens {} (g = {})", c.text(true), shown(&want), shown(&got), shown(&g)),
-                format!("the loss is right, the update is not: for {}, {en} {}, and you get {} (g = {})", c.text(false), shown(&want), shown(&got), shown(&g)),
+                format!(
+                    "la perte est juste, mais pas la mise à jour : pour {}, {fr} {} et tu obtiens {} (g = {})",
+                    c.text(true),
+                    shown(&want),
+                    shown(&got),
+                    shown(&g)
+                ),
+                format!(
+                    "the loss is right, the update is not: for {}, {en} {}, and you get {} (g = {})",
+                    c.text(false),
+                    shown(&want),
+                    shown(&got),
+                    shown(&g)
+                ),
             ));
         }
         gradient(&f, &c, &after)?;
@@ -475,8 +534,18 @@ fn gradient(f: impl Fn(&mut [f64], &mut [Vec<f64>], f64) -> f64, c: &Case, after
     }
     Err(Report::wrong(
         NAME,
-        format!("pour {}, ta perte et ta mise à jour ne vont pas ensemble : les différences finies donnent {}, ton pas {}", c.text(true), shown(&numeric), shown(&stepped)),
-        format!("for {}, your loss and your update do not fit together: finite differences give {}, your step {}", c.text(false), shown(&numeric), shown(&stepped)),
+        format!(
+            "pour {}, ta perte et ta mise à jour ne vont pas ensemble : les différences finies donnent {}, ton pas {}",
+            c.text(true),
+            shown(&numeric),
+            shown(&stepped)
+        ),
+        format!(
+            "for {}, your loss and your update do not fit together: finite differences give {}, your step {}",
+            c.text(false),
+            shown(&numeric),
+            shown(&stepped)
+        ),
     ))
 }
 
@@ -490,16 +559,30 @@ fn far(f: impl Fn(&mut [f64], &mut [Vec<f64>], f64) -> f64) -> Result<(), Report
             return Err(Report::mistake(
                 NAME,
                 "unstable-log-sigmoid",
-                format!("pour les scores {}, la perte vaut {:.4} et tu obtiens {loss} : σ s'arrondit à 0 (ou exp déborde) avant le logarithme. Écris ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), qui ne déborde jamais", shown(&scores), c.loss()),
-                format!("for the scores {}, the loss is {:.4}, and you get {loss}: σ rounds to 0 (or exp overflows) before the logarithm. Write ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), which never overflows", shown(&scores), c.loss()),
+                format!(
+                    "pour les scores {}, la perte vaut {:.4} et tu obtiens {loss} : σ s'arrondit à 0 (ou exp déborde) avant le logarithme. Écris ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), qui ne déborde jamais",
+                    shown(&scores),
+                    c.loss()
+                ),
+                format!(
+                    "for the scores {}, the loss is {:.4}, and you get {loss}: σ rounds to 0 (or exp overflows) before the logarithm. Write ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), which never overflows",
+                    shown(&scores),
+                    c.loss()
+                ),
             ));
         }
         if numbers().any(|x| !x.is_finite()) {
             return Err(Report::mistake(
                 NAME,
                 "unstable-sigmoid",
-                format!("pour les scores {}, un vecteur mis à jour n'est plus un nombre : exp(s)/(1 + exp(s)) donne ∞/∞ ; écris σ(s) = 1/(1 + exp(−s))", shown(&scores)),
-                format!("for the scores {}, an updated vector is no longer a number: exp(s)/(1 + exp(s)) gives ∞/∞; write σ(s) = 1/(1 + exp(−s))", shown(&scores)),
+                format!(
+                    "pour les scores {}, un vecteur mis à jour n'est plus un nombre : exp(s)/(1 + exp(s)) donne ∞/∞ ; écris σ(s) = 1/(1 + exp(−s))",
+                    shown(&scores)
+                ),
+                format!(
+                    "for the scores {}, an updated vector is no longer a number: exp(s)/(1 + exp(s)) gives ∞/∞; write σ(s) = 1/(1 + exp(−s))",
+                    shown(&scores)
+                ),
             ));
         }
     }
@@ -623,8 +706,13 @@ mod tests {
     #[test]
     fn each_wrong_order_is_recognised() {
         for order in [
-            "updated-context", "gradient-overwritten", "own-vector", "centre-not-updated",
-            "outputs-not-updated", "no-update", "updated-inside-loop",
+            "updated-context",
+            "gradient-overwritten",
+            "own-vector",
+            "centre-not-updated",
+            "outputs-not-updated",
+            "no-update",
+            "updated-inside-loop",
         ] {
             assert_eq!(mistake(|v, u, r| ordered(v, u, r, order)), order);
         }

@@ -185,8 +185,14 @@ fn verdict(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>) -> Result<Rep
                 return Err(Report::mistake(
                     NAME,
                     "one-row-per-id",
-                    format!("tu renvoies {n} nombres, une ligne par position ({rows}) : le gradient a la forme de la table, V × C = {}", v * c),
-                    format!("you return {n} numbers, one row per position ({rows}): the gradient has the table's shape, V × C = {}", v * c),
+                    format!(
+                        "tu renvoies {n} nombres, une ligne par position ({rows}) : le gradient a la forme de la table, V × C = {}",
+                        v * c
+                    ),
+                    format!(
+                        "you return {n} numbers, one row per position ({rows}): the gradient has the table's shape, V × C = {}",
+                        v * c
+                    ),
                 ));
             }
             return Err(Report::wrong(
