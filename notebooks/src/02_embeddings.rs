@@ -170,7 +170,7 @@ fn main() {
         )
         .row_labels(["0", "1", "2", "3", "4"])
         .column_labels(["0", "1", "2"])
-        .x_label(tr("dimension", "dimension"))
+        .x_label("dimension")
         .y_label("id")
         .digits(0)
         .size(480, 340),
@@ -278,17 +278,17 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Déception : ce sont les mots les plus fréquents de la langue, compagnons de tout le monde. La bonne question n'est pas « combien de fois ensemble ? » mais « combien de fois **de plus que par hasard** ? ». C'est l'**information mutuelle ponctuelle** (*pointwise mutual information*) :
+    // Déception : ce sont presque tous des mots parmi les plus fréquents de la langue, compagnons de tout le monde. La bonne question n'est pas « combien de fois ensemble ? » mais « combien de fois **de plus que par hasard** ? ». C'est l'**information mutuelle ponctuelle** (*pointwise mutual information*) :
     //
     // $$\mathrm{PMI}(i, j) = \ln \frac{p(i, j)}{p(i)\, p(j)} = \ln \frac{n_{ij} \, N}{n_i \, n_j}$$
     //
-    // où $n_i$ est la somme de la ligne i et $N$ celle de toute la table. Un couple jamais vu donnerait $-\infty$ : on ne garde que la partie positive, la **PPMI** $= \max(0, \mathrm{PMI})$. Presque toutes les cases sont nulles, donc nous ne rangeons que les autres.
+    // où $n_i$ est la somme de la ligne i et $N$ celle de toute la table. Un couple jamais vu donnerait $-\infty$ : on ne garde que la partie positive, la **PPMI** $= \max(0, \mathrm{PMI})$. Presque toutes les cases sont nulles, donc nous ne rangeons que les autres. (En Rust, `|x| …` est une fonction sans nom, et `.map(…)` l'applique à chaque élément.)
     // %% [markdown] en
-    // A disappointment: these are the most frequent words of the language, everybody's companions. The right question is not "how often together?" but "how much more often **than by chance**?". That is **pointwise mutual information**:
+    // A disappointment: nearly all of these are among the most frequent words of the language, everybody's companions. The right question is not "how often together?" but "how much more often **than by chance**?". That is **pointwise mutual information**:
     //
     // $$\mathrm{PMI}(i, j) = \ln \frac{p(i, j)}{p(i)\, p(j)} = \ln \frac{n_{ij} \, N}{n_i \, n_j}$$
     //
-    // where $n_i$ is the sum of row i and $N$ that of the whole table. A pair never seen would give $-\infty$: we keep the positive part only, **PPMI** $= \max(0, \mathrm{PMI})$. Nearly all cells are zero, so we store only the others.
+    // where $n_i$ is the sum of row i and $N$ that of the whole table. A pair never seen would give $-\infty$: we keep the positive part only, **PPMI** $= \max(0, \mathrm{PMI})$. Nearly all cells are zero, so we store only the others. (In Rust `|x| …` is a function without a name, and `.map(…)` applies it to each element.)
 
     // %% concept
     /// The cells (i, j, PPMI) that are not zero; the table of counts is symmetric.
@@ -943,10 +943,10 @@ fn main() {
     // %%
     {
         let headers = [
-            tr("question", "question"),
+            "question",
             tr("attendu", "expected"),
-            tr("skip-gram", "skip-gram"),
-            tr("PPMI + SVD", "PPMI + SVD"),
+            "skip-gram",
+            "PPMI + SVD",
             tr("skip-gram, rien d'exclu", "skip-gram, nothing excluded"),
         ];
         let mut table = Table::new(headers);
@@ -969,7 +969,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est presque toujours un mot de la question : retire l'exclusion, et le tour de magie s'en va.
+    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est sept fois sur huit un mot de la question : retire l'exclusion, et le tour de magie s'en va.
     //
     // Deux causes : « woman » n'apparaît que 59 fois ici, et « king » est surtout un titre devant un prénom. Une différence de vecteurs ne porte un sens que si le corpus contient assez d'exemples de cette différence. La réussite de « better − good + bad = worse », elle, tient peut-être à une seule tournure (*better or worse*) : ne bâtis rien dessus.
     //
@@ -977,7 +977,7 @@ fn main() {
     //
     // « love » et « hate » se mettent à la même place dans une phrase : *I love thee, I hate thee*. Donc leurs contextes se ressemblent, donc leurs vecteurs aussi ? Mesurons : le cosinus, le rang du contraire parmi les 2 406 autres mots, et pour comparer le cosinus moyen de 2 000 couples tirés au hasard.
     // %% [markdown] en
-    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is nearly always a word of the question: take the exclusion away, and the magic goes with it.
+    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is a word of the question seven times in eight: take the exclusion away, and the magic goes with it.
     //
     // Two causes: "woman" occurs only 59 times here, and "king" is mostly a title before a first name. A difference of vectors carries a meaning only if the corpus holds enough examples of that difference. And the success of "better − good + bad = worse" may rest on a single turn of phrase (*better or worse*): build nothing on it.
     //
@@ -1073,13 +1073,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Ceux d'entre les deux, vers 200 occurrences. Les mots rares ont eu peu de mises à jour et restent près de leur départ ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc fréquence et précision du contexte : raison de plus de comparer des cosinus.
+    // Ceux d'entre les deux, vers 200 occurrences. Les mots rares ont eu peu de mises à jour et restent près de leur départ (ou, pour la SVD, ont peu de cases non nulles) ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc fréquence et précision du contexte : raison de plus de comparer des cosinus.
     //
     // ## 10 · Voir les vecteurs
     //
     // Pour dessiner 64 dimensions sur une feuille, l'**analyse en composantes principales** (*PCA*) garde les deux directions où les points s'étalent le plus. On les trouve par itération de puissance, comme la SVD plus haut : multiplier, normer, recommencer ; puis retirer cette direction et chercher la suivante.
     // %% [markdown] en
-    // Those in between, around 200 occurrences. Rare words have had few updates and stay near their start; the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
+    // Those in between, around 200 occurrences. Rare words have had few updates and stay near their start (or, for SVD, have few cells that are not zero); the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
     //
     // ## 10 · Seeing the vectors
     //
@@ -1276,7 +1276,7 @@ fn main() {
             HeatMap::new(title, 6, 4, values.iter().map(|x| f64::from(*x)))
                 .row_labels(["0", "1", "2", "3", "4", "5"])
                 .column_labels(["0", "1", "2", "3"])
-                .x_label(tr("dimension", "dimension"))
+                .x_label("dimension")
                 .y_label("id")
                 .diverging()
                 .range(-0.45, 0.45)
@@ -1532,7 +1532,7 @@ fn main() {
     // %% [markdown] fr
     // ### 02.4 · PPMI (facultatif)
     //
-    // Écris `ppmi(counts, rows, columns)` pour une table **quelconque**, pas forcément carrée : $\max(0, \ln \frac{n_{ij} N}{n_i n_j})$ dans chaque case, en logarithme naturel, et 0 là où le compte est nul.
+    // Écris `ppmi_table(counts, rows, columns)` pour une table **quelconque**, pas forcément carrée : $\max(0, \ln \frac{n_{ij} N}{n_i n_j})$ dans chaque case, en logarithme naturel, et 0 là où le compte est nul.
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1552,7 +1552,7 @@ fn main() {
     // %% [markdown] en
     // ### 02.4 · PPMI (optional)
     //
-    // Write `ppmi(counts, rows, columns)` for **any** table, not necessarily square: $\max(0, \ln \frac{n_{ij} N}{n_i n_j})$ in each cell, with the natural logarithm, and 0 where the count is zero.
+    // Write `ppmi_table(counts, rows, columns)` for **any** table, not necessarily square: $\max(0, \ln \frac{n_{ij} N}{n_i n_j})$ in each cell, with the natural logarithm, and 0 where the count is zero.
     //
     // <details><summary>Hint 1</summary>
     //

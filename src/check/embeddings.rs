@@ -36,7 +36,12 @@ fn shown(x: &[f64]) -> String {
     format!("[{}{}]", numbers.join(", "), if x.len() > 8 { ", …" } else { "" })
 }
 
+/// As [`super::close`], and both are finite: an infinity is close to nothing.
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    a.is_finite() && b.is_finite() && super::close(a, b, tolerance)
+}
+
 /// Equal in length and, within 1e-7, in values.
 fn same(a: &[f64], b: &[f64]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| super::close(*a, *b, 1e-7))
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(*a, *b, 1e-7))
 }

@@ -42,9 +42,9 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
     );
     vec![
         known(
-            "empty",
-            "tout vaut zéro : calcule ln(n_ij · N / (n_i · n_j)) pour chaque case",
-            "everything is zero: compute ln(n_ij · N / (n_i · n_j)) for each cell",
+            "missing-total",
+            "tout vaut zéro : si tu as bien calculé quelque chose, c'est que le total N manque (n_ij / (n_i · n_j) est presque toujours sous 1, et son logarithme négatif) ; il faut ln(n_ij · N / (n_i · n_j))",
+            "everything is zero: if you did compute something, the total N is missing (n_ij / (n_i · n_j) is nearly always below 1, and its logarithm negative); it is ln(n_ij · N / (n_i · n_j))",
             vec![0.0; right.len()],
         ),
         known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),
@@ -101,7 +101,7 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
             "missing-total",
             "le total N manque : p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), N une fois au numérateur",
             "the total N is missing: p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), with N once in the numerator",
-            each(&|n, r, c, _| positive(n, (n / (r * c)).ln())),
+            each(&|n, r, c, _| if n > 0.0 { (n / (r * c)).ln() } else { 0.0 }),
         ),
         known(
             "total-squared",
@@ -169,7 +169,7 @@ pub fn ppmi(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Report {
 
 /// NaN and infinities are equal to themselves here: a learner's −∞ is to be recognised.
 fn alike(a: &[f64], b: &[f64]) -> bool {
-    let one = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan()) || crate::check::close(*a, *b, 1e-7);
+    let one = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan()) || super::close(*a, *b, 1e-7);
     a.len() == b.len() && a.iter().zip(b).all(one)
 }
 

@@ -2,8 +2,8 @@
 
 use motamot_kernels::rng::Rng;
 
-use super::{Known, known, random, same, shown};
-use crate::check::{Report, close, numeric_gradient, trial};
+use super::{Known, close, known, random, same, shown};
+use crate::check::{Report, numeric_gradient, trial};
 
 const NAME: &str = "02.1";
 
@@ -58,20 +58,35 @@ impl Case {
         g.iter().zip(&self.u).flat_map(step).collect()
     }
 
-    /// Everything in one loop over the outputs, each with the values that the one before left.
-    fn one_loop(&self, u_first: bool) -> Case {
+    /// Everything in one loop over the outputs, each with the values that the one before left; g is taken in the loop
+    /// (`fresh`) or before it.
+    fn one_loop(&self, u_first: bool, fresh: bool) -> Case {
+        let mut c = self.clone();
+        let errors = self.errors();
+        for k in 0..c.u.len() {
+            let g = if fresh { sigmoid(dot(&c.v, &c.u[k])) - f64::from(k == 0) } else { errors[k] };
+            for i in 0..c.v.len() {
+                if u_first {
+                    c.u[k][i] -= c.rate * g * c.v[i];
+                    c.v[i] -= c.rate * g * c.u[k][i];
+                } else {
+                    c.v[i] -= c.rate * g * c.u[k][i];
+                    c.u[k][i] -= c.rate * g * c.v[i];
+                }
+            }
+        }
+        c
+    }
+
+    /// As [`Case::one_loop`], with the step of each output taken from the v and the u before it.
+    fn one_by_one(&self) -> Case {
         let mut c = self.clone();
         for k in 0..c.u.len() {
             let g = sigmoid(dot(&c.v, &c.u[k])) - f64::from(k == 0);
             for i in 0..c.v.len() {
-                let before = (c.v[i], c.u[k][i]);
-                if u_first {
-                    c.u[k][i] -= c.rate * g * before.0;
-                    c.v[i] -= c.rate * g * c.u[k][i];
-                } else {
-                    c.v[i] -= c.rate * g * before.1;
-                    c.u[k][i] -= c.rate * g * c.v[i];
-                }
+                let (v, u) = (c.v[i], c.u[k][i]);
+                c.v[i] -= c.rate * g * u;
+                c.u[k][i] -= c.rate * g * v;
             }
         }
         c
@@ -391,9 +406,9 @@ fn updates(c: &Case, v: &[f64], u: &[f64]) -> Option<(&'static str, &'static str
             "the u's use the v that is already updated: keep the old v until all the u's have changed",
         ));
     }
-    for u_first in [false, true] {
-        let wrong = c.one_loop(u_first);
-        if same(v, &wrong.v) || (same(u, &wrong.flat_u()) && !same(u, &right_u)) {
+    let loops = [(false, false), (false, true), (true, false), (true, true)];
+    for wrong in loops.map(|(u_first, fresh)| c.one_loop(u_first, fresh)).into_iter().chain([c.one_by_one()]) {
+        if same(u, &wrong.flat_u()) && (same(v, &wrong.v) || !same(u, &right_u)) {
             return Some(("updated-inside-loop", IN_LOOP.0, IN_LOOP.1));
         }
     }
@@ -716,10 +731,10 @@ mod tests {
         ] {
             assert_eq!(mistake(|v, u, r| ordered(v, u, r, order)), order);
         }
-        for u_first in [false, true] {
+        for (u_first, fresh) in [(false, false), (true, false), (true, true)] {
             let name = mistake(|v, u, rate| {
                 let c = Case { v: v.to_vec(), u: u.to_vec(), rate };
-                let after = c.one_loop(u_first);
+                let after = if fresh { c.one_by_one() } else { c.one_loop(u_first, !fresh) };
                 v.copy_from_slice(&after.v);
                 u.clone_from_slice(&after.u);
                 c.loss()
