@@ -3,7 +3,7 @@
 use motamot_kernels::rng::Rng;
 
 use super::{Known, known, random, same, shown};
-use crate::check::{Report, trial};
+use crate::check::{Outcome, Report, trial};
 
 const NAME: &str = "02.2";
 
@@ -177,7 +177,20 @@ fn verdict(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>) -> Result<Rep
             format!("ids = {ids:?}, d_out = {}, V = {v}, C = {c}", shown(&d_out)),
             format!("ids = {ids:?}, d_out = {}, V = {v}, C = {c}", shown(&d_out)),
         );
-        let got = trial(|| f(ids, &d_out, v, c)).or_report(NAME, (&fr, &en))?;
+        let outcome = trial(|| f(ids, &d_out, v, c));
+        if matches!(&outcome, Outcome::Panic(m) if m.contains("out of bounds") || m.contains("out of range")) {
+            return Err(Report::mistake(
+                NAME,
+                "out-of-bounds",
+                format!(
+                    "un indice sort du tableau pour {fr} : la ligne id de la table commence à id · C et la ligne i de d_out à i · C, avec C = width (pas vocab) ; la table a V · C nombres"
+                ),
+                format!(
+                    "an index leaves the array for {en}: row id of the table starts at id · C and row i of d_out at i · C, with C = width (not vocab); the table has V · C numbers"
+                ),
+            ));
+        }
+        let got = outcome.or_report(NAME, (&fr, &en))?;
         let want = scatter_add(ids, &d_out, v, c);
         if got.len() != want.len() {
             let (n, rows) = (got.len(), ids.len());
@@ -234,7 +247,13 @@ mod tests {
         assert!(report.is_passed(), "{report}");
         assert_eq!(embedding_backward(|_, _, _, _| unfinished()), Report::unfinished(NAME));
         assert_eq!(embedding_backward(|_, _, _, _| todo!()), Report::unfinished(NAME));
-        assert!(embedding_backward(|ids, _, _, _| vec![ids[100] as f64]).text(Lang::En).contains("panicked"));
+        assert!(embedding_backward(|_, _, _, _| panic!("no")).text(Lang::En).contains("panicked"));
+        let stride = embedding_backward(|ids, d, v, c| {
+            let mut table = vec![0.0; v * c];
+            ids.iter().enumerate().for_each(|(i, id)| (0..c).for_each(|j| table[id * v + j] += d[i * c + j]));
+            table
+        });
+        assert_eq!(stride.mistake_name(), Some("out-of-bounds"));
         assert!(embedding_backward(|_, _, _, _| vec![1.0; 3]).text(Lang::Fr).contains("V × C"));
         let unknown = embedding_backward(|ids, d, v, c| scatter_add(ids, d, v, c).iter().map(|x| x * 1.5).collect());
         assert!(unknown.mistake_name().is_none() && unknown.text(Lang::En).contains("I expect"));
