@@ -30,7 +30,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "attention",
         ],
     ),
-    ("crates/tensor/src", &["buf", "shape", "tape", "tensor", "ops", "gradcheck"]),
+    ("crates/tensor/src", &["buf", "shape", "profile", "tape", "tensor", "ops", "gradcheck"]),
     (
         "src",
         &[

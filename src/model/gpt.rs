@@ -99,6 +99,22 @@ impl Gpt {
         ops::cross_entropy(&self.forward(ids, batch, pass), targets)
     }
 
+    /// Σ weight·(−ln p(target)) over the tokens, one number: what a step of training goes down. The logits never stand
+    /// whole in memory.
+    #[track_caller]
+    pub fn weighted_loss(
+        &self,
+        ids: &[u32],
+        targets: &[u32],
+        weights: &[f32],
+        batch: usize,
+        pass: &mut Pass,
+    ) -> Tensor {
+        let x = self.hidden(ids, batch, pass);
+        let table = pass.param(&self.lm_head.as_ref().unwrap_or(&self.wte).weight);
+        ops::linear_cross_entropy(&x, &table, targets, weights)
+    }
+
     /// An empty cache for `rows` sequences.
     pub fn new_cache(&self, rows: usize) -> KvCache {
         let c = &self.config;
