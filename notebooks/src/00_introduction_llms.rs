@@ -19,7 +19,7 @@ fn main() {
     // 1. Un modèle hésite à chaque caractère entre six suites aussi probables l'une que l'autre. Combien de bits lui
     //    coûte chaque caractère ?
     // 2. Un modèle qui regarde six caractères en arrière en sait plus que celui qui en regarde quatre. Prédit-il mieux ?
-    // 3. Le modèle A a une perplexité de 6, le modèle B une perplexité de 48. Lequel est le meilleur ?
+    // 3. Le modèle A a une perplexité de 6, le modèle B une perplexité de 52. Lequel est le meilleur ?
     // %% [markdown] en
     // # 00 · Introduction: what is a language model?
     //
@@ -38,7 +38,7 @@ fn main() {
     // 1. At each character a model hesitates between six equally likely continuations. How many bits does a character
     //    cost it?
     // 2. A model that looks six characters back knows more than one that looks four back. Does it predict better?
-    // 3. Model A has a perplexity of 6, model B a perplexity of 48. Which one is better?
+    // 3. Model A has a perplexity of 6, model B a perplexity of 52. Which one is better?
 
     // %% [markdown] fr
     // ## 1. Une seule tâche : deviner la suite
@@ -605,7 +605,8 @@ fn main() {
         longest
     }
 
-    let headers = ["n", tr("bits par octet", "bits per byte"), tr("texte écrit", "text written"), tr("copié", "copied")];
+    let headers =
+        ["n", tr("bits par octet", "bits per byte"), tr("texte écrit", "text written"), tr("copié", "copied")];
     let mut table = Table::new(headers);
     let learned: String = text[..cut].iter().collect();
     for n in [1, 2, 3, 4, 5, 7] {
@@ -643,11 +644,15 @@ fn main() {
     let line = "I gave him no order; I gave him the stuff.";
     let spoken: Vec<u32> = encode(&format!("GRUMIO:\n{line}"), &alphabet);
     let surprise: Vec<f64> = (8..spoken.len()).map(|i| -five.probability(&spoken[..i], spoken[i]).log2()).collect();
-    let twice = ["ve him ", "ve him "].map(|part| line.find(part).unwrap());
-    let again = line.rfind("ve him ").unwrap();
-    assert_eq!(surprise[twice[0]..twice[0] + 7], surprise[again..again + 7]);
-    println!("{} {:.1} bits · {:.3} bits/{}", tr("total", "total"), surprise.iter().sum::<f64>(),
-        surprise.iter().sum::<f64>() / line.len() as f64, tr("caractère", "character"));
+    let (once, again) = (line.find("ve him ").unwrap(), line.rfind("ve him ").unwrap());
+    assert_eq!(surprise[once..once + 7], surprise[again..again + 7]);
+    println!(
+        "{} {:.1} bits · {:.3} bits/{}",
+        tr("total", "total"),
+        surprise.iter().sum::<f64>(),
+        surprise.iter().sum::<f64>() / line.len() as f64,
+        tr("caractère", "character")
+    );
     show(
         &Bars::new(
             tr("Surprise du 5-gramme", "Surprise of the 5-gram"),
@@ -701,11 +706,12 @@ fn main() {
         share
     }
 
+    fn first_six(q: &[f64]) -> Vec<f64> {
+        (0..6).map(|g| 100.0 * if g < 5 { q[g] } else { q[5..].iter().sum::<f64>() }).collect()
+    }
+
     let played: Vec<Vec<f64>> = [1, 3, 5].iter().map(|&n| guesses(&NGram::train(&train, n, v), &val)).collect();
     let human = [79.0, 8.0, 3.0, 2.0, 2.0, 8.0].map(|times| 100.0 * times / 102.0);
-    let first_six = |q: &[f64]| -> Vec<f64> {
-        (0..6).map(|g| 100.0 * if g < 5 { q[g] } else { q[5..].iter().sum::<f64>() }).collect()
-    };
     let mut bars = Bars::new(
         tr("À quel essai vient le bon caractère ?", "At which guess does the right character come?"),
         tr("essai", "guess"),
@@ -713,7 +719,12 @@ fn main() {
         ["1", "2", "3", "4", "5", "6+"],
     );
     for (n, q) in [1, 3, 5].iter().zip(&played) {
-        println!("{n}-{} : {:.1} % {}", tr("gramme", "gram"), 100.0 * q[0], tr("du premier coup", "at the first guess"));
+        println!(
+            "{n}-{} : {:.1} % {}",
+            tr("gramme", "gram"),
+            100.0 * q[0],
+            tr("du premier coup", "at the first guess")
+        );
         bars = bars.group(format!("{n}-{}", tr("gramme", "gram")), first_six(q));
     }
     show(&bars.group(tr("humain (Shannon 1951)", "human (Shannon 1951)"), human));
@@ -754,7 +765,11 @@ fn main() {
     for (n, q) in [1, 3, 5].iter().zip(&played) {
         let (low, high) = shannon_bounds(q);
         let loss = rows[n - 1].bits_per_byte;
-        println!("{n}-{} : {low:.2} … {high:.2} bits   {} {loss:.2}", tr("gramme", "gram"), tr("sa perte :", "its loss:"));
+        println!(
+            "{n}-{} : {low:.2} … {high:.2} bits   {} {loss:.2}",
+            tr("gramme", "gram"),
+            tr("sa perte :", "its loss:")
+        );
     }
 
     // %% [markdown] fr
@@ -766,7 +781,9 @@ fn main() {
     // letting them guess. This is how Shannon measured humans. Let us put everything on one scale. See what is left between our
     // models and the human reader.
     // %%
-    let gram = |n: usize| format!("{n}-{}", tr("gramme", "gram"));
+    fn gram(n: usize) -> String {
+        format!("{n}-{}", tr("gramme", "gram"))
+    }
     let levels: Vec<(String, f64)> = vec![
         (tr("uniforme", "uniform").into(), (v as f64).log2()),
         (gram(1), rows[0].bits_per_byte),
@@ -774,7 +791,7 @@ fn main() {
         (gram(3), rows[2].bits_per_byte),
         (gram(5), rows[4].bits_per_byte),
         (tr("5-gramme, Tiny Shakespeare *", "5-gram, Tiny Shakespeare *").into(), 2.408),
-        (tr("notre GPT, Tiny Shakespeare *", "our GPT, Tiny Shakespeare *").into(), 2.220),
+        (tr("notre GPT, Tiny Shakespeare *", "our GPT, Tiny Shakespeare *").into(), 2.181),
         (tr("humain, borne haute **", "human, upper bound **").into(), 1.3),
         (tr("humain, borne basse **", "human, lower bound **").into(), 0.6),
     ];
@@ -791,13 +808,13 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // \* Enregistré, non recalculé ici : le préréglage `mini` de ce projet (6,1 millions de paramètres), entraîné 25 minutes
-    // sur deux cœurs, atteint 2,220 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon 1951,
+    // \* Enregistré, non recalculé ici : le préréglage `mini` de ce projet (6,1 millions de paramètres), entraîné 47 minutes
+    // sur deux cœurs partagés, atteint 2,181 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon 1951,
     // autre texte, 27 symboles. Compter fait la plus grande part du chemin ; le réseau va plus loin ; l'humain est loin devant,
     // parce qu'il comprend ce qu'il lit.
     // %% [markdown] en
-    // \* Recorded, not computed here: this project's preset `mini` (6.1 million parameters), trained for 25 minutes on two
-    // cores, reaches 2.220 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another text, 27
+    // \* Recorded, not computed here: this project's preset `mini` (6.1 million parameters), trained for 47 minutes on two
+    // shared cores, reaches 2.181 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another text, 27
     // symbols. Counting goes most of the way; the network goes further; the human is far ahead, for understanding what they read.
 
     // %% [markdown] fr
@@ -828,7 +845,13 @@ fn main() {
     // Our text is ASCII: a character takes one byte there. That does not hold in French:
     // %%
     for word in ["window", "fenêtre", "été", "窓"] {
-        println!("{word} : {} {}, {} {}", word.chars().count(), tr("caractères", "characters"), word.len(), tr("octets", "bytes"));
+        println!(
+            "{word} : {} {}, {} {}",
+            word.chars().count(),
+            tr("caractères", "characters"),
+            word.len(),
+            tr("octets", "bytes")
+        );
     }
 
     // %% [markdown] fr
@@ -868,14 +891,20 @@ fn main() {
     assert!((converted - tri.bits_per_byte).abs() < 1e-12);
     assert!((tri.nats_per_symbol.exp() - tri.perplexity).abs() < 1e-9 * tri.perplexity);
     assert!(tri.perplexity > rows[4].perplexity && tri.bits_per_byte < rows[4].bits_per_byte);
-    println!("{:.3} nats/token ÷ ln 2 × {tokens_per_byte:.4} tokens/{} = {converted:.3}", tri.nats_per_symbol, tr("octet", "byte"));
+    println!(
+        "{:.3} nats/token ÷ ln 2 × {tokens_per_byte:.4} tokens/{} = {converted:.3}",
+        tri.nats_per_symbol,
+        tr("octet", "byte")
+    );
 
     // %% [markdown] fr
-    // Huit fois plus de perplexité, et pourtant un **meilleur** modèle : @BPE@. La perplexité par token dépend
-    // de la taille des tokens ; les bits par octet, non. C'est pourquoi ce cours compte en bits par octet.
+    // Une perplexité huit fois et demie plus grande (51,95 contre 6,09), et pourtant un **meilleur** modèle : 2,524 bits par
+    // octet contre 2,607. La perplexité par token dépend de la taille des tokens ; les bits par octet, non. C'est pourquoi ce
+    // cours compte en bits par octet.
     // %% [markdown] en
-    // @TIMES@ the perplexity, and yet a **better** model: @BPEEN@. Perplexity per token depends on how large the tokens are;
-    // bits per byte do not. That is why this course counts in bits per byte.
+    // A perplexity eight and a half times as large (51.95 against 6.09), and yet a **better** model: 2.524 bits per byte against
+    // 2.607. Perplexity per token depends on how large the tokens are; bits per byte do not. That is why this course counts in
+    // bits per byte.
 
     // %% [markdown] fr
     // ## 11. Un peu d'histoire
@@ -886,7 +915,7 @@ fn main() {
     // | 1948, 1951 | Shannon : entropie, textes tirés au sort, jeu de devinettes | quelques lettres |
     // | années 1970 à 2000 | n-grammes lissés, dans la reconnaissance de la parole et la traduction | 2 à 5 mots |
     // | 2003 | Bengio et al. : un réseau de neurones et des vecteurs de mots (carnet 02) | quelques mots |
-    // | 1997, 2010 | LSTM (Hochreiter et Schmidhuber), puis modèles de langue récurrents, RNN (Mikolov et al.) | en principe tout le passé, résumé dans *un* vecteur |
+    // | 2010 | Mikolov et al. : modèles de langue récurrents, RNN ; puis avec le LSTM, inventé en 1997 (Hochreiter et Schmidhuber) | en principe tout le passé, résumé dans *un* vecteur |
     // | 2014 | Bahdanau et al. : l'attention, pour traduire (carnet 03) | chaque mot de la source |
     // | 2017 | Vaswani et al. : le **Transformer**, l'attention seule (carnets 03 à 06) | toute la fenêtre, directement |
     // | 2018, 2019 | GPT, BERT, GPT-2, T5 | des centaines de tokens |
@@ -905,7 +934,7 @@ fn main() {
     // | 1948, 1951 | Shannon: entropy, texts drawn at random, the guessing game | a few letters |
     // | 1970s to 2000s | smoothed n-grams, in speech recognition and translation | 2 to 5 words |
     // | 2003 | Bengio et al.: a neural network and word vectors (notebook 02) | a few words |
-    // | 1997, 2010 | LSTM (Hochreiter and Schmidhuber), then recurrent language models, RNN (Mikolov et al.) | in principle all the past, summed up in *one* vector |
+    // | 2010 | Mikolov et al.: recurrent language models, RNN; then with the LSTM, invented in 1997 (Hochreiter and Schmidhuber) | in principle all the past, summed up in *one* vector |
     // | 2014 | Bahdanau et al.: attention, to translate (notebook 03) | each word of the source |
     // | 2017 | Vaswani et al.: the **Transformer**, attention alone (notebooks 03 to 06) | the whole window, directly |
     // | 2018, 2019 | GPT, BERT, GPT-2, T5 | hundreds of tokens |
@@ -933,9 +962,9 @@ fn main() {
         ("GPT-1 (2018)", 117e6),
         ("GPT-2 (2019)", 1.5e9),
         ("T5-11B (2019)", 11e9),
-        ("Llama 2 (2023)", 70e9),
+        ("Llama 2 70B (2023)", 70e9),
         ("GPT-3 (2020)", 175e9),
-        ("Llama 3.1 (2024)", 405e9),
+        ("Llama 3.1 405B (2024)", 405e9),
     ];
     println!("{} {:.0}", tr("Llama 3.1 ÷ notre mini :", "Llama 3.1 ÷ our mini:"), 405e9 / 6.1e6);
     show(
@@ -1013,7 +1042,7 @@ fn main() {
     use motamot::data::TokenDataset;
 
     let batch = TokenDataset::new(sentence.clone()).sample(1, n - 1, |_| 0);
-    assert_eq!((batch.inputs, batch.targets), (read, asked));
+    assert_eq!((&batch.inputs, &batch.targets), (&read, &asked));
     println!("{}", tr("les lots de la bibliothèque sont ces paires", "the library's batches are these pairs"));
 
     // %% [markdown] fr
@@ -1055,10 +1084,16 @@ fn main() {
     let chosen: Vec<usize> = (0..read.len()).filter(|&i| asked[i] != IGNORE).collect();
     let masked = chosen.iter().filter(|&&i| read[i] == v as u32).count();
     let kept = chosen.iter().filter(|&&i| read[i] == train[i]).count();
-    let percent = |part: usize| 100.0 * part as f64 / chosen.len() as f64;
+    let percent = 100.0 / chosen.len() as f64;
     println!("{} {}", tr("choisis :", "chosen:"), chosen.len());
-    println!("[MASK] {:.1} %   {} {:.1} %   {} {:.1} %", percent(masked), tr("au hasard", "random"),
-        percent(chosen.len() - masked - kept), tr("inchangés", "unchanged"), percent(kept));
+    println!(
+        "[MASK] {:.1} %   {} {:.1} %   {} {:.1} %",
+        percent * masked as f64,
+        tr("au hasard", "random"),
+        percent * (chosen.len() - masked - kept) as f64,
+        tr("inchangés", "unchanged"),
+        percent * kept as f64
+    );
 
     // %% [markdown] fr
     // ### T5 : les morceaux manquants (*span corruption*)
@@ -1085,7 +1120,10 @@ fn main() {
     assert_eq!(spell(&source, &words), source_by_hand);
     assert_eq!(spell(&target, &words), target_by_hand);
     let shifted: Vec<String> = std::iter::once("▶".to_string()).chain(spell(&target, &words)).collect();
-    println!("{}", tr("le décodeur lit (en haut) et répond (dessous) :", "the decoder reads (above) and answers (below):"));
+    println!(
+        "{}",
+        tr("le décodeur lit (en haut) et répond (dessous) :", "the decoder reads (above) and answers (below):")
+    );
     show(&Tokens::new(shifted.into_iter().zip(spell(&target, &words))).ids());
 
     // %% [markdown] fr
@@ -1118,9 +1156,11 @@ fn main() {
         &Panels::new(3)
             .add(mask_picture(tr("GPT : le passé", "GPT: the past"), &short, |row, column| column <= row))
             .add(mask_picture(tr("BERT : tout", "BERT: everything"), &short, |_, _| true))
-            .add(mask_picture(tr("T5 : encodeur, puis décodeur", "T5: encoder, then decoder"), &both, |row, column| {
-                column < 3 || (row >= 3 && column <= row)
-            })),
+            .add(mask_picture(
+                tr("T5 : encodeur, puis décodeur", "T5: encoder, then decoder"),
+                &both,
+                |row, column| column < 3 || (row >= 3 && column <= row),
+            )),
     );
 
     // %% [markdown] fr
@@ -1139,12 +1179,24 @@ fn main() {
     let spans = SpanCorruption { rate: 0.15, mean_span: 3.0, first_sentinel: 100, sentinels: 100, end: 99 };
     let (source, target) = spans.example(&thousand, &mut Rng::new(2));
     let hidden = asked.iter().filter(|&&id| id != IGNORE).count();
-    let headers = [tr("objectif", "objective"), tr("tokens lus", "tokens read"), tr("réponses", "answers"), tr("voit", "sees"), tr("écrit", "writes")];
+    let headers = [
+        tr("objectif", "objective"),
+        tr("tokens lus", "tokens read"),
+        tr("réponses", "answers"),
+        tr("voit", "sees"),
+        tr("écrit", "writes"),
+    ];
     show(
         &Table::new(headers)
             .row(["GPT (causal)", "999", "999", tr("le passé", "the past"), tr("oui", "yes")])
             .row(["BERT (15 %)", "1000", &hidden.to_string(), tr("tout", "everything"), tr("non", "no")])
-            .row(["T5 (15 %)", &source.len().to_string(), &target.len().to_string(), tr("tout + le passé", "everything + the past"), tr("oui", "yes")]),
+            .row([
+                "T5 (15 %)",
+                &source.len().to_string(),
+                &target.len().to_string(),
+                tr("tout + le passé", "everything + the past"),
+                tr("oui", "yes"),
+            ]),
     );
 
     // %% [markdown] fr
@@ -1159,32 +1211,70 @@ fn main() {
     // %% [markdown] fr
     // ## 13. Où nous allons : ce qu'écrit le modèle final
     //
-    // *Texte enregistré, non recalculé ici :* l'entraînement prend 25 minutes sur deux cœurs (carnet 09). Le modèle est le
+    // *Texte enregistré, non recalculé ici :* l'entraînement a pris 47 minutes sur deux cœurs partagés (carnet 09). Le modèle est le
     // préréglage `mini` : 6 blocs, 256 canaux, 6,1 millions de paramètres, entraîné sur le fichier Tiny Shakespeare classique
-    // (`motamot train --preset mini`), **2,220 bits par octet** en validation, quand le 5-gramme y fait 2,408. Voici mot pour mot
+    // (`motamot train --preset mini`), **2,181 bits par octet** en validation, quand le 5-gramme y fait 2,408. Voici mot pour mot
     // `motamot generate --prompt "ROMEO:" --max-tokens 150 --seed 1` :
     //
     // ```text
-    @SAMPLE@
+    // ROMEO:
+    // No more than my master, the prince's son,
+    // As he shall make him from the crown;
+    // And none, a king is not a king of Clarence?
+    //
+    // ROMEO:
+    // Then, in this day, I'll follow thee, a crown.
+    //
+    // ROMEO:
+    // I will not weep thy soul, yet to live:
+    // The right of men of this arm of this land:
+    // In that I hope which thou art thy father'st
+    // To do I to thy lips make the world afford
+    // Hath not in thy mother's death.
+    //
+    // LADY CAPULET:
+    // I would I not; and I warrant thee, nurse, and I will not.
+    //
+    // LADY CAPULET:
+    // What art thou, sir, thou
     // ```
     //
-    // Des vers, des répliques, des noms de la bonne pièce, une nourrice qu'on appelle et qui répond : tout cela est appris, rien n'est programmé. Du
-    // sens d'une phrase à l'autre ? Non, et il ne faut pas le lui prêter. Six millions de paramètres et un mégaoctet de texte
+    // Des vers, des répliques, des noms ; Lady Capulet, qui est de la bonne pièce, s'adresse à la nourrice : tout cela est
+    // appris, rien n'est programmé. Mais Clarence vient d'un autre drame, et d'une phrase à l'autre le sens se perd. Six millions de paramètres et un mégaoctet de texte
     // imitent un style ; ils ne savent rien du monde.
     // %% [markdown] en
     // ## 13. Where we are going: what the final model writes
     //
-    // *Recorded text, not computed here:* training takes 25 minutes on two cores (notebook 09). The model is the preset `mini`:
+    // *Recorded text, not computed here:* training took 47 minutes on two shared cores (notebook 09). The model is the preset `mini`:
     // 6 blocks, 256 channels, 6.1 million parameters, trained on the classic Tiny Shakespeare file (`motamot train --preset
-    // mini`), **2.220 bits per byte** in validation, where the 5-gram has 2.408. This is word for word
+    // mini`), **2.181 bits per byte** in validation, where the 5-gram has 2.408. This is word for word
     // `motamot generate --prompt "ROMEO:" --max-tokens 150 --seed 1`:
     //
     // ```text
-    @SAMPLE@
+    // ROMEO:
+    // No more than my master, the prince's son,
+    // As he shall make him from the crown;
+    // And none, a king is not a king of Clarence?
+    //
+    // ROMEO:
+    // Then, in this day, I'll follow thee, a crown.
+    //
+    // ROMEO:
+    // I will not weep thy soul, yet to live:
+    // The right of men of this arm of this land:
+    // In that I hope which thou art thy father'st
+    // To do I to thy lips make the world afford
+    // Hath not in thy mother's death.
+    //
+    // LADY CAPULET:
+    // I would I not; and I warrant thee, nurse, and I will not.
+    //
+    // LADY CAPULET:
+    // What art thou, sir, thou
     // ```
     //
-    // Verse, turns, names from the right play, a nurse who is called and answers: all this was learned, nothing was programmed. Sense from one
-    // sentence to the next? No, and you should not read it in. Six million parameters and one megabyte of text imitate a style;
+    // Verse, turns, names; Lady Capulet, who is of the right play, speaks to the nurse: all this was learned, nothing was
+    // programmed. But Clarence comes from another drama, and from one sentence to the next the sense gets lost. Six million parameters and one megabyte of text imitate a style;
     // they know nothing of the world.
 
     // %% [markdown] fr
@@ -1208,24 +1298,30 @@ fn main() {
     // %% [markdown] fr
     // Vingt caractères d'affilée, trois ou quatre mots, et 99,8 % des passages sont **nouveaux**. Une recherche ne répondrait rien ;
     // le modèle, lui, donne une probabilité à chaque suite, parce qu'il a appris des régularités. Cela n'exclut pas qu'il
-    // récite : plus il est grand, plus il retient (souviens-toi de n = 7). @COPY@
+    // récite : plus il est grand, plus il retient (souviens-toi de n = 7). Dans
+    // l'extrait de la section 13 (504 caractères), la plus longue suite copiée du texte appris en compte 22 : « `LADY CAPULET: What` » et les signes qui l'entourent.
     //
     // **« Le modèle comprend. »** Le 5-gramme écrit des mots, mais la question « qui parle ? » n'existe pas pour lui :
     // %% [markdown] en
     // Twenty characters in a row, three or four words, and 99.8 % of the passages are **new**. A search would answer nothing; the model
     // gives a probability to every continuation, for it has learned regularities. This does not mean that it never recites: the
-    // larger, the more it retains (remember n = 7). @COPYEN@
+    // larger, the more it retains (remember n = 7). In the
+    // excerpt of section 13 (504 characters) the longest run copied from the text learned has 22: "`LADY CAPULET: What`" and
+    // the signs around it.
     //
     // **"The model understands."** The 5-gram writes words, but the question "who is speaking?" does not exist for it:
     // %%
     let romeo = five.next_distribution(&encode("ROMEO:\nI hate thee, Tybalt; I love", &alphabet));
     let other = five.next_distribution(&encode("TYBALT:\nPeace? I hate the word, as I love", &alphabet));
     assert_eq!(romeo, other);
-    println!("{}", tr("les deux distributions sont les mêmes, bit pour bit", "the two distributions are the same, bit for bit"));
+    println!(
+        "{}",
+        tr("les deux distributions sont les mêmes, bit pour bit", "the two distributions are the same, bit for bit")
+    );
 
     // %% [markdown] fr
     // Et notre GPT ? À « The capital of France is », il répond (enregistré, `--max-tokens 25 --seed 1`, première ligne) :
-    // « *The capital of France is gone; and so I pray,* ». La forme est juste, le fait absent : il n'a lu que du théâtre. Les
+    // « *The capital of France is banish'd his face.* ». La forme est juste, le fait absent : il n'a lu que du théâtre. Les
     // grands modèles savent des faits parce que ces faits étaient dans ce qu'ils ont lu, et ils en inventent avec la même
     // assurance quand ils n'y étaient pas. Ce que « comprendre » veut dire pour eux se discute ; ce qu'ils calculent est ce que
     // tu as vu : la probabilité de la suite.
@@ -1234,7 +1330,7 @@ fn main() {
     // la plus grande perplexité est le meilleur en bits par octet.
     // %% [markdown] en
     // And our GPT? To "The capital of France is" it answers (recorded, `--max-tokens 25 --seed 1`, first line): "*The capital of
-    // France is gone; and so I pray,*". The form is right, the fact is missing: it has read nothing but plays. Large models know
+    // France is banish'd his face.*". The form is right, the fact is missing: it has read nothing but plays. Large models know
     // facts because those facts were in what they read, and they invent some with the same assurance when they were not. What
     // "understanding" means for them is open to debate; what they compute is what you have seen: the probability of what comes next.
     //
@@ -1397,9 +1493,9 @@ fn main() {
     //
     // Construis ce que lit et ce que doit répondre un modèle causal, un modèle masqué, un modèle à morceaux. Les trois
     // fonctions rendent (ce qui est lu, ce qui est répondu) :
-    // - `causal(ids)` : le token suivant, à chaque place ;
-    // - `masked(ids, places, mask, ignore)` : `mask` aux places dites, `ignore` où rien n'est demandé ;
-    // - `spans(ids, spans, sentinel, end)` : la i-ième sentinelle est `sentinel + i` ; un morceau est (début, longueur) ; la
+    // - `causal_pair(ids)` : le token suivant, à chaque place ;
+    // - `masked_pair(ids, places, mask, ignore)` : `mask` aux places dites, `ignore` où rien n'est demandé ;
+    // - `span_pair(ids, spans, sentinel, end)` : la i-ième sentinelle est `sentinel + i` ; un morceau est (début, longueur) ; la
     //   cible finit par la sentinelle suivante, puis `end`.
     //
     // <details><summary>Indice 1</summary>
@@ -1423,9 +1519,9 @@ fn main() {
     //
     // Build what a causal, a masked and a span model read, and what they must answer. The three functions return (what is read,
     // what is answered):
-    // - `causal(ids)`: the next token, at each place;
-    // - `masked(ids, places, mask, ignore)`: `mask` at the places named, `ignore` where nothing is asked;
-    // - `spans(ids, spans, sentinel, end)`: the i-th sentinel is `sentinel + i`; a span is (start, length); the target ends with
+    // - `causal_pair(ids)`: the next token, at each place;
+    // - `masked_pair(ids, places, mask, ignore)`: `mask` at the places named, `ignore` where nothing is asked;
+    // - `span_pair(ids, spans, sentinel, end)`: the i-th sentinel is `sentinel + i`; a span is (start, length); the target ends with
     //   the next sentinel, then `end`.
     //
     // <details><summary>Hint 1</summary>
@@ -1445,31 +1541,31 @@ fn main() {
     //
     // </details>
     // %% exercise
-    fn causal(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    fn causal_pair(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let _ = ids;
         unfinished()
     }
 
-    fn masked(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
+    fn masked_pair(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
         let _ = (ids, places, mask, ignore);
         unfinished()
     }
 
-    fn spans(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
+    fn span_pair(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
         let _ = (ids, spans, sentinel, end);
         unfinished()
     }
-    println!("{}", check::causal_pair(causal));
-    println!("{}", check::masked_pair(masked));
-    println!("{}", check::span_pair(spans));
+    println!("{}", check::causal_pair(causal_pair));
+    println!("{}", check::masked_pair(masked_pair));
+    println!("{}", check::span_pair(span_pair));
 
     // %% solution
     {
-        fn causal(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        fn causal_pair(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
             (ids[..ids.len() - 1].to_vec(), ids[1..].to_vec())
         }
 
-        fn masked(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
+        fn masked_pair(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
             let (mut read, mut asked) = (ids.to_vec(), vec![ignore; ids.len()]);
             for &place in places {
                 read[place] = mask;
@@ -1478,7 +1574,7 @@ fn main() {
             (read, asked)
         }
 
-        fn spans(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
+        fn span_pair(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
             let (mut source, mut target, mut at) = (Vec::new(), Vec::new(), 0);
             for (i, &(start, length)) in spans.iter().enumerate() {
                 source.extend(&ids[at..start]);
@@ -1491,7 +1587,7 @@ fn main() {
             target.extend([sentinel + spans.len() as u32, end]);
             (source, target)
         }
-        let reports = [check::causal_pair(causal), check::masked_pair(masked), check::span_pair(spans)];
+        let reports = [check::causal_pair(causal_pair), check::masked_pair(masked_pair), check::span_pair(span_pair)];
         for report in reports {
             println!("{report}");
             assert!(report.is_passed());
@@ -1509,7 +1605,7 @@ fn main() {
     //   nôtre apprend sur environ un million de caractères.
     // - Les **assistants** sont d'abord entraînés ainsi, puis *affinés* pour dialoguer (carnet 11). Leur base reste un
     //   prédicteur de la suite.
-    // - Les n-grammes servent toujours : comme barre à battre, et là où il faut répondre en une microseconde.
+    // - Les n-grammes servent toujours : comme barre à battre, et là où chaque microseconde compte.
     // %% [markdown] en
     // ## 16. How the real ones do it
     //
@@ -1521,7 +1617,7 @@ fn main() {
     //   from about a million characters.
     // - **Assistants** are first trained this way, then *fine-tuned* for dialogue (notebook 11). Their base is still a predictor of
     //   what comes next.
-    // - N-grams are still in use: as the bar to beat, and where an answer is due within a microsecond.
+    // - N-grams are still in use: as the bar to beat, and where each microsecond counts.
 
     // %% [markdown] fr
     // ## 17. Pour aller plus loin

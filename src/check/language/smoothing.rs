@@ -33,8 +33,8 @@ fn inputs() -> Vec<Input> {
     ];
     let mut rng = Rng::new(2);
     for case in 0..24usize {
-        let v = 3 + rng.below(4);
-        let text: Vec<u32> = (0..20 + rng.below(40)).map(|_| rng.below(v - 1) as u32).collect();
+        let v = 4 + rng.below(4);
+        let text: Vec<u32> = (0..20 + rng.below(40)).map(|_| rng.below(v - 1 - case % 2) as u32).collect();
         let n = 1 + case % 3;
         let at = if case % 4 == 0 { text.len() - n } else { rng.below(text.len() - n) };
         let mut context = text[at..at + n].to_vec();
