@@ -162,13 +162,14 @@ fn main() {
     // répondra un modèle qui ne regarde rien (n = 1), ou deux caractères seulement (n = 3) ?
     //
     // Dans l'image, chaque barre est la probabilité d'un caractère suivant ; `·` est une espace, `↵` un retour à la ligne.
-    // Regarde comme les barres se resserrent quand le contexte s'allonge.
+    // Regarde comme
+    // les barres se resserrent quand le contexte s'allonge (l'échelle verticale change d'une image à l'autre).
     // %% [markdown] en
     // **Predict.** After "`my l`", which character comes? Think of what Shakespeare's people say. And what will a model answer
     // that looks at nothing (n = 1), or at two characters only (n = 3)?
     //
     // In the picture each bar is the probability of a next character; `·` is a space, `↵` a new line. See how the bars draw
-    // together as the context grows.
+    // together as the context grows (the vertical scale differs from picture to picture).
     // %%
     use motamot::utils::plot::{Bars, Panels};
 
@@ -195,7 +196,7 @@ fn main() {
         let p: Vec<f64> = row.iter().map(|&c| f64::from(c) / f64::from(total)).collect();
         let top = best(&p, 8);
         let labels: Vec<String> = top.iter().map(|&w| visible(alphabet[w])).collect();
-        let title = format!("n = {n} : « {} »", &"my l"[5 - n..]);
+        let title = format!("n = {n} : « {} »", "my l"[5 - n..].replace(' ', "·"));
         let bars = Bars::new(title, tr("suite", "next"), tr("probabilité", "probability"), labels);
         panels = panels.add(bars.group("", top.iter().map(|&w| p[w])).digits(2));
         println!("n = {n} : p(o) = {:.3} ({} / {total})", p[encode("o", &alphabet)[0] as usize], row[best(&p, 1)[0]]);
@@ -261,12 +262,12 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le 2-gramme connaît les lettres qui vont ensemble. Le 5-gramme écrit presque toujours de vrais mots, met un nom et deux
-    // points au début d'une réplique, et ne veut rien dire : au bout de quatre caractères, il a oublié de quoi il parlait.
+    // Le 2-gramme connaît les lettres qui vont ensemble. Le 5-gramme écrit surtout de vrais mots (et quelques inventions : *greath*), met
+    // un nom et deux points au début d'une réplique, et ne veut rien dire : au bout de quatre caractères, il a oublié de quoi il parlait.
     // Trente lignes ont suffi. Reste à savoir *combien* l'un est meilleur que l'autre : il faut un nombre.
     // %% [markdown] en
-    // The 2-gram knows which letters go together. The 5-gram writes real words nearly all the time, begins a turn with a name
-    // and a colon, and means nothing: after four characters it has forgotten what it was talking about. Thirty lines were
+    // The 2-gram knows which letters go together. The 5-gram writes mostly real words (and a few inventions: *greath*), begins a
+    // turn with a name and a colon, and means nothing: after four characters it has forgotten what it was talking about. Thirty lines were
     // enough. But *how much* better is one than the other? We need a number.
 
     // %% [markdown] fr
@@ -378,7 +379,7 @@ fn main() {
 
     // %% [markdown] fr
     // Le dé équilibré a une perplexité de 6 : on hésite entre 6 faces. Le dé pipé n'en vaut que 4,472, si on sait qu'il est
-    // pipé ; qui l'ignore paie encore 6. Et croire pipé un dé équilibré coûte le plus cher : 6,988.
+    // pipé ; qui l'ignore paie encore 6. Et croire pipé un dé équilibré coûte le plus cher : 7,647.
     //
     // Pour un modèle de langue, « le monde » est le texte de validation, et chaque symbole compte autant :
     //
@@ -387,7 +388,7 @@ fn main() {
     // C'est **la perte** (*loss*) de tout ce cours : la surprise moyenne par symbole.
     // %% [markdown] en
     // The fair die has a perplexity of 6: we hesitate between 6 faces. The loaded one is worth 4.472 only, if we know that it
-    // is loaded; who does not know still pays 6. And to believe that a fair die is loaded costs the most: 6.988.
+    // is loaded; who does not know still pays 6. And to believe that a fair die is loaded costs the most: 7.647.
     //
     // For a language model "the world" is the validation text, and each symbol counts the same:
     //
@@ -620,12 +621,12 @@ fn main() {
 
     // %% [markdown] fr
     // De haut en bas : des lettres en vrac (n = 1), des syllabes prononçables (2 et 3), des mots (4 et 5). À n = 7 le texte
-    // paraît le meilleur alors que sa perte est pire que celle de n = 4 : il **récite**, et le nombre de caractères copiés
-    // le trahit. Bien écrire et bien prédire ne sont pas la même chose.
+    // paraît le meilleur alors que sa perte est pire que celle de n = 4 : il **récite**, jusqu'à 16 caractères
+    // d'affilée quand n = 5 n'en copie que 11. Bien écrire et bien prédire ne sont pas la même chose.
     // %% [markdown] en
     // From top to bottom: letters in a heap (n = 1), syllables one can pronounce (2 and 3), words (4 and 5). At n = 7 the text
-    // looks best although its loss is worse than that of n = 4: it **recites**, and the number of copied characters gives it
-    // away. To write well and to predict well are not the same thing.
+    // looks best although its loss is worse than that of n = 4: it **recites**, up to 16 characters in a
+    // row where n = 5 copies no more than 11. To write well and to predict well are not the same thing.
 
     // %% [markdown] fr
     // ## 8. Où cela coûte : la surprise, caractère par caractère
@@ -666,12 +667,12 @@ fn main() {
 
     // %% [markdown] fr
     // Le début des mots surprend, leur fin coule de source : l'incertitude est dans *ce que l'on veut dire*. Et la seconde
-    // fois, « *ve him* » coûte **exactement** autant (l'`assert_eq!` le vérifie) : un n-gramme ne se souvient pas de ce qu'il
+    // fois, « *ve him* » coûte **exactement** autant (l'`assert_eq!` le vérifie), et « *ga* » même davantage : un n-gramme ne se souvient pas de ce qu'il
     // vient de lire. Un Transformer, si : au carnet 04 tu verras une tête d'attention copier « ce qui suivait la dernière
     // fois ». C'est la raison d'être de tout ce qui vient.
     // %% [markdown] en
     // The beginnings of words surprise, their ends flow: the uncertainty lies in *what one means to say*. And the second time
-    // "*ve him*" costs **exactly** as much (the `assert_eq!` checks it): an n-gram does not remember what it has just read.
+    // "*ve him*" costs **exactly** as much (the `assert_eq!` checks it), and "*ga*" even more: an n-gram does not remember what it has just read.
     // A Transformer does: in notebook 04 you will see an attention head copy "what followed last time". That is the reason
     // for all that comes.
 
@@ -730,7 +731,7 @@ fn main() {
     show(&bars.group(tr("humain (Shannon 1951)", "human (Shannon 1951)"), human));
 
     // %% [markdown] fr
-    // L'humain trouve du premier coup 77 fois sur 100. Le texte et l'alphabet ne sont pas les mêmes (le nôtre a 62 signes, majuscules
+    // Le 5-gramme trouve du premier coup une fois sur deux (50,3 %), l'humain 77 fois sur 100. Le texte et l'alphabet ne sont pas les mêmes (le nôtre a 62 signes, majuscules
     // et ponctuation comprises) : l'ordre de grandeur compte, pas la décimale.
     //
     // Shannon en tira deux bornes de l'entropie. Si $q_i$ est la part des symboles trouvés au i-ième essai :
@@ -740,7 +741,7 @@ fn main() {
     // Avec 100 lettres de contexte il obtint, pour l'anglais en 27 symboles, **entre 0,6 et 1,3 bit par lettre**.
     // Calculons ces mêmes bornes pour nos joueurs.
     // %% [markdown] en
-    // The human is right at the first guess 77 times in 100. Text and alphabet are not the same (ours has 62 signs, capitals and
+    // The 5-gram is right at the first guess every other time (50.3 %), the human 77 times in 100. Text and alphabet are not the same (ours has 62 signs, capitals and
     // punctuation included): the magnitude matters, not the decimals.
     //
     // Shannon drew two bounds of the entropy from it. If $q_i$ is the share of the symbols found at the i-th guess:
@@ -773,11 +774,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // La perte du modèle tombe près de la borne haute : on peut donc *estimer la perte de quelqu'un qui ne donne pas de
+    // La perte du modèle tombe près de la borne haute (4,83 pour 4,81 ; 3,05 pour 3,26 ; 2,61 pour 2,77) : on peut donc *estimer la perte de quelqu'un qui ne donne pas de
     // probabilités*, en le laissant deviner. C'est ainsi que Shannon mesura des humains. Mettons tout sur une même échelle.
     // Regarde ce qui reste entre nos modèles et le lecteur humain.
     // %% [markdown] en
-    // The model's loss falls near the upper bound: so one can *estimate the loss of someone who gives no probabilities* by
+    // The model's loss falls near the upper bound (4.83 for 4.81, 3.05 for 3.26, 2.61 for 2.77): so one can *estimate the loss of someone who gives no probabilities* by
     // letting them guess. This is how Shannon measured humans. Let us put everything on one scale. See what is left between our
     // models and the human reader.
     // %%
