@@ -328,9 +328,9 @@ fn main() {
     let exps: Vec<f64> = logits.iter().map(|x| x.exp()).collect();
     let z: f64 = exps.iter().sum();
     let p: Vec<f64> = exps.iter().map(|e| e / z).collect();
-    let even: Vec<usize> = (0..10).filter(|i| i % 2 == 0).collect();
+    let picked: Vec<usize> = (0..10).filter(|i| i % 3 == 1).collect();
     let pairs: Vec<(char, usize)> = "ROMEO".chars().zip(0..).collect();
-    println!("{p:.3?} {even:?} {:?}", &pairs[..2]);
+    println!("{p:.3?} {picked:?} {:?}", &pairs[..2]);
 
     // %% [markdown] fr
     // | tu lis | cela fait |
