@@ -3,6 +3,7 @@
 mod error;
 pub mod fs;
 pub mod hash;
+pub mod html;
 pub mod plot;
 
 pub use error::{Error, Result};
