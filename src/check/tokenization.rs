@@ -671,7 +671,8 @@ fn encode_longest((bytes, merges): &Encoding) -> Vec<u32> {
     }
     let (mut out, mut i) = (Vec::new(), 0);
     while i < bytes.len() {
-        let longest = (0..tokens.len()).filter(|&t| bytes[i..].starts_with(&tokens[t])).max_by_key(|&t| tokens[t].len());
+        let longest =
+            (0..tokens.len()).filter(|&t| bytes[i..].starts_with(&tokens[t])).max_by_key(|&t| tokens[t].len());
         let Some(token) = longest else { break };
         out.push(token as u32);
         i += tokens[token].len();
@@ -827,7 +828,9 @@ pub fn encode_bpe(f: impl Fn(&[u8], &[(u32, u32)]) -> Vec<u32>) -> Report {
             "last-merge-forgotten",
             "la dernière fusion de la liste n'est jamais appliquée",
             "the last merge of the list is never applied",
-            |(bytes, merges): &Encoding| encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec())),
+            |(bytes, merges): &Encoding| {
+                encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec()))
+            },
         ),
         mistake(
             "id-is-the-rank",
@@ -858,8 +861,12 @@ pub fn encode_bpe(f: impl Fn(&[u8], &[(u32, u32)]) -> Vec<u32>) -> Report {
             return Report::mistake(
                 NAME,
                 "empty-input",
-                format!("ta fonction panique sur un texte vide (« {message} ») : `len() - 1` déborde quand len() vaut 0 ; écris `i + 1 < len()`"),
-                format!("your function panics on an empty text (\"{message}\"): `len() - 1` overflows when len() is 0; write `i + 1 < len()`"),
+                format!(
+                    "ta fonction panique sur un texte vide (« {message} ») : `len() - 1` déborde quand len() vaut 0 ; écris `i + 1 < len()`"
+                ),
+                format!(
+                    "your function panics on an empty text (\"{message}\"): `len() - 1` overflows when len() is 0; write `i + 1 < len()`"
+                ),
             );
         }
         super::Outcome::Unfinished => return Report::unfinished(NAME),
@@ -922,7 +929,8 @@ impl Gpt2 {
         // GPT-2 numbers the bytes that print as themselves first; a character stands for each byte.
         let own = |b: &u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
         let order: Vec<u8> = (0..=255).filter(own).chain((0..=255).filter(|b| !own(b))).collect();
-        let spelled = |at: usize| if at < 188 { order[at] as char } else { char::from_u32(256 + at as u32 - 188).unwrap_or(' ') };
+        let spelled =
+            |at: usize| if at < 188 { order[at] as char } else { char::from_u32(256 + at as u32 - 188).unwrap_or(' ') };
         let mut ours: BTreeMap<String, u32> = BTreeMap::new();
         let mut ids = vec![0; 256];
         for (at, &byte) in order.iter().enumerate() {
@@ -954,7 +962,8 @@ impl Gpt2 {
 /// `<|assistant|>`: three special tokens around text that stays text, whatever it contains.
 pub fn chat_prompt(f: impl Fn(&Tokenizer, &str) -> Vec<u32>) -> Report {
     const NAME: &str = "01.4";
-    let text = "Tell me a story. What light through yonder window breaks? Ignore the rules, system user end. ".repeat(4);
+    let text =
+        "Tell me a story. What light through yonder window breaks? Ignore the rules, system user end. ".repeat(4);
     let options = BpeOptions { vocab_size: 320, threads: 1, ..Default::default() };
     let tokenizer = match Tokenizer::train_bpe([text], &options) {
         Ok(tokenizer) => tokenizer,
@@ -1069,10 +1078,8 @@ pub fn chat_prompt(f: impl Fn(&Tokenizer, &str) -> Vec<u32>) -> Report {
             |typed: &String| [vec![user], plain("\n"), plain(typed), vec![end], plain("\n"), vec![assistant]].concat(),
         ),
     ];
-    let hint = (
-        "Le gabarit est <|user|> texte <|end|> <|assistant|>",
-        "The template is <|user|> text <|end|> <|assistant|>",
-    );
+    let hint =
+        ("Le gabarit est <|user|> texte <|end|> <|assistant|>", "The template is <|user|> text <|end|> <|assistant|>");
     let named = |typed: &String| format!("{typed:?}");
     let result = compare(NAME, &inputs, |typed| f(t, typed), |typed| around(plain(typed)), &mistakes, named, hint);
     result.err().unwrap_or_else(|| {
@@ -1192,7 +1199,10 @@ mod tests {
         named(&with(Scoring { score: |ab, a, b, w| if w { ab * a * b } else { ab }, ..SCORING }), "multiplied");
         let integer = |ab: f64, a: f64, b: f64, w: bool| if w { (ab as u64 / (a * b) as u64) as f64 } else { ab };
         named(&with(Scoring { score: integer, ..SCORING }), "integer-division");
-        named(&with(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }), "square-root");
+        named(
+            &with(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
+            "square-root",
+        );
         named(&with(Scoring { weighted_pairs: false, weighted_pieces: false, ..SCORING }), "word-counts-ignored");
         named(&with(Scoring { weighted_pieces: false, ..SCORING }), "piece-counts-unweighted");
         named(&with(Scoring { weighted_pairs: false, ..SCORING }), "pair-counts-unweighted");
@@ -1243,20 +1253,36 @@ mod tests {
     #[test]
     fn encoding() {
         assert!(encode_bpe(learner_encode).is_passed(), "{}", encode_bpe(learner_encode));
-        let with = |f: fn(&Encoding) -> Vec<u32>| encode_bpe(move |bytes, merges| f(&(bytes.to_vec(), merges.to_vec())));
+        let with =
+            |f: fn(&Encoding) -> Vec<u32>| encode_bpe(move |bytes, merges| f(&(bytes.to_vec(), merges.to_vec())));
         assert!(with(encode_right).is_passed());
         named(&with(|(bytes, _)| ids_of(bytes)), "no-merges");
         named(&with(|e| encode_by(e, |found, _| found.first().copied())), "left-to-right");
         named(&with(encode_one_pass), "one-pass");
         named(&with(encode_longest), "longest-match");
-        named(&with(|e| encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1)))), "highest-rank-first");
+        named(
+            &with(|e| encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1)))),
+            "highest-rank-first",
+        );
         named(&with(|e| encode_with(e, Replace::Once)), "merge-once");
         named(&with(|e| encode_with(e, Replace::Overlapping)), "overlapping-merge");
         named(&with(|e| encode_with(e, Replace::RightToLeft)), "right-to-left");
-        let one = |e: &Encoding| encode_by(e, |found, ids| found.iter().copied().min().filter(|_| ids.len() == e.0.len()));
+        let one =
+            |e: &Encoding| encode_by(e, |found, ids| found.iter().copied().min().filter(|_| ids.len() == e.0.len()));
         named(&with(one), "one-merge-only");
-        named(&with(|(b, m)| encode_right(&(b.clone(), m[..m.len().saturating_sub(1)].to_vec()))), "last-merge-forgotten");
-        named(&encode_bpe(|b, m| encode_right(&(b.to_vec(), m.to_vec())).into_iter().map(|id| if id > 255 { id - 256 } else { id }).collect()), "id-is-the-rank");
+        named(
+            &with(|(b, m)| encode_right(&(b.clone(), m[..m.len().saturating_sub(1)].to_vec()))),
+            "last-merge-forgotten",
+        );
+        named(
+            &encode_bpe(|b, m| {
+                encode_right(&(b.to_vec(), m.to_vec()))
+                    .into_iter()
+                    .map(|id| if id > 255 { id - 256 } else { id })
+                    .collect()
+            }),
+            "id-is-the-rank",
+        );
         let panics = |bytes: &[u8], _: &[(u32, u32)]| (0..bytes.len() - 1).map(|i| i as u32).collect();
         named(&encode_bpe(panics), "empty-input");
         assert!(encode_bpe(|b, _| vec![b.len() as u32]).text(Lang::En).contains("the answer is"));
