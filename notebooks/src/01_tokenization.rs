@@ -1,4 +1,4 @@
-//! Notebook 01: tokenization.
+//! Notebook 01: tokenization. (Over 500 lines: a chapter in two languages.)
 
 fn main() {
     // %% [markdown] fr
@@ -227,7 +227,8 @@ fn main() {
     //
     // **Predict:** in the sentence below, which pair of letters wins?
     // %%
-    let betty: &str = "betty botter bought some butter but the butter was bitter so betty botter bought better butter";
+    let betty: &'static str =
+        "betty botter bought some butter but the butter was bitter so betty botter bought better butter";
     {
         let ids: Vec<u32> = betty.bytes().map(|b| b as u32).collect();
         let mut pairs: Vec<((u32, u32), usize)> = pair_counts(&ids).into_iter().collect();
@@ -730,7 +731,7 @@ fn main() {
     //
     // The little corpus of Hugging Face's course: hug ×10, pug ×5, pun ×12, bun ×4, hugs ×5. **Predict** the first merges of BPE, then of WordPiece.
     // %% concept
-    let hugs: [(&str, u64); 5] = [("hug", 10), ("pug", 5), ("pun", 12), ("bun", 4), ("hugs", 5)];
+    let hugs: [(&'static str, u64); 5] = [("hug", 10), ("pug", 5), ("pun", 12), ("bun", 4), ("hugs", 5)];
     fn pieces_of(word: &str) -> Vec<String> {
         word.chars().enumerate().map(|(i, c)| if i == 0 { c.to_string() } else { format!("##{c}") }).collect()
     }
@@ -1129,18 +1130,21 @@ fn main() {
             tr("taille du vocabulaire", "size of the vocabulary"),
             tr("bits par octet (validation)", "bits per byte (validation)"),
         );
-        for n in 1..=4 {
+        for n in 2..=4 {
             let points = sizes.iter().map(|(v, _, _, bits)| (*v as f64, bits[n - 1]));
             chart = chart.series(Series::new(format!("{n}-{}", tr("grammes", "grams")), points).dots());
         }
         for (v, length, rare, bits) in &sizes {
             let best = bits.iter().copied().fold(f64::INFINITY, f64::min);
             println!(
-                "V {v:>4} · {length:.2} {} · {rare:>4} {} · {} {:>9} · {best:.3} bits",
+                "V {v:>4} · {length:.2} {} · {rare:>4} {} · {} {:>7} · 1-{} {:.3} · {} {best:.3}",
                 tr("car./jeton", "char./token"),
                 tr("rares", "rare"),
                 tr("table à C = 256 :", "table at C = 256:"),
-                v * 256
+                v * 256,
+                tr("gramme", "gram"),
+                bits[0],
+                tr("meilleur", "best")
             );
         }
         show(&chart.log_x());
