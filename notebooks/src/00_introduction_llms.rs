@@ -47,7 +47,7 @@ fn main() {
     // de ce qui précède, donner une **probabilité** à chaque suite possible. Rien d'autre. Un assistant qui répond à tes
     // questions est un modèle qui prédit, un morceau après l'autre, ce qui viendrait après ta question.
     //
-    // Ces morceaux s'appellent des **tokens**. Ici ce seront des caractères, le plus simple des choix ; le carnet 01
+    // Ces morceaux s'appellent des **jetons** (*tokens*). Ici ce seront des caractères, le plus simple des choix ; le carnet 01
     // fera mieux.
     //
     // Notre texte : neuf pièces de Shakespeare, embarquées dans la bibliothèque. On garde le dernier dixième pour
@@ -825,9 +825,9 @@ fn main() {
     //
     // | de | vers | on calcule |
     // |---|---|---|
-    // | nats par token | bits par token | ÷ ln 2 |
-    // | nats par token | perplexité | exp |
-    // | bits par token | bits par octet | × tokens ÷ octets |
+    // | nats par jeton | bits par jeton | ÷ ln 2 |
+    // | nats par jeton | perplexité | exp |
+    // | bits par jeton | bits par octet | × jetons ÷ octets |
     // | bits par caractère | bits par octet | × caractères ÷ octets |
     //
     // Notre texte est en ASCII : un caractère y occupe un octet. Ce n'est pas vrai en français :
@@ -856,8 +856,8 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // **Prédis.** Un second modèle découpe le texte en 1 024 tokens plus longs qu'un caractère (BPE, carnet 01) et compte des
-    // 3-grammes de *tokens*. Sa perplexité sera-t-elle plus grande ou plus petite que celle du 5-gramme de caractères (6,09) ?
+    // **Prédis.** Un second modèle découpe le texte en 1 024 jetons plus longs qu'un caractère (BPE, carnet 01) et compte des
+    // 3-grammes de *jetons*. Sa perplexité sera-t-elle plus grande ou plus petite que celle du 5-gramme de caractères (6,09) ?
     // Et est-il meilleur ?
     // %% [markdown] en
     // **Predict.** A second model cuts the text into 1,024 tokens longer than a character (BPE, notebook 01) and counts 3-grams
@@ -874,7 +874,7 @@ fn main() {
     let mut table = Table::new([
         tr("modèle", "model"),
         "tokens",
-        tr("nats par token", "nats per token"),
+        tr("nats par jeton", "nats per token"),
         tr("perplexité", "perplexity"),
         tr("bits par octet", "bits per byte"),
     ]);
@@ -900,7 +900,7 @@ fn main() {
 
     // %% [markdown] fr
     // Une perplexité huit fois et demie plus grande (51,95 contre 6,09), et pourtant un **meilleur** modèle : 2,524 bits par
-    // octet contre 2,607. La perplexité par token dépend de la taille des tokens ; les bits par octet, non. C'est pourquoi ce
+    // octet contre 2,607. La perplexité par jeton dépend de la taille des jetons ; les bits par octet, non. C'est pourquoi ce
     // cours compte en bits par octet.
     // %% [markdown] en
     // A perplexity eight and a half times as large (51.95 against 6.09), and yet a **better** model: 2.524 bits per byte against
@@ -919,8 +919,8 @@ fn main() {
     // | 2010 | Mikolov et al. : modèles de langue récurrents, RNN ; puis avec le LSTM, inventé en 1997 (Hochreiter et Schmidhuber) | en principe tout le passé, résumé dans *un* vecteur |
     // | 2014 | Bahdanau et al. : l'attention, pour traduire (carnet 03) | chaque mot de la source |
     // | 2017 | Vaswani et al. : le **Transformer**, l'attention seule (carnets 03 à 06) | toute la fenêtre, directement |
-    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | des centaines de tokens |
-    // | 2020 → | GPT-3 et la suite : les mêmes idées, beaucoup plus grand | des milliers de tokens et plus |
+    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | des centaines de jetons |
+    // | 2020 → | GPT-3 et la suite : les mêmes idées, beaucoup plus grand | des milliers de jetons et plus |
     //
     // Le **n-gramme** oublie tout au-delà de n − 1 symboles, et ne sait pas que « chat » et « chien » se ressemblent. Le **RNN**
     // lit un symbole à la fois et met à jour un vecteur, sa mémoire : le passé lointain s'y efface, et il faut attendre le
@@ -1073,7 +1073,7 @@ fn main() {
     println!("{}", tr("à la main : même entrée, mêmes réponses", "by hand: same input, same answers"));
 
     // %% [markdown] fr
-    // Un détail du vrai BERT : parmi les tokens choisis, 80 % deviennent `[MASK]`, 10 % un token au hasard, 10 % restent. Sinon
+    // Un détail du vrai BERT : parmi les jetons choisis, 80 % deviennent `[MASK]`, 10 % un jeton au hasard, 10 % restent. Sinon
     // le modèle apprendrait que seules les places marquées `[MASK]` comptent, et il n'y en a jamais quand on s'en sert.
     // Vérifions sur 100 000 caractères.
     // %% [markdown] en
@@ -1168,7 +1168,7 @@ fn main() {
     // GPT : un triangle, chaque mot ne voit que le passé. BERT : tout, ce qui interdit d'écrire de gauche à droite. T5 : le haut
     // (encodeur) se voit entier, le bas (décodeur) voit tout l'encodeur et son propre passé.
     //
-    // **Prédis :** sur 1 000 tokens, combien de réponses chaque objectif demande-t-il ?
+    // **Prédis :** sur 1 000 jetons, combien de réponses chaque objectif demande-t-il ?
     // %% [markdown] en
     // GPT: a triangle, each word sees the past only. BERT: everything, which rules out writing from left to right. T5: the top
     // (encoder) sees itself whole, the bottom (decoder) sees the whole encoder and its own past.
@@ -1182,7 +1182,7 @@ fn main() {
     let hidden = asked.iter().filter(|&&id| id != IGNORE).count();
     let headers = [
         tr("objectif", "objective"),
-        tr("tokens lus", "tokens read"),
+        tr("jetons lus", "tokens read"),
         tr("réponses", "answers"),
         tr("voit", "sees"),
         tr("écrit", "writes"),
@@ -1201,7 +1201,7 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // GPT reçoit une réponse par token, BERT 150, T5 202 (les 150 cachés, leurs 50 sentinelles, la dernière et la fin). Le
+    // GPT reçoit une réponse par jeton, BERT 150, T5 202 (les 150 cachés, leurs 50 sentinelles, la dernière et la fin). Le
     // causal apprend donc le plus de chaque texte lu *et* sait écrire : deux raisons pour lesquelles les modèles de conversation
     // d'aujourd'hui sont presque tous de la famille GPT. BERT reste un excellent lecteur, pour classer ou chercher.
     // %% [markdown] en
@@ -1494,7 +1494,7 @@ fn main() {
     //
     // Construis ce que lit et ce que doit répondre un modèle causal, un modèle masqué, un modèle à morceaux. Les trois
     // fonctions rendent (ce qui est lu, ce qui est répondu) :
-    // - `causal_pair(ids)` : le token suivant, à chaque place ;
+    // - `causal_pair(ids)` : le jeton suivant, à chaque place ;
     // - `masked_pair(ids, places, mask, ignore)` : `mask` aux places dites, `ignore` où rien n'est demandé ;
     // - `span_pair(ids, spans, sentinel, end)` : la i-ième sentinelle est `sentinel + i` ; un morceau est (début, longueur) ; la
     //   cible finit par la sentinelle suivante, puis `end`.
@@ -1598,11 +1598,11 @@ fn main() {
     // %% [markdown] fr
     // ## 16. Comment font les vrais
     //
-    // - **GPT-2** (2019) prédit le token suivant, avec 50 257 tokens BPE d'octets et un contexte de 1 024 ; la plus grande version a
+    // - **GPT-2** (2019) prédit le jeton suivant, avec 50 257 jetons BPE d'octets et un contexte de 1 024 ; la plus grande version a
     //   1,5 milliard de paramètres. Exactement l'objectif de la section 12, premier cas.
-    // - **BERT** (2018) : 15 % des tokens, 80/10/10, vocabulaire WordPiece d'environ 30 000 ; **T5** (2019) : 15 % en morceaux de
+    // - **BERT** (2018) : 15 % des jetons, 80/10/10, vocabulaire WordPiece d'environ 30 000 ; **T5** (2019) : 15 % en morceaux de
     //   3 en moyenne, 100 sentinelles.
-    // - **Llama** et les modèles ouverts d'aujourd'hui : l'objectif causal encore ; Llama 3.1 a lu environ 15 000 milliards de tokens. Le
+    // - **Llama** et les modèles ouverts d'aujourd'hui : l'objectif causal encore ; Llama 3.1 a lu environ 15 000 milliards de jetons. Le
     //   nôtre apprend sur environ un million de caractères.
     // - Les **assistants** sont d'abord entraînés ainsi, puis *affinés* pour dialoguer (carnet 11). Leur base reste un
     //   prédicteur de la suite.
@@ -1641,9 +1641,9 @@ fn main() {
     //
     // **Réponses aux trois questions.** (1) log₂ 6 = 2,585 bits : c'est le dé, de perplexité 6. (2) Sur notre texte, non :
     // n = 7 regarde six caractères et fait 1,938, n = 5 en regarde quatre et fait 1,807. (3) On ne peut pas le dire sans
-    // connaître leurs tokens : à la section 10, le modèle de plus grande perplexité est le meilleur.
+    // connaître leurs jetons : à la section 10, le modèle de plus grande perplexité est le meilleur.
     //
-    // **La suite :** le carnet 01 remplace les caractères par de meilleurs tokens, et mesure ce que l'on y gagne.
+    // **La suite :** le carnet 01 remplace les caractères par de meilleurs jetons, et mesure ce que l'on y gagne.
     // %% [markdown] en
     // ## 17. Further reading
     //

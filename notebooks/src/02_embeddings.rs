@@ -1200,7 +1200,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Personne n'a parlé de voyelles au modèle, et pourtant a, e, i, o, u sont groupées en haut à droite, les consonnes en bas à droite, les majuscules à gauche, et A, E, I, O, U au-dessus des autres majuscules. La même idée, « mêmes contextes, mêmes vecteurs », marche donc sur des symboles sans aucun sens. Mais une lettre n'a presque rien à dire : il y en a trop peu pour porter un sens, c'est ce qui a mené aux tokens du carnet 01.
+    // Personne n'a parlé de voyelles au modèle, et pourtant a, e, i, o, u sont groupées en haut à droite, les consonnes en bas à droite, les majuscules à gauche, et A, E, I, O, U au-dessus des autres majuscules. La même idée, « mêmes contextes, mêmes vecteurs », marche donc sur des symboles sans aucun sens. Mais une lettre n'a presque rien à dire : il y en a trop peu pour porter un sens, c'est ce qui a mené aux jetons du carnet 01.
     //
     // ## 11 · Une table, deux emplois : les poids liés
     //
@@ -1298,7 +1298,7 @@ fn main() {
     //
     // **« king − man + woman = queen marche partout. »** Non : voir la section 7. Sur notre mégaoctet, c'est faux, et même sur de grands corpus une bonne part du succès vient de l'exclusion des mots de la question (Linzen, 2016 ; Nissim et al., 2020).
     //
-    // **« Les embeddings d'entrée d'un GPT sont des vecteurs word2vec. »** Non. Ils sont tirés au hasard et appris avec tout le reste, par le gradient de la prédiction du token suivant (section 11) ; ce sont des tokens, pas des mots ; et le sens en contexte naît dans les couches au-dessus. Un vecteur de word2vec, lui, est figé, un par forme écrite :
+    // **« Les embeddings d'entrée d'un GPT sont des vecteurs word2vec. »** Non. Ils sont tirés au hasard et appris avec tout le reste, par le gradient de la prédiction du jeton suivant (section 11) ; ce sont des jetons, pas des mots ; et le sens en contexte naît dans les couches au-dessus. Un vecteur de word2vec, lui, est figé, un par forme écrite :
     // %% [markdown] en
     // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. A rare word, untied, hardly ever learns at the input; tied, it learns at every step.
     //
@@ -1315,7 +1315,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // « art » (le verbe *thou art*, et l'art) n'a qu'un vecteur, et le verbe a mangé le nom. Un Transformer part aussi d'une seule ligne par token, mais la mélange ensuite avec son contexte : c'est le carnet 03.
+    // « art » (le verbe *thou art*, et l'art) n'a qu'un vecteur, et le verbe a mangé le nom. Un Transformer part aussi d'une seule ligne par jeton, mais la mélange ensuite avec son contexte : c'est le carnet 03.
     //
     // **« Proche = synonyme. »** Non : section 8. Des vecteurs proches disent « mêmes contextes » : synonymes, contraires et co-hyponymes (sun / moon) s'y mélangent.
     //

@@ -55,7 +55,7 @@ fn main() {
     // |---|---|
     // | `f32`, `f64` | nombre à virgule, 32 ou 64 bits : les poids du modèle sont en `f32`, les vérifications en `f64` |
     // | `usize` | entier positif : une taille, un indice |
-    // | `u32` | entier positif sur 32 bits : le numéro d'un token |
+    // | `u32` | entier positif sur 32 bits : le numéro d'un jeton |
     // | `bool`, `char` | vrai ou faux ; un caractère (Unicode), entre `'` |
     // | `String`, `&str` | du texte que l'on possède ; une vue sur du texte, entre `"` |
     // | `Vec<f64>`, `&[f64]` | une liste que l'on possède ; une vue sur une liste |
