@@ -134,12 +134,12 @@ impl Training {
             let most = counts.iter().map(|(_, n)| *n).max()?;
             counts.retain(|(_, n)| *n == most);
         }
-        let pairs = counts.iter().map(|(pair, _)| *pair);
+        let mut pairs = counts.iter().map(|(pair, _)| *pair);
         match self.tie {
             Tie::Smallest => pairs.min(),
             Tie::Largest => pairs.max(),
-            Tie::First => pairs.into_iter().next(),
-            Tie::Last => pairs.into_iter().last(),
+            Tie::First => pairs.next(),
+            Tie::Last => pairs.next_back(),
         }
     }
 
@@ -518,9 +518,9 @@ pub fn best_pair(f: impl Fn(&[(Vec<String>, u64)], bool) -> (String, String)) ->
             text.push((word, 1 + rng.below(12) as u64));
         }
         let text: Vec<(&str, u64)> = text.iter().map(|(w, n)| (w.as_str(), *n)).collect();
-        let words = in_pieces(&text, round % 2 == 0);
+        let words = in_pieces(&text, round.is_multiple_of(2));
         if clear(&words) {
-            inputs.push((words, round % 2 == 0));
+            inputs.push((words, round.is_multiple_of(2)));
         }
     }
     let variant = |s: Scoring| move |(words, wordpiece): &Input| s.best(words, *wordpiece);
