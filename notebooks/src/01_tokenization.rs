@@ -4,7 +4,7 @@ fn main() {
     // %% [markdown] fr
     // # 01 · La tokenisation
     //
-    // **Durée : une heure.** Un modèle de langue ne lit pas de lettres : il lit des nombres entiers. Ce notebook construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
+    // **Durée : une heure.** Un modèle de langue ne lit pas de lettres : il lit des nombres entiers. Ce carnet construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
     //
     // À la fin, tu sauras
     //
@@ -13,7 +13,7 @@ fn main() {
     // - expliquer en quoi WordPiece (celui de BERT) est autre chose ;
     // - mesurer ce que coûte un vocabulaire, ce que paie une langue, et ce que risque un modèle dont l'utilisateur tape `<|endoftext|>`.
     //
-    // Prérequis : le notebook 00 (bits par octet, n-grammes) et l'annexe `A_juste_assez_de_rust` pour la syntaxe.
+    // Prérequis : le carnet 00 (bits par octet, n-grammes) et l'annexe `A_juste_assez_de_rust` pour la syntaxe.
     //
     // **Trois questions avant de commencer** (réponses à la fin) :
     //
@@ -837,7 +837,7 @@ fn main() {
     //
     // ## 8 · Quelle taille de vocabulaire ?
     //
-    // Un grand vocabulaire raccourcit les textes : moins de pas, plus de contexte. Mais chaque jeton est vu moins souvent, et coûte une ligne de paramètres dans la table d'entrée (notebook 02).
+    // Un grand vocabulaire raccourcit les textes : moins de pas, plus de contexte. Mais chaque jeton est vu moins souvent, et coûte une ligne de paramètres dans la table d'entrée (carnet 02).
     //
     // **Prédis :** en passant de 512 à 8 000 jetons (16 fois plus), de combien se raccourcit le texte ?
     // %% [markdown] en
@@ -1109,7 +1109,7 @@ fn main() {
     //
     // ### « Plus le vocabulaire est grand, mieux c'est »
     //
-    // Jugeons sans réseau : les n-grammes du notebook 00, sur les jetons de chaque vocabulaire, en **bits par octet** (la seule unité comparable entre tokeniseurs), sur la validation. **Prédis** la forme de la courbe du meilleur n-gramme.
+    // Jugeons sans réseau : les n-grammes du carnet 00, sur les jetons de chaque vocabulaire, en **bits par octet** (la seule unité comparable entre tokeniseurs), sur la validation. **Prédis** la forme de la courbe du meilleur n-gramme.
     // %% [markdown] en
     // 81.2 % of the words read fit in one token, but only 40.4 % of the **different** words: common ones are whole, rare ones in pieces, and the cuts respect neither roots nor syllables ("stra·w·ber·ry", "unb·el·iev·able"). " Juliet", "JULIET" and " j·ul·iet" have no token in common.
     //
@@ -1467,7 +1467,7 @@ fn main() {
     //
     // **Les trois questions.** (1) Le modèle ne voit pas des lettres, mais quelques morceaux (section 11) : compter les « r » lui demande de savoir par cœur l'orthographe de chaque jeton. (2) Parce que les fusions ont été apprises sur de l'anglais : en grec, chez nous, un jeton par octet, sept fois la note (section 9). (3) Parce que la plupart de ces jetons ne seraient presque jamais vus (à 8 000 déjà, 64 % des jetons appris le sont moins de dix fois) et que chacun coûte une ligne de paramètres.
     //
-    // **La suite.** Un identifiant n'est qu'un numéro : 262 n'est pas « plus » que 261. Le notebook 02 donne à chaque jeton un vecteur, et aux vecteurs un sens.
+    // **La suite.** Un identifiant n'est qu'un numéro : 262 n'est pas « plus » que 261. Le carnet 02 donne à chaque jeton un vecteur, et aux vecteurs un sens.
     // %% [markdown] en
     // ## 13 · How the real ones do it
     //
