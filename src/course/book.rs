@@ -150,8 +150,8 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
     if !sections.is_empty() {
         let _ = write!(
             main,
-            "<nav class=\"contents side\" aria-label=\"{contents}\">\n<strong>{contents}</strong>\n<ol>\n{sections}</ol>\n</nav>\n\
-             <details class=\"contents folded\">\n<summary>{contents}</summary>\n<ol>\n{sections}</ol>\n</details>\n"
+            "<nav class=\"contents side\" aria-label=\"{contents}\">\n<strong>{contents}</strong>\n<ul>\n{sections}</ul>\n</nav>\n\
+             <details class=\"contents folded\">\n<summary>{contents}</summary>\n<ul>\n{sections}</ul>\n</details>\n"
         );
     }
     main += &body.html;
@@ -262,7 +262,7 @@ mod tests {
         assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
         pages.retain(|(name, _)| name != "en/01_b.html");
         pages[3].1 += "<a href=\"#nothing\"><b id=\"text\">";
-        assert_eq!(broken(&pages).len(), 4, "{:?}", broken(&pages));
+        assert_eq!(broken(&pages).len(), 5, "{:?}", broken(&pages));
     }
 
     /// The notebooks as they are now, not only those of the program.

@@ -130,7 +130,7 @@ impl Chapter {
         let heading = self.prose().flat_map(str::lines).find_map(|line| line.strip_prefix("# "));
         let title = heading.unwrap_or(&self.name).trim();
         match title.split_once('·') {
-            Some((number, rest)) if number.trim().len() <= 3 => rest.trim(),
+            Some((before, rest)) if before.trim_end().ends_with(self.number()) => rest.trim(),
             _ => title,
         }
     }
@@ -256,5 +256,7 @@ mod tests {
             |text: &str| Chapter { name: "00_x".into(), lang: Lang::Fr, cells: vec![Cell::Prose(text.into())] };
         assert_eq!(chapter("# T\nit ran for 3 h").time(), None);
         assert_eq!(chapter("text").title(), "00_x");
+        assert_eq!(chapter("# Annexe 00 · A · B").title(), "A · B");
+        assert_eq!(chapter("# A · B").title(), "A · B");
     }
 }

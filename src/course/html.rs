@@ -1,11 +1,11 @@
 //! Chapters as HTML: their cells, and the table of contents of their headings.
 
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag as Md, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag as Md, TagEnd};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::chapter::{Cell, Chapter, Output};
-use super::{highlight, math};
+use super::{Lang, highlight, math};
 use crate::utils::{Error, Result};
 
 /// A chapter's cells as HTML, and its sections.
@@ -15,9 +15,20 @@ pub(super) struct Body {
     pub sections: Vec<(String, String)>,
 }
 
+/// French signs that have a space beside them never begin or end a line alone.
+pub(super) fn unbroken(text: &str) -> String {
+    let mut text = text.replace("« ", "«\u{a0}");
+    for sign in [':', ';', '!', '?', '»', '%'] {
+        text = text.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"));
+    }
+    text
+}
+
+const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_MATH);
+
 /// The events of a markdown text, as the course writes it.
 pub(super) fn markdown(text: &str) -> impl Iterator<Item = Event<'_>> {
-    Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_MATH)
+    Parser::new_ext(text, OPTIONS)
 }
 
 /// `&`, `<`, `>` and `"` made safe for HTML.
@@ -28,7 +39,13 @@ pub(super) fn escape(text: &str) -> String {
 /// Renders a chapter. `known` says which chapters a link may lead to.
 pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     let mut body = Body { html: String::new(), sections: Vec::new() };
-    let mut page = Page { known, taken: BTreeSet::from(["text".to_owned()]), titled: false, picture: 0 };
+    let mut page = Page {
+        french: chapter.lang == Lang::Fr,
+        known,
+        taken: BTreeSet::from(["text".to_owned()]),
+        titled: false,
+        picture: 0,
+    };
     for (i, cell) in chapter.cells.iter().enumerate() {
         let rendered = match cell {
             Cell::Prose(text) => page.prose(text, &mut body),
@@ -53,6 +70,7 @@ pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
 }
 
 struct Page<'a> {
+    french: bool,
     known: &'a [&'a str],
     /// Anchors given so far.
     taken: BTreeSet<String>,
@@ -66,6 +84,7 @@ impl Page<'_> {
         if text.matches("<details").count() != text.matches("</details>").count() {
             return Err(Error::new("a <details> that is not closed in its cell"));
         }
+        no_lost_dollar(text)?;
         let mut events: Vec<Event> = Vec::new();
         let mut links = Vec::new();
         let mut source = markdown(text);
@@ -89,14 +108,14 @@ impl Page<'_> {
                     let inside = source.by_ref().take_while(|e| !matches!(e, Event::End(TagEnd::Heading(_))));
                     self.heading(level, inside.collect(), &mut events, body)?;
                 }
-                Event::Start(Md::Link { link_type, dest_url, title, id }) => {
+                Event::Start(Md::Link { dest_url, .. }) => {
                     let target = self.target(&dest_url);
                     links.push(target.is_some());
-                    if let Some(dest_url) = target.map(CowStr::from) {
-                        events.push(Event::Start(Md::Link { link_type, dest_url, title, id }));
-                    }
+                    events.extend(target.map(|url| Event::InlineHtml(format!("<a href=\"{}\">", escape(&url)).into())));
                 }
-                Event::End(TagEnd::Link) if links.pop() == Some(false) => {}
+                Event::End(TagEnd::Link) => {
+                    events.extend(links.pop().filter(|&led| led).map(|_| Event::InlineHtml("</a>".into())));
+                }
                 Event::Start(Md::Table(columns)) => {
                     events.push(Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()));
                     events.push(Event::Start(Md::Table(columns)));
@@ -105,6 +124,7 @@ impl Page<'_> {
                     events.push(Event::End(TagEnd::Table));
                     events.push(Event::Html("</div>\n".into()));
                 }
+                Event::Text(text) if self.french => events.push(Event::Text(unbroken(&text).into())),
                 event => events.push(event),
             }
         }
@@ -168,7 +188,11 @@ impl Page<'_> {
                 "<pre class=\"output\" tabindex=\"0\" aria-label=\"{label}\"><samp>{}</samp></pre>\n",
                 escape(text.trim_end_matches('\n'))
             ),
-            Output::Html(html) => format!("<div class=\"output rich\" tabindex=\"0\">\n{html}\n</div>\n"),
+            Output::Html(html) => {
+                // The style says it, too; the attribute is for sites that drop styles, and no longer HTML.
+                let html = html.replace(" align=\"left\"", "").replace(" align=\"right\"", "");
+                format!("<div class=\"output rich\" tabindex=\"0\">\n{html}\n</div>\n")
+            }
             Output::Svg(svg) => {
                 self.picture += 1;
                 let title = picture_title(svg)
@@ -201,6 +225,22 @@ pub(super) fn picture_title(svg: &str) -> Option<String> {
 
 fn formula(latex: &str, display: bool) -> Result<String> {
     math::mathml(latex, display).map_err(|why| Error::new(format!("the formula {}: {why}", latex.trim())))
+}
+
+/// A `$` that stands in the text is what is left of a formula that is not one, unless a backslash says otherwise.
+fn no_lost_dollar(text: &str) -> Result<()> {
+    let mut code = false;
+    for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
+        match event {
+            Event::Start(Md::CodeBlock(_)) => code = true,
+            Event::End(TagEnd::CodeBlock) => code = false,
+            Event::Text(part) if !code && part.contains('$') && !text[..range.start].ends_with('\\') => {
+                return Err(Error::new(format!("\"{part}\": a $ without its formula; the sign itself is \\$")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The text of an event, without its marks.
@@ -246,7 +286,7 @@ fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::course::{Lang, Tag};
+    use crate::course::Tag;
 
     fn render(cells: Vec<Cell>) -> Result<Body> {
         body(&Chapter { name: "00_x".into(), lang: Lang::En, cells }, &["00_x", "01_y"])
@@ -270,6 +310,17 @@ mod tests {
         ] {
             assert!(body.html.contains(part), "{part} in\n{}", body.html);
         }
+    }
+
+    #[test]
+    fn french_signs_stay_with_their_word() {
+        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : fin".into())];
+        let html = body(&Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.clone() }, &[]).unwrap().html;
+        assert!(
+            html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
+            "{html}"
+        );
+        assert!(!render(cells).unwrap().html.contains('\u{a0}'));
     }
 
     #[test]
@@ -298,7 +349,9 @@ mod tests {
             unknown.starts_with(r"00_x (en): cell 1: the formula \foo{x}: ") && unknown.contains("Unknown"),
             "{unknown}"
         );
-        assert!(error("## $$x_{$$").to_string().contains("x_{"));
+        assert!(error("## $$x_1_2$$").to_string().contains("x_1_2"));
+        assert!(error("so $$x_{$$ is").to_string().contains("without its formula"));
+        assert!(render(vec![Cell::Prose("it costs \\$5, `$`\n\n```sh\necho $x\n```".into())]).is_ok());
         assert!(error("<details>\n\nx").to_string().contains("<details>"));
     }
 }

@@ -158,7 +158,7 @@ const SUPERSCRIPTS: [&str; 2] =
 
 /// A formula as readable text: `\frac{a}{b}` is a/b, `x_{t-1}` is xₜ₋₁. Rows of an environment are lines.
 pub fn text(latex: &str) -> String {
-    let mut reader = Reader { rest: latex.trim() };
+    let mut reader = Reader { rest: latex.trim(), gap: false };
     let text = reader.sequence(false);
     let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     lines.join("\n").trim().to_owned()
@@ -166,6 +166,8 @@ pub fn text(latex: &str) -> String {
 
 struct Reader<'a> {
     rest: &'a str,
+    /// After a fraction or a root: what is not part of it needs a space.
+    gap: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -184,7 +186,13 @@ impl<'a> Reader<'a> {
                     out.truncate(out.trim_end().len());
                     out += &scripted(c, &script);
                 }
-                _ => self.atom(&mut out),
+                _ => {
+                    let (before, gap) = (out.len(), std::mem::take(&mut self.gap));
+                    self.atom(&mut out);
+                    if gap && out[before..].starts_with(|c: char| c.is_alphanumeric() || "√∂(".contains(c)) {
+                        out.insert(before, ' ');
+                    }
+                }
             }
         }
         out
@@ -220,14 +228,22 @@ impl<'a> Reader<'a> {
         let letters = self.rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest.len());
         let length = if letters > 0 { letters } else { self.rest.chars().next().map_or(0, char::len_utf8) };
         let (name, rest) = self.rest.split_at(length);
-        self.rest = rest;
+        // A space ends the name, and is not one.
+        self.rest = if letters > 0 { rest.trim_start_matches(' ') } else { rest };
         match name {
             "frac" | "dfrac" | "tfrac" => {
                 let (above, below) = (self.argument(), self.argument());
+                if out.ends_with(char::is_alphanumeric) {
+                    out.push(' ');
+                }
+                self.gap = true;
                 *out += &format!("{}/{}", together(&above), together(&below));
             }
             "binom" => *out += &format!("C({}, {})", self.argument(), self.argument()),
-            "sqrt" => *out += &format!("√{}", together(&self.argument())),
+            "sqrt" => {
+                *out += &format!("√{}", together(&self.argument()));
+                self.gap = true;
+            }
             "hat" | "widehat" => *out += &format!("{}\u{302}", self.argument()),
             "tilde" | "widetilde" => *out += &format!("{}\u{303}", self.argument()),
             "bar" | "overline" => *out += &format!("{}\u{304}", self.argument()),
@@ -313,6 +329,7 @@ mod tests {
             (r"\left(\frac{QK^\top}{\sqrt{d_k}}\right)V", "(QKᵀ/√dₖ)V"),
             (r"\log \frac{a+b}{2} \cdot 10^{-3}", "log (a + b)/2 · 10⁻³"),
             (r"\begin{aligned} h_t &= \tanh(W h_{t-1}) \\ y &= 2 \end{aligned}", "hₜ = tanh(W hₜ₋₁)\ny = 2"),
+            (r"2\frac{1}{\sqrt d}\sum_j \frac{\partial L}{\partial x}", "2 1/√d Σⱼ ∂L/∂x"),
             (r"x \in \mathbb{R}^{d_{\text{modèle}}}", "x ∈ ℝ^(d_modèle)"),
             (r"-\sum_i \hat p_i \log_2 p_i", "−Σᵢ p\u{302}ᵢ log₂ pᵢ"),
             (r"\alpha\beta \le 1 - \varepsilon", "αβ ≤ 1 − ε"),

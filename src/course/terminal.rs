@@ -26,7 +26,7 @@ pub struct View {
 
 /// Renders a chapter. `picture` takes the number of a picture and its SVG, and says where it is.
 pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str) -> Result<String>) -> Result<String> {
-    let mut page = Page { view, ..Page::default() };
+    let mut page = Page { view, french: chapter.lang == Lang::Fr, ..Page::default() };
     let mut pictures = 0;
     for cell in &chapter.cells {
         match cell {
@@ -90,6 +90,7 @@ impl Default for View {
 struct Page {
     out: String,
     view: View,
+    french: bool,
     /// The paragraph so far.
     inline: String,
     /// What stands before its first line, where that is not the indentation: the mark of a list's item.
@@ -135,6 +136,7 @@ impl Page {
                 continue;
             }
             match event {
+                Event::Text(text) if self.french => self.inline += &html::unbroken(&text),
                 Event::Text(text) => self.inline += &text,
                 Event::Code(text) if view.colour => self.inline += &paint(view, CYAN, &text),
                 Event::Code(text) => self.inline += &format!("`{text}`"),
@@ -327,7 +329,7 @@ impl Page {
             }
         }
         for line in text.lines() {
-            let _ = writeln!(self.out, "    {line}");
+            let _ = writeln!(self.out, "{}", format!("    {line}").trim_end());
         }
     }
 }
@@ -355,9 +357,8 @@ fn grid(rows: &[Vec<String>]) -> String {
         .collect();
     let mut out = String::new();
     for (i, row) in rows.iter().enumerate() {
-        for (cell, wide) in row.iter().zip(&widths) {
-            let _ = write!(out, "{cell}{}  ", " ".repeat(wide - width(cell)));
-        }
+        let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
+        out += cells.collect::<Vec<_>>().join("  ").trim_end();
         out.push('\n');
         if i == 0 {
             out += &widths.iter().map(|&wide| "─".repeat(wide)).collect::<Vec<_>>().join("  ");
@@ -420,7 +421,7 @@ mod tests {
         assert!(page.lines().all(|line| width(line) <= WIDTH) && !page.contains('\x1b'));
         for part in [
             "T & x₁\n══════\n\nword word",
-            "bold `code`.\n",
+            "bold\n`code`.\n",
             " 1. one\n 2. two\n      • inner aᵢ\n\n│ quoted",
             "\n      a/b\n",
             "  n  value\n  ─  ─────\n  é  1.5\n",
@@ -455,8 +456,7 @@ mod tests {
         assert_eq!(
             page,
             "  [library]\n    f();\n    // é\n  │ a\n  │ b\n  │ 🖼 Loss\n  │   file 1 of 28 bytes\n  │ Losses\n  │ n      loss\
-             \n  │ ─────  ────\n  │ 1 < 2  3.5 \n\n"
-                .replace("3.5 \n", "3.5\n")
+             \n  │ ─────  ────\n  │ 1 < 2  3.5\n\n"
         );
     }
 }
