@@ -52,7 +52,7 @@ impl Tag {
             Tag::Concept => "concept",
             Tag::Library => lang.pick("bibliothèque", "library"),
             Tag::Agreement => lang.pick("accord", "agreement"),
-            Tag::Golden => lang.pick("nombre de référence", "golden number"),
+            Tag::Golden => lang.pick("nombre témoin", "golden number"),
             Tag::Exercise => lang.pick("exercice", "exercise"),
         }
     }

@@ -206,21 +206,22 @@ impl Page<'_> {
     }
 }
 
-/// What a picture calls itself: its `<title>`, or the first of its texts.
+/// What a picture calls itself: its `<title>`; else the first of its texts, with those of the same size, which are the
+/// titles of the other panels.
 pub(super) fn picture_title(svg: &str) -> Option<String> {
-    let inside = |tag: &str| {
-        let (_, rest) = svg.split_once(&format!("<{tag}"))?;
-        let (_, rest) = rest.split_once('>')?;
-        Some(rest.split_once('<')?.0.trim().to_owned())
+    let inside = |part: &str| Some(part.split_once('>')?.1.split_once('<')?.0.trim().to_owned());
+    let size = |part: &str| Some(part.split_once('>')?.0.split_once("font-size=\"")?.1.split_once('"')?.0.to_owned());
+    let texts: Vec<&str> = svg.split("<text").skip(1).collect();
+    let first = texts.first()?;
+    let alike = texts.iter().filter(|text| size(text).is_some() && size(text) == size(first));
+    let titles: Vec<String> = alike.filter_map(|text| inside(text)).collect();
+    let title = match svg.split_once("<title").and_then(|(_, rest)| inside(rest)) {
+        Some(title) => title,
+        None if (1..=6).contains(&titles.len()) => titles.join(" · "),
+        None => inside(first)?,
     };
-    let entities = |text: String| {
-        text.replace("&lt;", "<")
-            .replace("&gt;", ">")
-            .replace("&quot;", "\"")
-            .replace("&apos;", "'")
-            .replace("&amp;", "&")
-    };
-    inside("title").or_else(|| inside("text")).map(entities).filter(|text| !text.is_empty())
+    let title = title.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
+    Some(title.replace("&amp;", "&")).filter(|title| !title.is_empty())
 }
 
 fn formula(latex: &str, display: bool) -> Result<String> {
@@ -339,6 +340,14 @@ mod tests {
             assert!(html.contains(part), "{part} in\n{html}");
         }
         assert!(!html.contains("<?xml"));
+    }
+
+    #[test]
+    fn pictures_of_several_panels_name_them_all() {
+        let svg = "<svg><text font-size=\"15\">A &amp; B</text><text font-size=\"9\">0</text><text x=\"1\" font-size=\"15\">C</text>";
+        assert_eq!(picture_title(svg).unwrap(), "A & B · C");
+        assert_eq!(picture_title(&svg.replace("<svg>", "<svg><title>T</title>")).unwrap(), "T");
+        assert_eq!(picture_title("<svg/>"), None);
     }
 
     #[test]
