@@ -15,7 +15,7 @@ macro_rules! chapter {
 }
 
 /// The course, in order; a test compares it with the folder.
-const COURSE: &[Source] = &[chapter!("00_introduction_llms")];
+const COURSE: &[Source] = &[chapter!("00_introduction_llms"), chapter!("03_attention_mechanism")];
 
 fn main() -> std::process::ExitCode {
     motamot::cli::main(COURSE)
