@@ -9,148 +9,26 @@ pub fn mathml(latex: &str, display: bool) -> Result<String, String> {
     Ok(converter.convert_with_local_state(latex.trim(), display).map_err(|e| e.to_string())?.mathml)
 }
 
-/// Commands and what they look like; see [`word`] for those that look like their name.
-const SYMBOLS: &[(&str, &str)] = &[
-    ("alpha", "α"),
-    ("beta", "β"),
-    ("gamma", "γ"),
-    ("delta", "δ"),
-    ("epsilon", "ε"),
-    ("varepsilon", "ε"),
-    ("eta", "η"),
-    ("theta", "θ"),
-    ("kappa", "κ"),
-    ("lambda", "λ"),
-    ("mu", "μ"),
-    ("nu", "ν"),
-    ("xi", "ξ"),
-    ("pi", "π"),
-    ("rho", "ρ"),
-    ("sigma", "σ"),
-    ("tau", "τ"),
-    ("phi", "φ"),
-    ("varphi", "φ"),
-    ("chi", "χ"),
-    ("psi", "ψ"),
-    ("omega", "ω"),
-    ("Gamma", "Γ"),
-    ("Delta", "Δ"),
-    ("Theta", "Θ"),
-    ("Lambda", "Λ"),
-    ("Sigma", "Σ"),
-    ("Phi", "Φ"),
-    ("Psi", "Ψ"),
-    ("Omega", "Ω"),
-    ("sum", "Σ"),
-    ("prod", "Π"),
-    ("int", "∫"),
-    ("partial", "∂"),
-    ("nabla", "∇"),
-    ("infty", "∞"),
-    ("top", "ᵀ"),
-    ("intercal", "ᵀ"),
-    ("ell", "ℓ"),
-    ("prime", "′"),
-    ("circ", "∘"),
-    ("hbar", "ℏ"),
-    ("forall", "∀"),
-    ("exists", "∃"),
-    ("emptyset", "∅"),
-    ("neg", "¬"),
-    ("dots", "…"),
-    ("ldots", "…"),
-    ("cdots", "⋯"),
-    ("vdots", "⋮"),
-    ("ddots", "⋱"),
-    ("lfloor", "⌊"),
-    ("rfloor", "⌋"),
-    ("lceil", "⌈"),
-    ("rceil", "⌉"),
-    ("langle", "⟨"),
-    ("rangle", "⟩"),
-    ("lVert", "‖"),
-    ("rVert", "‖"),
-    ("Vert", "‖"),
-    ("|", "‖"),
-    ("lvert", "|"),
-    ("rvert", "|"),
-    ("vert", "|"),
-    ("{", "{"),
-    ("}", "}"),
-    ("%", "%"),
-    ("_", "_"),
-    ("#", "#"),
-    ("$", "$"),
-    ("&", "&"),
-    (",", " "),
-    (";", " "),
-    (":", " "),
-    (" ", " "),
-    ("quad", "  "),
-    ("qquad", "    "),
-    ("!", ""),
-    ("limits", ""),
-    ("nolimits", ""),
-    ("displaystyle", ""),
-    ("textstyle", ""),
-    ("left", ""),
-    ("right", ""),
-    ("middle", ""),
-    ("big", ""),
-    ("Big", ""),
-    ("bigg", ""),
-    ("Bigg", ""),
-    ("bigl", ""),
-    ("bigr", ""),
-    ("Bigl", ""),
-    ("Bigr", ""),
-];
+/// Commands and the signs that they are, by pairs. Any other command is its own name, such as `\log`.
+const SIGNS: &str = "\
+    alpha α  beta β  gamma γ  delta δ  epsilon ε  varepsilon ε  eta η  theta θ  kappa κ  lambda λ  mu μ  nu ν \
+    xi ξ  pi π  rho ρ  sigma σ  tau τ  phi φ  varphi φ  chi χ  psi ψ  omega ω  Gamma Γ  Delta Δ  Theta Θ \
+    Lambda Λ  Sigma Σ  Phi Φ  Psi Ψ  Omega Ω  sum Σ  prod Π  int ∫  partial ∂  nabla ∇  infty ∞  top ᵀ \
+    intercal ᵀ  ell ℓ  prime ′  circ ∘  hbar ℏ  forall ∀  exists ∃  emptyset ∅  neg ¬  dots …  ldots …  cdots ⋯ \
+    vdots ⋮  ddots ⋱  lfloor ⌊  rfloor ⌋  lceil ⌈  rceil ⌉  langle ⟨  rangle ⟩  lVert ‖  rVert ‖  Vert ‖  | ‖ \
+    lvert |  rvert |  vert |  { {  } }  % %  _ _  # #  $ $  & &";
 
-/// Signs that stand between two things, with a space on both sides.
-const RELATIONS: &[(&str, &str)] = &[
-    ("cdot", "·"),
-    ("times", "×"),
-    ("odot", "⊙"),
-    ("otimes", "⊗"),
-    ("oplus", "⊕"),
-    ("div", "÷"),
-    ("pm", "±"),
-    ("mp", "∓"),
-    ("le", "≤"),
-    ("leq", "≤"),
-    ("ge", "≥"),
-    ("geq", "≥"),
-    ("ll", "≪"),
-    ("gg", "≫"),
-    ("ne", "≠"),
-    ("neq", "≠"),
-    ("approx", "≈"),
-    ("simeq", "≃"),
-    ("equiv", "≡"),
-    ("sim", "~"),
-    ("propto", "∝"),
-    ("in", "∈"),
-    ("notin", "∉"),
-    ("subset", "⊂"),
-    ("cup", "∪"),
-    ("cap", "∩"),
-    ("to", "→"),
-    ("rightarrow", "→"),
-    ("longrightarrow", "⟶"),
-    ("leftarrow", "←"),
-    ("gets", "←"),
-    ("leftrightarrow", "↔"),
-    ("mapsto", "↦"),
-    ("Rightarrow", "⇒"),
-    ("Longrightarrow", "⟹"),
-    ("implies", "⟹"),
-    ("Leftrightarrow", "⇔"),
-    ("iff", "⟺"),
-    ("mid", "|"),
-    ("parallel", "∥"),
-    ("land", "∧"),
-    ("lor", "∨"),
-];
+/// The same for signs that stand between two things, with a space on both sides.
+const RELATIONS: &str = "\
+    cdot ·  times ×  odot ⊙  otimes ⊗  oplus ⊕  div ÷  pm ±  mp ∓  le ≤  leq ≤  ge ≥  geq ≥  ll ≪  gg ≫  ne ≠ \
+    neq ≠  approx ≈  simeq ≃  equiv ≡  sim ~  propto ∝  in ∈  notin ∉  subset ⊂  cup ∪  cap ∩  to → \
+    rightarrow →  longrightarrow ⟶  leftarrow ←  gets ←  leftrightarrow ↔  mapsto ↦  Rightarrow ⇒ \
+    Longrightarrow ⟹  implies ⟹  Leftrightarrow ⇔  iff ⟺  mid |  parallel ∥  land ∧  lor ∨";
+
+const SPACES: [&str; 6] = [",", ";", ":", " ", "quad", "qquad"];
+
+/// Commands that say how, not what.
+const SILENT: &str = "! limits nolimits displaystyle textstyle left right middle big Big bigg Bigg bigl bigr Bigl Bigr";
 
 const SUBSCRIPTS: [&str; 2] = ["0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"];
 const SUPERSCRIPTS: [&str; 2] =
@@ -265,11 +143,16 @@ impl<'a> Reader<'a> {
             "\\" => out.push('\n'),
             "left" | "right" if self.rest.starts_with('.') => self.rest = &self.rest[1..],
             _ => {
-                let find = |table: &[(&str, &'static str)]| table.iter().find(|entry| entry.0 == name).map(|e| e.1);
-                match (find(SYMBOLS), find(RELATIONS)) {
-                    (Some(symbol), _) => *out += symbol,
+                let find = |table: &'static str| {
+                    let mut words = table.split_whitespace();
+                    std::iter::from_fn(|| Some((words.next()?, words.next()?))).find(|pair| pair.0 == name).map(|p| p.1)
+                };
+                match (find(SIGNS), find(RELATIONS)) {
+                    (Some(sign), _) => *out += sign,
                     (None, Some(relation)) => *out += &format!(" {relation} "),
-                    (None, None) => word(out, name, self.rest),
+                    _ if SPACES.contains(&name) => out.push(' '),
+                    _ if SILENT.split(' ').any(|silent| silent == name) => {}
+                    _ => word(out, name, self.rest),
                 }
             }
         }
