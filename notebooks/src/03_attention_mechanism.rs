@@ -4,7 +4,7 @@ fn main() {
     // %% [markdown] fr
     // # 03 · Le mécanisme d'attention
     //
-    // **Durée** : 1 h 30. **Il te faut** : les notebooks 00 (entropie croisée) et 02 (vecteurs de mots), la dérivée d'une fonction composée.
+    // **Durée** : 1 h 30. **Il te faut** : les carnets 00 (entropie croisée) et 02 (vecteurs de mots), la dérivée d'une fonction composée.
     //
     // À la fin, tu sauras :
     // - écrire un réseau récurrent et son gradient à la main, et *mesurer* pourquoi il oublie ;
@@ -60,7 +60,7 @@ fn main() {
     //
     // $$z_t = W_x[x_t] + h_{t-1} W_h + b, \qquad h_t = \tanh(z_t), \qquad p_t = \mathrm{softmax}(h_t W_y + b_y)$$
     //
-    // $W_x[x_t]$ est la ligne du caractère $x_t$ (l'embedding du notebook 02). C'est le goulot d'étranglement (*bottleneck*) : que le passé fasse 5 ou 5 000 caractères, il doit tenir dans $C$ nombres, et passer par $W_h$ à chaque pas.
+    // $W_x[x_t]$ est la ligne du caractère $x_t$ (l'embedding du carnet 02). C'est le goulot d'étranglement (*bottleneck*) : que le passé fasse 5 ou 5 000 caractères, il doit tenir dans $C$ nombres, et passer par $W_h$ à chaque pas.
     //
     // Les poids, d'abord. En Rust, une `struct` regroupe des données, et un bloc `impl` leur donne des fonctions (voir l'annexe `A_juste_assez_de_rust`). Les matrices sont des `Vec<f64>` ligne par ligne : l'élément $(i, j)$ d'une matrice à $m$ colonnes est en `i * m + j`.
     // %% [markdown] en
@@ -101,7 +101,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // L'aller : les états $h_0, h_1, \ldots, h_T$, puis les probabilités et la perte (la somme des $-\ln p_t(\text{cible})$, comme au notebook 00). On garde tous les états : le retour en aura besoin.
+    // L'aller : les états $h_0, h_1, \ldots, h_T$, puis les probabilités et la perte (la somme des $-\ln p_t(\text{cible})$, comme au carnet 00). On garde tous les états : le retour en aura besoin.
     // %% [markdown] en
     // Forward: the states $h_0, h_1, \ldots, h_T$, then the probabilities and the loss (the sum of the $-\ln p_t(\text{target})$, as in notebook 00). All states are kept: the backward will need them.
     // %% concept
@@ -275,7 +275,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // *Prédis, puis exécute* : au hasard, la perte vaut $\ln V \approx 3{,}95$ nats par caractère. Après 4 800 pas de 25 caractères (30 lectures du texte), où sera-t-elle ? Le 2-gramme du notebook 00 faisait 2,49 sur le texte entier.
+    // *Prédis, puis exécute* : au hasard, la perte vaut $\ln V \approx 3{,}95$ nats par caractère. Après 4 800 pas de 25 caractères (30 lectures du texte), où sera-t-elle ? Le 2-gramme du carnet 00 faisait 2,49 sur le texte entier.
     // %% [markdown] en
     // *Predict, then run*: at random the loss is $\ln V \approx 3.95$ nats per character. After 4,800 steps of 25 characters (30 readings of the text), where will it be? The 2-gram of notebook 00 reached 2.49 on the whole text.
     // %%
@@ -338,7 +338,7 @@ fn main() {
     println!("{}", rnn_write(&trained, &vocabulary, 160, &mut Rng::new(4)));
 
     // %% [markdown] fr
-    // La perte descend à 1,91. Le réseau a appris l'allure du texte : des syllabes prononçables, des espaces et des retours à la ligne où il en faut. Le seuil n'a servi que 22 fois (la norme a pourtant atteint 10,8), mais une seule de ces bouffées de gradient peut défaire des heures de travail. La perte est mesurée sur un texte de 4 000 caractères lu 30 fois : c'est aussi de la mémoire, pas un score à comparer au notebook 00.
+    // La perte descend à 1,91. Le réseau a appris l'allure du texte : des syllabes prononçables, des espaces et des retours à la ligne où il en faut. Le seuil n'a servi que 22 fois (la norme a pourtant atteint 10,8), mais une seule de ces bouffées de gradient peut défaire des heures de travail. La perte est mesurée sur un texte de 4 000 caractères lu 30 fois : c'est aussi de la mémoire, pas un score à comparer au carnet 00.
     //
     // ### Jusqu'où remonte le gradient ?
     //
@@ -407,7 +407,7 @@ fn main() {
     println!("{} {:.2} · {:.2}", tr("facteur moyen par pas", "mean factor per step"), factor(&before), factor(&after));
 
     // %% [markdown] fr
-    // Le **nombre témoin** (*golden number*) de ce notebook : la part du gradient qui parvient 16 pas plus tôt, dans un RNN neuf de la bibliothèque (largeur 32, graine 3). Il est le même, au bit près, sur toutes les machines.
+    // Le **nombre témoin** (*golden number*) de ce carnet : la part du gradient qui parvient 16 pas plus tôt, dans un RNN neuf de la bibliothèque (largeur 32, graine 3). Il est le même, au bit près, sur toutes les machines.
     // %% [markdown] en
     // The **golden number** of this notebook: the share of the gradient that arrives 16 steps earlier in a fresh RNN of the library (width 32, seed 3). It is the same, bit for bit, on all machines.
     // %% golden
@@ -930,7 +930,7 @@ fn main() {
     // %% [markdown] fr
     // ### Toute la couche
     //
-    // Autour, il n'y a que des produits de matrices : $[Q\,|\,K\,|\,V] = X W$ à l'entrée, $Y W_O$ à la sortie. Leur retour tient en deux règles : si $B = A W$, alors $\mathrm{d}W = A^\top \mathrm{d}B$ et $\mathrm{d}A = \mathrm{d}B\, W^\top$. La couche de la bibliothèque est `SelfAttention` (une tête ici ; plusieurs au notebook 04).
+    // Autour, il n'y a que des produits de matrices : $[Q\,|\,K\,|\,V] = X W$ à l'entrée, $Y W_O$ à la sortie. Leur retour tient en deux règles : si $B = A W$, alors $\mathrm{d}W = A^\top \mathrm{d}B$ et $\mathrm{d}A = \mathrm{d}B\, W^\top$. La couche de la bibliothèque est `SelfAttention` (une tête ici ; plusieurs au carnet 04).
     // %% [markdown] en
     // ### The whole layer
     //
@@ -1059,7 +1059,7 @@ fn main() {
     //
     // Une tâche où seule compte la mémoire à distance $k$. Vocabulaire de 8 symboles tirés au hasard, 24 pas ; à chaque pas, il faut prédire le symbole vu $k$ pas avant. Au hasard : 12,5 %. Deux concurrents avec **le même nombre de paramètres** :
     //
-    // - une couche d'attention à une tête, largeur 32, avec un vecteur appris par position (notebook 05), puis une projection vers les 8 symboles ;
+    // - une couche d'attention à une tête, largeur 32, avec un vecteur appris par position (carnet 05), puis une projection vers les 8 symboles ;
     // - un RNN de la bibliothèque, assez large pour avoir au moins autant de paramètres.
     //
     // Pour que l'optimiseur trouve les poids de notre modèle, il suffit qu'il les énumère : c'est ce que demande `Module`, un **trait** (en Rust : une liste de fonctions qu'un type promet d'avoir).
@@ -1354,7 +1354,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // À $T = 16$ la bonne clé domine (0,784) ; à 16 384 elle est noyée dans la foule (0,003). Pour rester nette, l'attention doit apprendre des scores qui grandissent comme $\ln T$. Et il reste une boucle dans le temps : quand le modèle **écrit**, il relit ses propres mots, et ses erreurs avec (notebook 09).
+    // À $T = 16$ la bonne clé domine (0,784) ; à 16 384 elle est noyée dans la foule (0,003). Pour rester nette, l'attention doit apprendre des scores qui grandissent comme $\ln T$. Et il reste une boucle dans le temps : quand le modèle **écrit**, il relit ses propres mots, et ses erreurs avec (carnet 09).
     //
     // ## 11. Exercices
     //
@@ -1547,7 +1547,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // **03.4 · Le retour du softmax, avec une température.** $p = \mathrm{softmax}(x/\tau)$, par lignes de $n$ valeurs. On te donne `p` et `dp` ; rends `dx`. (L'attention est le cas $\tau = \sqrt d$ ; tu retrouveras $\tau$ au notebook 10.)
+    // **03.4 · Le retour du softmax, avec une température.** $p = \mathrm{softmax}(x/\tau)$, par lignes de $n$ valeurs. On te donne `p` et `dp` ; rends `dx`. (L'attention est le cas $\tau = \sqrt d$ ; tu retrouveras $\tau$ au carnet 10.)
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1634,7 +1634,7 @@ fn main() {
     //
     // 3 : non : dans la section 10, 90 % du poids n'apportaient rien à la sortie.
     //
-    // **La suite.** Une tête fait **un** mélange par position. Le notebook 04 en met plusieurs côte à côte ; le 05 s'occupe des positions, que nous avons ici simplement apprises.
+    // **La suite.** Une tête fait **un** mélange par position. Le carnet 04 en met plusieurs côte à côte ; le 05 s'occupe des positions, que nous avons ici simplement apprises.
     // %% [markdown] en
     // ## 12. How the real ones do it
     //
@@ -1669,5 +1669,5 @@ fn main() {
     //
     // **What comes next.** One head makes **one** mixture per position. Notebook 04 puts several side by side; 05 takes care of positions, which we simply learnt here.
     // %%
-    println!("{}", tr("Fin du notebook 03.", "End of notebook 03."));
+    println!("{}", tr("Fin du carnet 03.", "End of notebook 03."));
 }
