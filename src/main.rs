@@ -15,7 +15,13 @@ macro_rules! chapter {
 }
 
 /// The course, in order; a test compares it with the folder.
-const COURSE: &[Source] = &[chapter!("00_introduction_llms"), chapter!("03_attention_mechanism")];
+const COURSE: &[Source] = &[
+    chapter!("00_introduction_llms"),
+    chapter!("01_tokenization"),
+    chapter!("02_embeddings"),
+    chapter!("03_attention_mechanism"),
+    chapter!("A_juste_assez_de_rust"),
+];
 
 fn main() -> std::process::ExitCode {
     motamot::cli::main(COURSE)

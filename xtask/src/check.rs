@@ -118,7 +118,8 @@ fn machine_paths(files: &[File]) -> Complaints {
 
 fn unsafe_code(files: &[File]) -> Complaints {
     let word = |line: &str| {
-        let code = line.split("//").next().unwrap_or(line);
+        // The keyword as a text of its own is what a highlighter looks for.
+        let code = line.split("//").next().unwrap_or(line).replace("\"unsafe\"", "");
         code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe").then(|| "unsafe".to_owned())
     };
     let elsewhere = rust(files).filter(|f| !f.path.starts_with("crates/kernels/"));
