@@ -133,7 +133,7 @@ fn title(chapter: &Chapter) -> String {
             _ => String::new(),
         })
         .collect();
-    escape(&text)
+    escape(&if chapter.lang == Lang::Fr { html::unbroken(&text) } else { text })
 }
 
 fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {

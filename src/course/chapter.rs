@@ -139,7 +139,7 @@ impl Chapter {
     pub fn time(&self) -> Option<&str> {
         let said = |line: &&str| {
             let line = line.to_lowercase();
-            ["durée", "temps", "time"].iter().any(|word| line.contains(word))
+            ["durée", "temps", "time", "⏱"].iter().any(|word| line.contains(word))
         };
         self.prose().next()?.lines().filter(said).find_map(duration)
     }
@@ -152,8 +152,12 @@ impl Chapter {
     }
 }
 
-/// The first "30 min", "2 h" or "1 h 30 min" of a line.
+/// The first "30 min", "2 h", "1 h 30 min" or "one hour" of a line.
 fn duration(line: &str) -> Option<&str> {
+    let mut in_words = ["une heure", "deux heures", "one hour", "two hours"].into_iter();
+    if let Some((start, words)) = in_words.find_map(|words| Some((line.find(words)?, words))) {
+        return line.get(start..start + words.len());
+    }
     let digits = |s: &str| s.len() - s.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let unit = |s: &str| {
         let rest = s.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
@@ -250,6 +254,7 @@ mod tests {
         assert_eq!(duration("*Durée : 1 h 30*, 3 exercices"), Some("1 h 30"));
         assert_eq!(duration("about 30 minutes; 2 parts"), Some("30 minutes"));
         assert_eq!(duration("Temps : 45\u{a0}min."), Some("45\u{a0}min"));
+        assert_eq!(duration("**Durée : une heure.** Un modèle"), Some("une heure"));
         assert_eq!(duration("2 hours, 3 exercises"), Some("2 hours"));
         assert_eq!(duration("3 exercises in 2 parts"), None);
         let chapter =

@@ -159,6 +159,7 @@ impl Page<'_> {
                 Event::InlineMath(latex) | Event::DisplayMath(latex) => {
                     Event::InlineHtml(formula(&latex, false)?.into())
                 }
+                Event::Text(text) if self.french => Event::Text(unbroken(&text).into()),
                 event => event,
             });
         }
