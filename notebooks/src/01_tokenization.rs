@@ -1,4 +1,4 @@
-//! Notebook 01: tokenization. (Over 500 lines: a chapter in two languages.)
+//! Notebook 01: tokenization.
 
 fn main() {
     // %% [markdown] fr

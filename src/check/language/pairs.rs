@@ -1,4 +1,6 @@
 //! Exercise 00.3: what a model reads and what it must answer, for the three objectives.
+//!
+//! (Over 500 lines: some forty usual mistakes, each with its text in two languages and its test.)
 
 use super::super::report::Report;
 use super::{Exercise, Mistake};
