@@ -6,7 +6,7 @@ fn main() {
     //
     // ⏱ Environ 1 heure. Avant : les carnets 00 et 01, et l'annexe « Juste assez de Rust » si le langage est nouveau pour toi.
     //
-    // Le tokenizer du carnet 01 a changé le texte en numéros. Mais le numéro 262 n'est ni « plus grand » ni « plus proche » de 263 que de 4 000 : un id n'est qu'un nom. Ici, chaque id reçoit un **vecteur** appris, un *embedding*. À la fin, tu sauras :
+    // Le tokeniseur du carnet 01 a changé le texte en numéros. Mais le numéro 262 n'est pas « plus proche » du 263 que du 4 000, ni « plus petit » dans un sens utile : un id n'est qu'un nom. Ici, chaque id reçoit un **vecteur** appris, un *embedding* (on dit aussi « plongement »). À la fin, tu sauras :
     //
     // - pourquoi « multiplier par un vecteur one-hot » et « lire une ligne d'une table » sont la même chose, à l'aller comme au retour ;
     // - entraîner word2vec (skip-gram et CBOW, avec échantillonnage négatif) sur Shakespeare, avec des gradients dérivés à la main ;
@@ -23,7 +23,7 @@ fn main() {
     //
     // ⏱ About 1 hour. Before: notebooks 00 and 01, and the appendix "Just enough Rust" if the language is new to you.
     //
-    // The tokenizer of notebook 01 turned text into numbers. But number 262 is neither "greater" than 263 nor closer to it than to 4,000: an id is only a name. Here every id gets a learned **vector**, an *embedding*. By the end you will be able to:
+    // The tokenizer of notebook 01 turned text into numbers. But number 262 is not "closer" to 263 than to 4,000, nor "smaller" in any useful sense: an id is only a name. Here every id gets a learned **vector**, an *embedding*. By the end you will be able to:
     //
     // - say why "multiply by a one-hot vector" and "read a row of a table" are the same thing, forward and backward;
     // - train word2vec (skip-gram and CBOW, with negative sampling) on Shakespeare, with gradients derived by hand;
@@ -113,13 +113,13 @@ fn main() {
     // %% [markdown] fr
     // ### Le retour : une somme par ligne
     //
-    // Puisque $Y = O \cdot E$, où chaque ligne de $O$ est one-hot, la règle du produit donne $\frac{\partial \ell}{\partial E} = O^\top \cdot \frac{\partial \ell}{\partial Y}$. Les ids sont ici 3, 1, 3, et le gradient qui revient vaut (1, 2, 3), (10, 20, 30), (100, 200, 300).
+    // Soit $\ell$ la perte. Puisque $Y = O \cdot E$, où chaque ligne de $O$ est one-hot, la règle de la chaîne donne $\frac{\partial \ell}{\partial E} = O^\top \cdot \frac{\partial \ell}{\partial Y}$. Les ids sont ici 3, 1, 3, et le gradient qui revient vaut (1, 2, 3), (10, 20, 30), (100, 200, 300).
     //
     // *Prédis, puis exécute.* Que contient la ligne 3 du gradient de la table ? Et la ligne 0 ?
     // %% [markdown] en
     // ### The way back: a sum per row
     //
-    // Since $Y = O \cdot E$, where each row of $O$ is one-hot, the product rule gives $\frac{\partial \ell}{\partial E} = O^\top \cdot \frac{\partial \ell}{\partial Y}$. The ids are 3, 1, 3 here, and the gradient that comes back is (1, 2, 3), (10, 20, 30), (100, 200, 300).
+    // Let $\ell$ be the loss. Since $Y = O \cdot E$, where each row of $O$ is one-hot, the chain rule gives $\frac{\partial \ell}{\partial E} = O^\top \cdot \frac{\partial \ell}{\partial Y}$. The ids are 3, 1, 3 here, and the gradient that comes back is (1, 2, 3), (10, 20, 30), (100, 200, 300).
     //
     // *Predict, then run.* What does row 3 of the table's gradient hold? And row 0?
 
@@ -211,21 +211,21 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le produit scalaire préfère (5, 0), parce qu'il est long ; le cosinus préfère (0,5 ; 0,5), parce qu'il pointe dans la même direction. Pour comparer des mots, on prend le cosinus : nous verrons que la longueur d'un vecteur de mot parle surtout de sa fréquence.
+    // Le produit scalaire préfère (5, 0), parce qu'il est long ; le cosinus préfère (0,5 ; 0,5), parce qu'il pointe dans la même direction. Pour comparer des mots, on prend le cosinus : nous verrons (section 9) que la longueur d'un vecteur de mot dépend beaucoup de sa fréquence.
     //
     // ## 3 · L'hypothèse distributionnelle
     //
     // « Tu connaîtras un mot à ses fréquentations » (J. R. Firth, 1957 ; Harris, 1954, dit la même chose autrement). Si deux mots se montrent dans les mêmes contextes, c'est qu'ils se ressemblent. C'est la seule idée de ce carnet ; le reste est de l'arithmétique.
     //
-    // Le corpus : les pièces de Shakespeare embarquées, en minuscules, sans ponctuation. Nous gardons les mots vus au moins 8 fois ; avec moins d'exemples, aucun vecteur ne veut dire grand-chose.
+    // Le corpus : le texte de Shakespeare embarqué dans la bibliothèque, en minuscules, sans ponctuation. Nous gardons les mots vus au moins 8 fois ; avec moins d'exemples, aucun vecteur ne veut dire grand-chose.
     // %% [markdown] en
-    // The dot product prefers (5, 0), because it is long; the cosine prefers (0.5, 0.5), because it points the same way. To compare words we take the cosine: the length of a word's vector, as we shall see, tells mostly about its frequency.
+    // The dot product prefers (5, 0), because it is long; the cosine prefers (0.5, 0.5), because it points the same way. To compare words we take the cosine: the length of a word's vector, as we shall see in section 9, depends a good deal on its frequency.
     //
     // ## 3 · The distributional hypothesis
     //
     // "You shall know a word by the company it keeps" (J. R. Firth, 1957; Harris, 1954, says the same in other words). If two words show up in the same contexts, they are alike. That is the only idea of this notebook; the rest is arithmetic.
     //
-    // The corpus: the embedded plays of Shakespeare, in lower case, without punctuation. We keep the words seen at least 8 times; with fewer examples no vector means much.
+    // The corpus: the text of Shakespeare embedded in the library, in lower case, without punctuation. We keep the words seen at least 8 times; with fewer examples no vector means much.
 
     // %%
     let corpus: Corpus = Corpus::embedded();
@@ -282,7 +282,7 @@ fn main() {
     //
     // $$\mathrm{PMI}(i, j) = \ln \frac{p(i, j)}{p(i)\, p(j)} = \ln \frac{n_{ij} \, N}{n_i \, n_j}$$
     //
-    // où $n_i$ est la somme de la ligne i et $N$ celle de toute la table. Un couple jamais vu donnerait $-\infty$ : on ne garde que la partie positive, la **PPMI** $= \max(0, \mathrm{PMI})$. Presque toutes les cases sont nulles, donc nous ne rangeons que les autres. (En Rust, `|x| …` est une fonction sans nom, et `.map(…)` l'applique à chaque élément.)
+    // où $n_i$ est la somme de la ligne i et $N$ celle de toute la table. Un couple jamais vu donnerait $-\infty$ : on ne garde que la partie positive, la **PPMI** $= \max(0, \mathrm{PMI})$. Presque toutes les cases sont nulles ; nous ne stockons donc que les autres. (En Rust, `|x| …` est une fonction sans nom, et `.map(…)` l'applique à chaque élément.)
     // %% [markdown] en
     // A disappointment: nearly all of these are among the most frequent words of the language, everybody's companions. The right question is not "how often together?" but "how much more often **than by chance**?". That is **pointwise mutual information**:
     //
@@ -355,13 +355,13 @@ fn main() {
     //
     // ## 4 · PPMI + SVD : le concurrent
     //
-    // La **décomposition en valeurs singulières** (*SVD*) cherche les $k$ directions qui résument le mieux une matrice $M$. Pour une matrice symétrique, l'**itération de sous-espace** suffit : prends $k$ vecteurs au hasard, multiplie-les par $M$, redresse-les (orthonormalise), recommence. Chaque tour grossit les grandes directions plus que les petites.
+    // La **décomposition en valeurs singulières** (*SVD*) cherche les $k$ directions qui résument le mieux une matrice $M$. Pour une matrice symétrique, l'**itération de sous-espace** suffit : prends $k$ vecteurs au hasard, multiplie-les par $M$, redresse-les (orthonormalise), recommence. Chaque tour amplifie les directions où $M$ étire beaucoup plus que celles où elle étire peu.
     // %% [markdown] en
     // "romeo" and "juliet" share Tybalt, banishment and the nurse; "king" and "queen" each have a first name of their own, Richard and Margaret. "thou" and "you" are alike to a human, but not to these counts: each has its own verbs (*thou art*, *you are*). A row of PPMI is already a word vector, of 2,407 numbers that are nearly all zero. It remains to compress it.
     //
     // ## 4 · PPMI + SVD: the rival
     //
-    // The **singular value decomposition** (*SVD*) looks for the $k$ directions that sum up a matrix $M$ best. For a symmetric matrix **subspace iteration** is enough: take $k$ random vectors, multiply them by $M$, straighten them (orthonormalise), start again. Each round enlarges the large directions more than the small ones.
+    // The **singular value decomposition** (*SVD*) looks for the $k$ directions that sum up a matrix $M$ best. For a symmetric matrix **subspace iteration** is enough: take $k$ random vectors, multiply them by $M$, straighten them (orthonormalise), start again. Each round amplifies the directions in which $M$ stretches a lot more than those in which it stretches little.
 
     // %% concept
     /// M · x for the cells (i, j, m) of M.
@@ -443,9 +443,9 @@ fn main() {
     show(&neighbour_table(&svd, "PPMI + SVD"));
 
     // %% [markdown] fr
-    // Aucun réseau, aucun gradient, et déjà des voisins sensés. Garde ce tableau en tête : c'est la barre à franchir. Avant d'entraîner quoi que ce soit, fixons aussi **la note**, pour ne pas la choisir d'après les résultats : 30 couples écrits d'avance, un point si le second mot est parmi les 10 plus proches voisins du premier.
+    // Aucun réseau, aucun gradient, et des voisins déjà sensés pour la plupart (« good » résiste). Garde ce tableau en tête : c'est la barre à franchir. Avant d'entraîner quoi que ce soit, fixons aussi **la note**, pour ne pas la choisir d'après les résultats : 30 couples écrits d'avance, un point si le second mot est parmi les 10 plus proches voisins du premier.
     // %% [markdown] en
-    // No network, no gradient, and the neighbours make sense already. Keep this table in mind: it is the bar to clear. Before we train anything, let us also fix **the score**, so as not to choose it by the results: 30 pairs written down in advance, a point if the second word is among the 10 nearest neighbours of the first.
+    // No network, no gradient, and most neighbours make sense already ("good" resists). Keep this table in mind: it is the bar to clear. Before we train anything, let us also fix **the score**, so as not to choose it by the results: 30 pairs written down in advance, a point if the second word is among the 10 nearest neighbours of the first.
 
     // %%
     const PAIRS: [(&str, &str); 30] = [
@@ -495,13 +495,13 @@ fn main() {
     //
     // ## 5 · Word2vec : prédire au lieu de compter
     //
-    // En 2013, Mikolov et ses collègues posent la question à l'envers. **Skip-gram** : le mot du milieu doit prédire chacun de ses voisins. **CBOW** (*continuous bag of words*) : la moyenne des voisins doit prédire le mot du milieu. Chaque mot a deux vecteurs : $v$ quand il prédit, $u$ quand il est prédit ; on garde $v$ à la fin.
+    // En 2013, Mikolov et ses collègues prennent la question à l'envers. **Skip-gram** : le mot du milieu doit prédire chacun de ses voisins. **CBOW** (*continuous bag of words*) : la moyenne des voisins doit prédire le mot du milieu. Chaque mot a deux vecteurs : $v$ quand il prédit, $u$ quand il est prédit ; on garde $v$ à la fin.
     //
-    // Un softmax sur 2 407 mots à chaque pas coûterait cher. L'**échantillonnage négatif** (*negative sampling*) le remplace par $K + 1$ questions oui/non : « ce couple vient-il du texte ? » : oui pour le vrai voisin, non pour $K$ mots tirés au hasard :
+    // Un softmax sur 2 407 mots à chaque pas coûterait cher. L'**échantillonnage négatif** (*negative sampling*) le remplace par $K + 1$ questions oui/non : « ce couple vient-il du texte ? » : oui pour le vrai voisin ($u_0$), non pour $K$ mots tirés au hasard ($u_1, \ldots, u_K$) :
     //
     // $$\ell = -\ln \sigma(v \cdot u_0) - \sum_{k=1}^{K} \ln \sigma(-v \cdot u_k), \qquad \sigma(s) = \frac{1}{1 + e^{-s}}$$
     //
-    // Voici des exemples réels, tels que la bibliothèque les tire :
+    // Voici des exemples réels, tels que la bibliothèque les tire autour de « wherefore art thou Romeo » :
     // %% [markdown] en
     // Chance gives 0.12 of 30 points. So "ten times better than chance" is not a high bar: two points do it. The real bar is PPMI + SVD.
     //
@@ -509,11 +509,11 @@ fn main() {
     //
     // In 2013 Mikolov and his colleagues turned the question round. **Skip-gram**: the word in the middle must predict each of its neighbours. **CBOW** (*continuous bag of words*): the mean of the neighbours must predict the word in the middle. Each word has two vectors: $v$ when it predicts, $u$ when it is predicted; $v$ is kept in the end.
     //
-    // A softmax over 2,407 words at every step would be costly. **Negative sampling** replaces it by $K + 1$ yes/no questions: "does this pair come from the text?": yes for the true neighbour, no for $K$ words drawn at random:
+    // A softmax over 2,407 words at every step would be costly. **Negative sampling** replaces it by $K + 1$ yes/no questions: "does this pair come from the text?": yes for the true neighbour ($u_0$), no for $K$ words drawn at random ($u_1, \ldots, u_K$):
     //
     // $$\ell = -\ln \sigma(v \cdot u_0) - \sum_{k=1}^{K} \ln \sigma(-v \cdot u_k), \qquad \sigma(s) = \frac{1}{1 + e^{-s}}$$
     //
-    // Here are real examples, as the library draws them:
+    // Here are real examples, as the library draws them around "wherefore art thou Romeo":
 
     // %% library
     let mut examples: Vec<Example> = Vec::new();
@@ -527,15 +527,15 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Trois astuces rendent cela efficace ; toutes corrigent la même chose, la loi de Zipf :
+    // Trois astuces rendent cela efficace. Les deux premières corrigent la loi de Zipf (quelques mots très fréquents, une foule de mots rares), la troisième donne du poids à la proximité :
     //
-    // - **Sous-échantillonnage** (*subsampling*) : un mot de fréquence relative $f$ n'est gardé qu'avec la probabilité $\min(1, \sqrt{t/f})$. « the » apprend peu.
+    // - **Sous-échantillonnage** (*subsampling*) : un mot de fréquence relative $f$ n'est gardé qu'avec la probabilité $\min(1, \sqrt{t/f})$. Être voisin de « the » ne renseigne guère.
     // - **Négatifs en unigramme$^{3/4}$** : les mots rares sont tirés un peu plus souvent qu'ils n'apparaissent.
     // - **Fenêtre dynamique** : chaque mot tire sa portée entre 1 et 4, si bien que les voisins proches comptent davantage.
     // %% [markdown] en
-    // Three tricks make this efficient; all of them correct the same thing, Zipf's law:
+    // Three tricks make this efficient. The first two correct Zipf's law (a few very frequent words, a crowd of rare ones), the third gives weight to proximity:
     //
-    // - **Subsampling**: a word with share $f$ of the text is kept with probability $\min(1, \sqrt{t/f})$ only. "the" teaches little.
+    // - **Subsampling**: a word with share $f$ of the text is kept with probability $\min(1, \sqrt{t/f})$ only. Being a neighbour of "the" tells little.
     // - **Negatives from unigram$^{3/4}$**: rare words are drawn a little more often than they occur.
     // - **Dynamic window**: each word draws its reach from 1 to 4, so that near neighbours count more.
 
@@ -630,9 +630,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // La bibliothèque a la même étape (`step`) et, en plus, la perte écrite avec les opérations de la bande d'autodifférentiation (`loss`). Les trois doivent donner les mêmes nombres sur un exemple, gradients compris (ici : des vecteurs au hasard, pas de 1, et le gradient est « avant − après »).
+    // La bibliothèque a la même étape (`step`) et, en plus, la perte écrite avec les opérations du ruban d'autodifférentiation (`loss` ; le ruban, *tape*, note l'aller pour le remonter au retour). Les trois doivent donner les mêmes nombres sur un exemple, gradients compris (ici : des vecteurs au hasard et un pas de 1, si bien que le gradient est « avant − après »).
     // %% [markdown] en
-    // The library has the same step (`step`) and also the loss written with the ops of its automatic differentiation tape (`loss`). All three must give the same numbers on an example, gradients included (here: random vectors, a rate of 1, and the gradient is "before − after").
+    // The library has the same step (`step`) and also the loss written with the operations of its automatic differentiation tape (`loss`; the tape records the forward pass in order to walk it backward). All three must give the same numbers on an example, gradients included (here: random vectors and a rate of 1, so that the gradient is "before − after").
 
     // %% agreement
     {
@@ -672,13 +672,13 @@ fn main() {
     // %% [markdown] fr
     // ### En direct
     //
-    // Il ne manque que la boucle : lire le texte, tirer la fenêtre et les négatifs, descendre d'un pas dont la taille décroît.
+    // Il ne manque que la boucle : lire le texte plusieurs fois (une lecture complète est une *époque*), tirer la fenêtre et les négatifs, descendre d'un pas dont la taille décroît.
     //
     // *Prédis, puis exécute.* Au départ tous les $u$ sont nuls, donc tous les scores valent 0 et $\sigma = \frac{1}{2}$. Combien vaut $\ell$ avec $K = 5$ négatifs ?
     // %% [markdown] en
     // ### Live
     //
-    // Only the loop is missing: read the text, draw the window and the negatives, take a step whose size shrinks.
+    // Only the loop is missing: read the text several times (one complete reading is an *epoch*), draw the window and the negatives, take a step whose size shrinks.
     //
     // *Predict, then run.* At the start all the $u$ are zero, so all scores are 0 and $\sigma = \frac{1}{2}$. What is $\ell$ with $K = 5$ negatives?
 
@@ -719,9 +719,9 @@ fn main() {
     println!("{}: {} / 30", tr("note", "score"), score(&scratch));
 
     // %% [markdown] fr
-    // Le départ : $6 \ln 2 \approx 4{,}16$, six questions à pile ou face. La note est déjà loin du hasard. Maintenant la même chose par la bibliothèque, une époque de plus ; ses noyaux font le même calcul, vectorisé.
+    // Le départ : $6 \ln 2 \approx 4{,}16$, six questions à pile ou face. La note, 9 sur 30, est déjà loin du hasard. Maintenant la même chose par la bibliothèque, avec une époque de plus ; elle fait le même calcul, vectorisé.
     // %% [markdown] en
-    // The start: $6 \ln 2 \approx 4.16$, six questions by the toss of a coin. The score is far from chance already. Now the same through the library, one epoch more; its kernels do the same computation, vectorised.
+    // The start: $6 \ln 2 \approx 4.16$, six questions by the toss of a coin. The score, 9 out of 30, is far from chance already. Now the same through the library, one epoch more; it does the same computation, vectorised.
 
     // %% library
     let mut sgns: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
@@ -749,11 +749,11 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Les deux courbes partent de 6 ln 2, tombent vers 2,5 dès la première époque et n'en bougent presque plus : même algorithme, hasard différent. La perte ne peut pas tomber à zéro : un mot a beaucoup de voisins possibles, et un négatif tiré au hasard peut en être un. Les bosses reviennent à chaque époque, avec les mêmes pièces. À la fin la courbe remonte même un peu ; une explication plausible : un grand pas retient la scène en cours (qui parle, à qui), ce qui aide sur les phrases suivantes et s'efface quand le pas diminue. Cette perte mesure donc mal la qualité des vecteurs ; c'est pourquoi nous avons une note.
+    // Les deux descentes commencent à 6 ln 2 (le premier point de la bibliothèque, 3,74, est déjà une moyenne sur un centième de l'entraînement), tombent vers 2,5 dès le premier quart d'époque et n'en bougent presque plus : même algorithme, hasard différent. La perte ne peut pas tomber à zéro : un mot a beaucoup de voisins possibles, et un négatif tiré au hasard peut en être un. Les bosses reviennent à chaque époque, avec les mêmes pièces. À la fin la courbe remonte même un peu ; une explication plausible : un grand pas retient la scène en cours (qui parle, à qui), ce qui aide sur les phrases suivantes et s'efface quand le pas diminue. Cette perte mesure donc mal la qualité des vecteurs ; c'est pourquoi nous avons une note.
     //
-    // **Le nombre d'or.** La bibliothèque donne les mêmes bits sur toutes les machines : la note et la dernière perte sont vérifiées exactement.
+    // **Le nombre témoin** (*golden number*). La bibliothèque donne les mêmes bits sur toutes les machines : la note et la dernière perte sont vérifiées exactement.
     // %% [markdown] en
-    // Both curves start from 6 ln 2, fall to about 2.5 within the first epoch and hardly move from there: the same algorithm, other random numbers. The loss cannot fall to zero: a word has many possible neighbours, and a negative drawn at random may be one of them. The bumps come back with each epoch, with the same plays. At the end the curve even rises a little; a plausible explanation: a large step remembers the scene that is being read (who speaks, to whom), which helps on the next sentences and fades as the step shrinks. So this loss is a poor measure of the vectors' quality; that is why we have a score.
+    // Both descents start from 6 ln 2 (the library's first point, 3.74, is already a mean over a hundredth of the training), fall to about 2.5 within the first quarter of an epoch and hardly move from there: the same algorithm, other random numbers. The loss cannot fall to zero: a word has many possible neighbours, and a negative drawn at random may be one of them. The bumps come back with each epoch, with the same plays. At the end the curve even rises a little; a plausible explanation: a large step remembers the scene that is being read (who speaks, to whom), which helps on the next sentences and fades as the step shrinks. So this loss is a poor measure of the vectors' quality; that is why we have a score.
     //
     // **The golden number.** The library gives the same bits on every machine: the score and the last loss are checked exactly.
 
@@ -786,7 +786,7 @@ fn main() {
     //
     // ### CBOW
     //
-    // La bibliothèque sait aussi faire l'inverse : la moyenne des voisins prédit le mot du milieu. Il y a un exemple par mot au lieu d'un par couple : c'est plus rapide. Nous lui donnons un pas plus grand et plus d'époques.
+    // La bibliothèque sait aussi faire l'inverse : la moyenne des voisins prédit le mot du milieu. Un exemple par mot au lieu d'un par couple : une époque y est plus rapide. Nous lui donnons un pas plus grand et plus d'époques.
     //
     // *Prédis, puis exécute.* Sur un petit corpus, lequel aura la meilleure note ?
     // %% [markdown] en
@@ -794,7 +794,7 @@ fn main() {
     //
     // ### CBOW
     //
-    // The library can also do the reverse: the mean of the neighbours predicts the word in the middle. There is one example per word instead of one per pair: that is faster. We give it a larger rate and more epochs.
+    // The library can also do the reverse: the mean of the neighbours predicts the word in the middle. One example per word instead of one per pair: an epoch takes less time. We give it a larger rate and more epochs.
     //
     // *Predict, then run.* On a small corpus, which of the two will have the better score?
 
@@ -844,30 +844,30 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Avant de conclure : et si le hasard avait été autre ? Le même skip-gram, une autre graine :
+    // Avant de conclure : et si le tirage avait été différent ? Le même skip-gram, avec une autre graine pour le hasard :
     // %% [markdown] en
-    // Before we conclude: what if chance had been different? The same skip-gram, another seed:
+    // Before we conclude: what if the draws had been different? The same skip-gram with another random seed:
     // %%
     let mut second: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     second.train(&ids, 6, &mut Rng::new(5), |_, _| ());
     println!("{}: {} / 30", tr("note, autre graine", "score, another seed"), score(&second));
 
     // %% [markdown] fr
-    // Disons-le franchement. Le hasard vaut 0,12 point ; skip-gram en fait 9, plus de soixante-dix fois mieux ; mais **PPMI + SVD en fait 13, sans réseau et plus vite**, et CBOW 14. Et la graine suivante donne 13 à skip-gram : un écart de 4 couples sur 30 peut n'être que du bruit. Conclusion prudente : sur un mégaoctet, les trois se valent à peu près, et skip-gram n'a pas gagné.
+    // Disons-le franchement. Le hasard vaut 0,12 point ; skip-gram en obtient 9, soixante-dix fois plus ; mais **PPMI + SVD en obtient 13, sans réseau et plus vite**, et CBOW 14. Et l'autre graine donne 13 à skip-gram : un écart de 4 couples sur 30 peut n'être que du bruit. Conclusion prudente : sur un mégaoctet, les trois se valent à peu près, et skip-gram n'a pas gagné.
     //
     // Pourquoi word2vec, alors ? Parce que la table des comptes grandit comme $V^2$ et que word2vec n'en a pas besoin : il lit le texte une phrase après l'autre, aussi long soit-il. Levy, Goldberg & Dagan (2015) arrivent à la même conclusion sur de grands corpus : à réglages égaux, aucune des deux familles ne l'emporte partout.
     //
     // ### Pourquoi ils se ressemblent
     //
-    // Levy & Goldberg (2014) l'ont démontré : quand la dimension suffit, l'optimum de la perte est $v_i \cdot u_j = \mathrm{PMI}(i, j) - \ln K$. Skip-gram **factorise en secret une matrice de PMI décalée** ; la SVD le fait à découvert. (Le sous-échantillonnage et l'exposant 3/4 déforment un peu la relation.) Vérifions : chaque point est un couple de mots fréquents.
+    // Levy & Goldberg (2014) l'ont démontré : quand la dimension suffit, l'optimum de la perte est $v_i \cdot u_j = \mathrm{PMI}(i, j) - \ln K$. Skip-gram **factorise en secret une matrice de PMI décalée** ; la SVD le fait à découvert. (Le sous-échantillonnage et l'exposant 3/4 déforment un peu la relation.) Vérifions : chaque point est un couple de mots fréquents, avec son information mutuelle en abscisse et le produit scalaire appris en ordonnée. S'alignent-ils ?
     // %% [markdown] en
-    // Let us be frank. Chance is worth 0.12 points; skip-gram makes 9, more than seventy times better; but **PPMI + SVD makes 13, without a network and faster**, and CBOW 14. And the next seed gives skip-gram 13: a gap of 4 pairs in 30 may be nothing but noise. A careful conclusion: on one megabyte the three are about equal, and skip-gram has not won.
+    // Let us be frank. Chance is worth 0.12 points; skip-gram scores 9, seventy times as much; but **PPMI + SVD scores 13, without a network and faster**, and CBOW 14. And the other seed gives skip-gram 13: a gap of 4 pairs in 30 may be nothing but noise. A careful conclusion: on one megabyte the three are about equal, and skip-gram has not won.
     //
     // Why word2vec, then? Because the table of counts grows as $V^2$, and word2vec does not need it: it reads the text one sentence after the other, however long. Levy, Goldberg & Dagan (2015) come to the same conclusion on large corpora: with equal tuning, neither family wins everywhere.
     //
     // ### Why they are alike
     //
-    // Levy & Goldberg (2014) proved it: when the dimension is large enough, the optimum of the loss is $v_i \cdot u_j = \mathrm{PMI}(i, j) - \ln K$. Skip-gram **secretly factorises a shifted matrix of PMI**; SVD does so openly. (Subsampling and the exponent 3/4 bend the relation a little.) Let us check: each dot is a pair of frequent words.
+    // Levy & Goldberg (2014) proved it: when the dimension is large enough, the optimum of the loss is $v_i \cdot u_j = \mathrm{PMI}(i, j) - \ln K$. Skip-gram **secretly factorises a shifted matrix of PMI**; SVD does so openly. (Subsampling and the exponent 3/4 bend the relation a little.) Let us check: each dot is a pair of frequent words, with its mutual information along the bottom and the learned dot product up the side. Do they line up?
 
     // %%
     {
@@ -899,15 +899,15 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Une corrélation de 0,83 : pour les couples fréquents, le produit scalaire appris suit bien l'information mutuelle, et le nuage passe sous zéro quand PMI = 0, comme le veut le décalage $-\ln K = -1{,}61$. Voilà pourquoi compter et prédire donnent des voisins semblables.
+    // Une corrélation de 0,83 : pour les couples fréquents, le produit scalaire appris suit bien l'information mutuelle, et quand PMI = 0 le nuage est centré vers −1,5, comme le veut le décalage $-\ln K = -\ln 5 \approx -1{,}61$. Voilà pourquoi compter et prédire donnent des voisins semblables.
     //
     // ## 7 · Les analogies, et leurs échecs
     //
-    // L'exemple célèbre : $king - man + woman \approx queen$. Avec des milliards de mots, il passe. Avec 200 000 ?
+    // L'exemple célèbre : $king - man + woman \approx queen$. Avec des milliards de mots, il marche. Avec 200 000 ?
     //
     // *Prédis, puis exécute.* Combien des huit analogies ci-dessous réussiront ? La dernière colonne pose la question **sans tricher** : d'habitude, on exclut les trois mots de la question des réponses possibles ; ici, non.
     // %% [markdown] en
-    // A correlation of 0.83: for frequent pairs the learned dot product follows mutual information well, and the cloud lies below zero at PMI = 0, as the shift $-\ln K = -1.61$ wants it. That is why counting and predicting give similar neighbours.
+    // A correlation of 0.83: for frequent pairs the learned dot product follows mutual information well, and at PMI = 0 the cloud is centred near −1.5, as the shift $-\ln K = -\ln 5 \approx -1.61$ wants it. That is why counting and predicting give similar neighbours.
     //
     // ## 7 · Analogies, and their failures
     //
@@ -969,15 +969,15 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est sept fois sur huit un mot de la question : retire l'exclusion, et le tour de magie s'en va.
+    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est sept fois sur huit un mot de la question : sans l'exclusion, on retombe presque toujours sur son point de départ.
     //
     // Deux causes : « woman » n'apparaît que 59 fois ici, et « king » est surtout un titre devant un prénom. Une différence de vecteurs ne porte un sens que si le corpus contient assez d'exemples de cette différence. La réussite de « better − good + bad = worse », elle, tient peut-être à une seule tournure (*better or worse*) : ne bâtis rien dessus.
     //
     // ## 8 · Semblable ne veut pas dire synonyme
     //
-    // « love » et « hate » se mettent à la même place dans une phrase : *I love thee, I hate thee*. Donc leurs contextes se ressemblent, donc leurs vecteurs aussi ? Mesurons : le cosinus, le rang du contraire parmi les 2 406 autres mots, et pour comparer le cosinus moyen de 2 000 couples tirés au hasard.
+    // « love » et « hate » occupent la même place dans une phrase : *I love thee, I hate thee*. Donc leurs contextes se ressemblent, donc leurs vecteurs aussi ? Mesurons : le cosinus, le rang du contraire parmi les 2 406 autres mots, et pour comparer le cosinus moyen de 2 000 couples tirés au hasard.
     // %% [markdown] en
-    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is a word of the question seven times in eight: take the exclusion away, and the magic goes with it.
+    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is a word of the question seven times in eight: without the exclusion one nearly always lands where one started.
     //
     // Two causes: "woman" occurs only 59 times here, and "king" is mostly a title before a first name. A difference of vectors carries a meaning only if the corpus holds enough examples of that difference. And the success of "better − good + bad = worse" may rest on a single turn of phrase (*better or worse*): build nothing on it.
     //
@@ -1025,17 +1025,17 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Pour PPMI + SVD, « hate » est le 2ᵉ voisin de « love », « go » le premier de « come », « death » le 5ᵉ de « life » : les contraires sont bien plus proches que deux mots au hasard (0,09 en moyenne). Chez skip-gram, deux mots au hasard ont déjà un cosinus de 0,57 : seul le rang y a un sens.
+    // Pour PPMI + SVD, « hate » est le 2ᵉ voisin de « love », « go » le premier de « come », « death » le 5ᵉ de « life » : tous les contraires du tableau, sauf good / bad, sont bien plus proches que deux mots au hasard (0,09 en moyenne). Chez skip-gram, deux mots au hasard ont déjà un cosinus de 0,57 : seul le rang y a un sens.
     //
-    // Et une surprise honnête : « good » et « bad » sont **loin** ici (rangs 1 547 et 216). Chez Shakespeare, « good » est surtout une politesse (*good my lord, good night*), et « bad » n'apparaît que 32 fois. Les vecteurs décrivent **ce** corpus, pas la langue.
+    // Car voici une surprise : « good » et « bad » sont **loin** l'un de l'autre ici (rangs 1 547 et 216). Chez Shakespeare, « good » est surtout une politesse (*good my lord, good night*), et « bad » n'apparaît que 32 fois. Les vecteurs décrivent **ce** corpus, pas la langue.
     //
     // ## 9 · La longueur parle de la fréquence
     //
     // *Prédis, puis exécute.* Quels mots ont les vecteurs les plus longs : les très fréquents, les rares, ou ceux d'entre les deux ? L'image donne la norme moyenne par tranche de fréquence.
     // %% [markdown] en
-    // For PPMI + SVD "hate" is the 2nd neighbour of "love", "go" the first of "come", "death" the 5th of "life": opposites are much closer than two words at random (0.09 on average). With skip-gram two words at random have a cosine of 0.57 already: only the rank means something there.
+    // For PPMI + SVD "hate" is the 2nd neighbour of "love", "go" the first of "come", "death" the 5th of "life": all the opposites of the table, good / bad excepted, are much closer than two words at random (0.09 on average). With skip-gram two words at random have a cosine of 0.57 already: only the rank means something there.
     //
-    // And an honest surprise: "good" and "bad" are **far apart** here (ranks 1,547 and 216). In Shakespeare "good" is mostly a courtesy (*good my lord, good night*), and "bad" occurs only 32 times. The vectors describe **this** corpus, not the language.
+    // For here is a surprise: "good" and "bad" are **far apart** here (ranks 1,547 and 216). In Shakespeare "good" is mostly a courtesy (*good my lord, good night*), and "bad" occurs only 32 times. The vectors describe **this** corpus, not the language.
     //
     // ## 9 · Length tells about frequency
     //
@@ -1073,13 +1073,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Ceux d'entre les deux, vers 200 occurrences. Les mots rares ont eu peu de mises à jour et restent près de leur départ (ou, pour la SVD, ont peu de cases non nulles) ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc fréquence et précision du contexte : raison de plus de comparer des cosinus.
+    // Ceux d'entre les deux, vers 200 occurrences, pour les deux méthodes. Les mots rares ont eu peu de mises à jour et restent près de leur départ (ou, pour la SVD, ont peu de cases non nulles) ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc la fréquence du mot et la précision de ses contextes : raison de plus pour comparer des cosinus.
     //
     // ## 10 · Voir les vecteurs
     //
-    // Pour dessiner 64 dimensions sur une feuille, l'**analyse en composantes principales** (*PCA*) garde les deux directions où les points s'étalent le plus. On les trouve par itération de puissance, comme la SVD plus haut : multiplier, normer, recommencer ; puis retirer cette direction et chercher la suivante.
+    // Pour dessiner 64 dimensions sur une feuille, l'**analyse en composantes principales** (*PCA*) garde les deux directions où les points s'étalent le plus. On les trouve par itération de puissance, comme la SVD plus haut : multiplier, ramener à la longueur 1, recommencer ; puis retirer cette direction et chercher la suivante.
     // %% [markdown] en
-    // Those in between, around 200 occurrences. Rare words have had few updates and stay near their start (or, for SVD, have few cells that are not zero); the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
+    // Those in between, around 200 occurrences, with both methods. Rare words have had few updates and stay near their start (or, for SVD, have few cells that are not zero); the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
     //
     // ## 10 · Seeing the vectors
     //
@@ -1144,11 +1144,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Les personnages de Vérone sont à droite, les rois d'Angleterre à gauche, les mots du tutoiement en haut, le corps près du centre, et la famille près des rois : dans les pièces historiques, on se bat entre fils et frères. Le premier axe dit surtout **de quelle pièce** vient un mot. Deux axes sur 64 ne montrent qu'une partie : des points voisins sur l'image peuvent être éloignés ailleurs.
+    // Les personnages de Vérone sont à droite, les rois d'Angleterre à gauche, les mots du tutoiement en haut, le corps près du centre. La famille se partage : « son », « brother » et « father » vont vers les rois (dans les pièces historiques, on se bat entre fils et frères), « mother » et « husband » restent au milieu. Le premier axe dit surtout **de quelle pièce** vient un mot. Deux axes sur 64 ne montrent qu'une partie : des points voisins sur l'image peuvent être éloignés ailleurs.
     //
     // Et les **caractères** ? Donnons à word2vec le texte lettre par lettre (200 000 caractères, 16 dimensions, fenêtre de 2). Cherche les voyelles.
     // %% [markdown] en
-    // The people of Verona are on the right, the kings of England on the left, the thou-words at the top, the body near the centre, and the family near the kings: in the histories it is sons and brothers who fight. The first axis says mostly **which play** a word comes from. Two axes of 64 show a part only: points that are close in the picture may be far apart elsewhere.
+    // The people of Verona are on the right, the kings of England on the left, the thou-words at the top, the body near the centre. The family is divided: "son", "brother" and "father" go towards the kings (in the histories it is sons and brothers who fight), "mother" and "husband" stay in the middle. The first axis says mostly **which play** a word comes from. Two axes of 64 show a part only: points that are close in the picture may be far apart elsewhere.
     //
     // And **characters**? Let us feed word2vec the text letter by letter (200,000 characters, 16 dimensions, a window of 2). Look for the vowels.
 
@@ -1200,19 +1200,19 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Personne n'a parlé de voyelles au modèle, et pourtant a, e, i, o, u sont groupées en haut à droite, les consonnes en bas à droite, les majuscules à gauche, et A, E, I, O, U au-dessus des autres majuscules. La même idée, « mêmes contextes, mêmes vecteurs », marche donc sur des symboles sans aucun sens. Mais une lettre n'a presque rien à dire : il y en a trop peu pour porter un sens, c'est ce qui a mené aux jetons du carnet 01.
+    // Personne n'a parlé de voyelles au modèle, et pourtant a, e, i, o, u sont groupées en haut à droite, les consonnes en bas à droite, les majuscules à gauche, et A, E, I, O, U au-dessus des autres majuscules. La même idée, « mêmes contextes, mêmes vecteurs », marche donc sur des symboles sans aucun sens. Mais une lettre n'a presque rien à dire : il y en a trop peu pour que chacune porte un sens, et c'est ce qui a mené aux jetons du carnet 01.
     //
     // ## 11 · Une table, deux emplois : les poids liés
     //
-    // Un modèle de langage a besoin de vecteurs deux fois : à l'entrée (id → vecteur) et à la sortie (vecteur → un score par mot du vocabulaire). Les deux tables ont la même taille $V \times C$. Les **poids liés** (*weight tying* ; Press & Wolf, 2017 ; Inan et al., 2017) n'en gardent qu'une : la sortie calcule $h \cdot E^\top$. C'est un produit scalaire avec chaque ligne de la table d'entrée.
+    // Un modèle de langage a besoin de vecteurs deux fois : à l'entrée (id → vecteur) et à la sortie (vecteur → un score par jeton du vocabulaire). Les deux tables ont la même taille $V \times C$. Les **poids liés** (*weight tying* ; Press & Wolf, 2017 ; Inan et al., 2017) n'en gardent qu'une : la sortie calcule $h \cdot E^\top$. C'est un produit scalaire avec chaque ligne de la table d'entrée.
     //
     // Combien de paramètres cela épargne-t-il ?
     // %% [markdown] en
-    // Nobody told the model about vowels, and yet a, e, i, o, u are grouped at the upper right, the consonants at the lower right, the capitals on the left, and A, E, I, O, U above the other capitals. So the same idea, "same contexts, same vectors", works on symbols without any meaning. But a letter has hardly anything to say: there are too few of them to carry meaning, which is what led to the tokens of notebook 01.
+    // Nobody told the model about vowels, and yet a, e, i, o, u are grouped at the upper right, the consonants at the lower right, the capitals on the left, and A, E, I, O, U above the other capitals. So the same idea, "same contexts, same vectors", works on symbols without any meaning. But a letter has hardly anything to say: there are too few of them for each to carry a meaning, which is what led to the tokens of notebook 01.
     //
     // ## 11 · One table, two jobs: weight tying
     //
-    // A language model needs vectors twice: at the input (id → vector) and at the output (vector → a score per word of the vocabulary). Both tables have the same size $V \times C$. **Weight tying** (Press & Wolf, 2017; Inan et al., 2017) keeps one of them only: the output computes $h \cdot E^\top$, a dot product with each row of the input table.
+    // A language model needs vectors twice: at the input (id → vector) and at the output (vector → a score per token of the vocabulary). Both tables have the same size $V \times C$. **Weight tying** (Press & Wolf, 2017; Inan et al., 2017) keeps one of them only: the output computes $h \cdot E^\top$, a dot product with each row of the input table.
     //
     // How many parameters does this save?
 
@@ -1233,9 +1233,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Mais alors, d'où vient le gradient de cette table ? *Prédis :* de l'entrée, de la sortie, ou des deux ? La règle de la chaîne répond : un paramètre employé deux fois reçoit **la somme** des deux gradients. Un mini-modèle de 6 mots et 4 dimensions : lire trois mots, les faire passer directement par la sortie, entropie croisée. Avec `Pass::train` la table est suivie, avec `Pass::eval` elle est une constante.
+    // Délier coûterait 21 % de paramètres en plus à `mini`, 31 % à GPT-2.
+    //
+    // Mais alors, d'où vient le gradient de cette table ? *Prédis, puis exécute.* De l'entrée, de la sortie, ou des deux ? La règle de la chaîne répond : un paramètre employé deux fois reçoit **la somme** des deux gradients. Un mini-modèle de 6 mots et 4 dimensions : lire trois mots, les faire passer directement par la sortie, entropie croisée. Avec `Pass::train` la table est suivie, avec `Pass::eval` elle est une constante.
     // %% [markdown] en
-    // But then where does this table's gradient come from? *Predict:* from the input, from the output, or from both? The chain rule answers: a parameter used twice receives **the sum** of both gradients. A tiny model of 6 words and 4 dimensions: read three words, pass them straight through the output, cross-entropy. With `Pass::train` the table is tracked, with `Pass::eval` it is a constant.
+    // Untying would cost `mini` 21 % more parameters, GPT-2 31 %.
+    //
+    // But then where does this table's gradient come from? *Predict, then run.* From the input, from the output, or from both? The chain rule answers: a parameter used twice receives **the sum** of both gradients. A tiny model of 6 words and 4 dimensions: read three words, pass them straight through the output, cross-entropy. With `Pass::train` the table is tracked, with `Pass::eval` it is a constant.
 
     // %% library
     /// The gradient of the table through its use as input, as output, or both.
@@ -1292,7 +1296,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. Un mot rare, non lié, n'apprend presque jamais à l'entrée ; lié, il apprend à chaque pas.
+    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. À droite, la somme des deux. Sans liaison, le vecteur d'entrée d'un mot rare n'apprend presque jamais ; avec elle, il apprend à chaque pas.
     //
     // ## 12 · Idées reçues
     //
@@ -1300,7 +1304,7 @@ fn main() {
     //
     // **« Les embeddings d'entrée d'un GPT sont des vecteurs word2vec. »** Non. Ils sont tirés au hasard et appris avec tout le reste, par le gradient de la prédiction du jeton suivant (section 11) ; ce sont des jetons, pas des mots ; et le sens en contexte naît dans les couches au-dessus. Un vecteur de word2vec, lui, est figé, un par forme écrite :
     // %% [markdown] en
-    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. A rare word, untied, hardly ever learns at the input; tied, it learns at every step.
+    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. On the right, the sum of both. Untied, the input vector of a rare word hardly ever learns; tied, it learns at every step.
     //
     // ## 12 · Misconceptions
     //
@@ -1315,9 +1319,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // « art » (le verbe *thou art*, et l'art) n'a qu'un vecteur, et le verbe a mangé le nom. Un Transformer part aussi d'une seule ligne par jeton, mais la mélange ensuite avec son contexte : c'est le carnet 03.
+    // « art » (le verbe de *thou art*, et l'art) n'a qu'un vecteur, et le verbe a mangé le nom ; de même, dans « will », l'auxiliaire a mangé la volonté et le testament. Un Transformer part aussi d'une seule ligne par jeton, mais il la mélange ensuite avec son contexte : c'est le carnet 03.
     //
-    // **« Proche = synonyme. »** Non : section 8. Des vecteurs proches disent « mêmes contextes » : synonymes, contraires et co-hyponymes (sun / moon) s'y mélangent.
+    // **« Proche = synonyme. »** Non : section 8. Des vecteurs proches disent « mêmes contextes » : synonymes, contraires et mots d'une même catégorie (sun / moon) s'y mélangent.
     //
     // ## 13 · Exercices
     //
@@ -1341,9 +1345,9 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // "art" (the verb of *thou art*, and the craft) has one vector only, and the verb has eaten the noun. A Transformer starts from one row per token, too, but then mixes it with its context: that is notebook 03.
+    // "art" (the verb of *thou art*, and the craft) has one vector only, and the verb has eaten the noun; in "will", likewise, the auxiliary has eaten the wish and the testament. A Transformer starts from one row per token, too, but then mixes it with its context: that is notebook 03.
     //
-    // **"Close = synonym."** No: section 8. Close vectors say "same contexts": synonyms, opposites and co-hyponyms (sun / moon) mix there.
+    // **"Close = synonym."** No: section 8. Close vectors say "same contexts": synonyms, opposites and words of one category (sun / moon) mix there.
     //
     // ## 13 · Exercises
     //
@@ -1601,11 +1605,11 @@ fn main() {
     // %% [markdown] fr
     // ## 14 · Comment font les vrais
     //
-    // - **word2vec** (Google, 2013) a été publié avec des vecteurs de 300 dimensions pour 3 millions de mots et locutions, appris sur environ 100 milliards de mots de presse : un demi-million de fois notre corpus.
+    // - **word2vec** (Google, 2013) a été publié avec des vecteurs de 300 dimensions pour 3 millions de mots et locutions, appris sur environ 100 milliards de mots de presse : près d'un demi-million de fois notre corpus.
     // - **GPT-2** (le plus petit, 124 439 808 paramètres) : une table de 50 257 × 768 = 38 597 376 nombres, soit 31 % du modèle, **liée** à la sortie.
     // - **Llama 2 7B** : 32 000 × 4 096 = 131 072 000 nombres, **non liés**, donc deux tables. **Llama 3 8B** : 128 256 × 4 096, non liés aussi. Mais **Llama 3.2 1B** (128 256 × 2 048 = 262 668 288) lie les siennes : plus le modèle est petit, plus la table pèse.
     // - **Vaswani et al. (2017)** lient les tables et multiplient les vecteurs d'entrée par $\sqrt{d}$. Notre `mini` : 5 000 × 256, liés.
-    // - Les vecteurs figés n'ont pas disparu : recherche par le sens, recommandation, et premières lignes de tout modèle de langage. Mais aujourd'hui, un « embedding » de phrase sort du haut d'un Transformer, pas d'une table.
+    // - Les tables de vecteurs n'ont pas disparu : on les trouve dans les systèmes de recommandation et dans la première couche de tout modèle de langage. Mais aujourd'hui, un « embedding » de phrase, celui qui sert à la recherche par le sens, sort du haut d'un Transformer, pas d'une table.
     //
     // ## 15 · Pour aller plus loin
     //
@@ -1620,21 +1624,21 @@ fn main() {
     //
     // 1. One-hot × matrice = lire une ligne ; son gradient = ajouter des lignes (*scatter-add*).
     // 2. Un mot est connu par ses fréquentations : compter (PPMI) ou prédire (word2vec) exploite la même statistique.
-    // 3. Échantillonnage négatif : K + 1 questions oui/non, et un gradient qui tient en $g = \sigma - y$.
+    // 3. Échantillonnage négatif : K + 1 questions oui/non, et un gradient qui tient en $g = \sigma(s) - y$.
     // 4. Proche veut dire « mêmes contextes », pas « même sens » ; et l'arithmétique des analogies échoue sur un petit corpus.
     // 5. Une table peut servir à l'entrée et à la sortie : elle reçoit alors la somme des deux gradients.
     //
-    // **Réponses.** (1) Trois, et ils s'additionnent dans la même ligne. (2) Proches : « hate » est le 2ᵉ voisin de « love » (PPMI + SVD), section 8. (3) Pas ici : section 7.
+    // **Réponses.** (1) Trois, et ils s'additionnent dans la même ligne (section 1). (2) Proches : « hate » est le 2ᵉ voisin de « love » avec PPMI + SVD, le 12ᵉ avec skip-gram (section 8). (3) Pas ici (section 7).
     //
     // **Ensuite.** Ces vecteurs sont les mêmes dans toutes les phrases. Le carnet 03 leur donne le moyen de se regarder les uns les autres : l'attention.
     // %% [markdown] en
     // ## 14 · How the real ones do it
     //
-    // - **word2vec** (Google, 2013) was published with vectors of 300 dimensions for 3 million words and phrases, learned from about 100 billion words of news: half a million times our corpus.
+    // - **word2vec** (Google, 2013) was published with vectors of 300 dimensions for 3 million words and phrases, learned from about 100 billion words of news: almost half a million times our corpus.
     // - **GPT-2** (the smallest, 124,439,808 parameters): a table of 50,257 × 768 = 38,597,376 numbers, 31 % of the model, **tied** to the output.
     // - **Llama 2 7B**: 32,000 × 4,096 = 131,072,000 numbers, **untied**, hence two tables. **Llama 3 8B**: 128,256 × 4,096, untied, too. But **Llama 3.2 1B** (128,256 × 2,048 = 262,668,288) ties its own: the smaller the model, the heavier the table.
     // - **Vaswani et al. (2017)** tie the tables and multiply the input vectors by $\sqrt{d}$. Our `mini`: 5,000 × 256, tied.
-    // - Fixed vectors have not gone away: search by meaning, recommendation, and the first rows of every language model. But today a sentence "embedding" comes from the top of a Transformer, not from a table.
+    // - Tables of vectors have not gone away: they are found in recommender systems and in the first layer of every language model. But today a sentence "embedding", the one behind search by meaning, comes from the top of a Transformer, not from a table.
     //
     // ## 15 · Further reading
     //
@@ -1649,11 +1653,11 @@ fn main() {
     //
     // 1. One-hot × matrix = reading a row; its gradient = adding rows (*scatter-add*).
     // 2. A word is known by its company: counting (PPMI) or predicting (word2vec) draws on the same statistics.
-    // 3. Negative sampling: K + 1 yes/no questions, and a gradient that fits in $g = \sigma - y$.
+    // 3. Negative sampling: K + 1 yes/no questions, and a gradient that fits in $g = \sigma(s) - y$.
     // 4. Close means "same contexts", not "same meaning"; and the arithmetic of analogies fails on a small corpus.
     // 5. One table can serve as input and output: it then receives the sum of both gradients.
     //
-    // **Answers.** (1) Three, and they add up in the same row. (2) Close: "hate" is the 2nd neighbour of "love" (PPMI + SVD), section 8. (3) Not here: section 7.
+    // **Answers.** (1) Three, and they add up in the same row (section 1). (2) Close: "hate" is the 2nd neighbour of "love" with PPMI + SVD, the 12th with skip-gram (section 8). (3) Not here (section 7).
     //
     // **Next.** These vectors are the same in every sentence. Notebook 03 gives them the means to look at each other: attention.
 }

@@ -134,10 +134,10 @@ fn main() {
     // %% [markdown] fr
     // ### La rétropropagation à travers le temps
     //
-    // Déroule la boucle : $T$ copies de la même cellule, l'une nourrissant la suivante. C'est un graphe ordinaire, et la règle de la chaîne s'y applique du dernier pas au premier. On l'appelle *back-propagation through time* (BPTT). Au pas $t$, en notant $\mathrm{d}a$ la dérivée de la perte totale par rapport à $a$ :
+    // Déroule la boucle : $T$ copies de la même cellule, l'une nourrissant la suivante. C'est un graphe ordinaire, et la règle de la chaîne s'y applique du dernier pas au premier. On l'appelle rétropropagation à travers le temps (*back-propagation through time*, BPTT). Au pas $t$, en notant $\mathrm{d}a$ la dérivée de la perte totale par rapport à $a$ :
     //
     // - softmax suivi de $-\ln$ : $\mathrm{d}\text{logits}_t = p_t - \mathrm{onehot}(y_t)$ ;
-    // - $h_t$ sert **deux fois**, à prédire et à calculer $h_{t+1}$ ; les deux gradients s'ajoutent : $\mathrm{d}h_t = \mathrm{d}\text{logits}_t\, W_y^\top + \mathrm{d}z_{t+1} W_h^\top$ ;
+    // - $h_t$ sert **deux fois**, à prédire et à calculer $h_{t+1}$ ; les deux gradients s'ajoutent : $\mathrm{d}h_t = \mathrm{d}\text{logits}_t\, W_y^\top + \mathrm{d}z_{t+1} W_h^\top$ (avec $\mathrm{d}z_{T+1} = 0$ : après le dernier pas, il n'y a plus rien) ;
     // - à travers la tanh, dont la dérivée est $1 - \tanh^2$ : $\mathrm{d}z_t = \mathrm{d}h_t \odot (1 - h_t^2)$ ;
     // - $W_h$ sert à **tous** les pas, donc son gradient s'accumule : $\mathrm{d}W_h = \sum_t h_{t-1}^\top\, \mathrm{d}z_t$. De même pour $W_x$, $b$, $W_y$, $b_y$.
     // %% [markdown] en
@@ -146,7 +146,7 @@ fn main() {
     // Unroll the loop: $T$ copies of the same cell, each feeding the next. It is an ordinary graph, and the chain rule applies to it from the last step to the first. This is called back-propagation through time (BPTT). At step $t$, writing $\mathrm{d}a$ for the derivative of the whole loss with respect to $a$:
     //
     // - softmax followed by $-\ln$: $\mathrm{d}\text{logits}_t = p_t - \mathrm{onehot}(y_t)$;
-    // - $h_t$ is used **twice**, to predict and to compute $h_{t+1}$; the two gradients add up: $\mathrm{d}h_t = \mathrm{d}\text{logits}_t\, W_y^\top + \mathrm{d}z_{t+1} W_h^\top$;
+    // - $h_t$ is used **twice**, to predict and to compute $h_{t+1}$; the two gradients add up: $\mathrm{d}h_t = \mathrm{d}\text{logits}_t\, W_y^\top + \mathrm{d}z_{t+1} W_h^\top$ (with $\mathrm{d}z_{T+1} = 0$: after the last step nothing follows);
     // - through tanh, whose derivative is $1 - \tanh^2$: $\mathrm{d}z_t = \mathrm{d}h_t \odot (1 - h_t^2)$;
     // - $W_h$ is used at **all** steps, so its gradient accumulates: $\mathrm{d}W_h = \sum_t h_{t-1}^\top\, \mathrm{d}z_t$. Likewise for $W_x$, $b$, $W_y$, $b_y$.
     // %% concept
@@ -177,9 +177,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Est-ce juste ? Deux juges indépendants. Le premier : les **différences finies**. On bouge chaque poids de $\pm 10^{-5}$, on recalcule la perte, et la pente mesurée doit être le gradient calculé.
+    // Est-ce juste ? Deux juges indépendants. Le premier : les **différences finies**. On déplace chaque poids de $\pm 10^{-5}$, on recalcule la perte, et la pente mesurée doit coïncider avec le gradient calculé.
     // %% [markdown] en
-    // Is it right? Two independent judges. The first: **finite differences**. Move each weight by $\pm 10^{-5}$, compute the loss again, and the slope that is measured must be the gradient that was computed.
+    // Is it right? Two independent judges. The first: **finite differences**. Move each weight by $\pm 10^{-5}$, compute the loss again, and the measured slope must agree with the computed gradient.
     // %% agreement
     let mut small: CharRnn = CharRnn::new(5, 4, &mut Rng::new(1));
     small.b = vec![0.3, -0.2, 0.1, 0.4];
@@ -197,9 +197,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le second juge : la bibliothèque. `motamot::model::Rnn` a les mêmes poids, mais personne n'y a écrit de BPTT : un *ruban* (*tape*) note chaque opération de l'aller et les rejoue à l'envers. On y copie nos poids.
+    // Le second juge : la bibliothèque. `motamot::model::Rnn` a les mêmes matrices, mais personne n'y a écrit de BPTT : un **ruban** (*tape*) note les opérations de l'aller et les remonte au retour. On y copie nos poids.
     // %% [markdown] en
-    // The second judge: the library. `motamot::model::Rnn` has the same weights, but nobody wrote any BPTT in it: a *tape* notes each operation of the forward pass and plays them backwards. We copy our weights into it.
+    // The second judge: the library. `motamot::model::Rnn` has the same matrices, but nobody wrote any BPTT in it: a **tape** records the operations of the forward pass and walks them backward. We copy our weights into it.
     // %% library
     fn copy_into(p: &mut Param, values: &[f64]) {
         p.data_mut().iter_mut().zip(values).for_each(|(p, v)| *p = *v as f32);
@@ -248,17 +248,17 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // **Idée reçue : « la BPTT est un algorithme à part. »** Les 65 dérivées que tu viens de voir coïncident : la BPTT *est* la règle de la chaîne sur le graphe déroulé. Un ruban qui ignore tout du temps la trouve seul.
+    // **Idée reçue : « la BPTT est un algorithme à part. »** Les 65 dérivées que tu viens de voir coïncident : la BPTT *est* la règle de la chaîne sur le graphe déroulé. Un ruban qui ignore tout du temps la trouve tout seul.
     //
     // ### Entraîner : tronquer et borner
     //
-    // Dérouler 4 000 pas garderait 4 000 états. On **tronque** (*truncated BPTT*) : par morceaux de 25 caractères, l'état passe d'un morceau au suivant, le gradient non. Et on **borne** le gradient (*gradient clipping*) : si sa norme dépasse 3, on le raccourcit à 3, sans changer sa direction.
+    // Dérouler 4 000 pas garderait 4 000 états. On **tronque** donc (*truncated BPTT*) : le texte est lu par morceaux de 25 caractères ; l'état passe d'un morceau au suivant, le gradient non. Et on **borne** le gradient (*gradient clipping*) : si sa norme dépasse 3, on le raccourcit à 3, sans changer sa direction.
     // %% [markdown] en
     // **Misconception: "BPTT is a special algorithm."** The 65 derivatives that you have just seen coincide: BPTT *is* the chain rule on the unrolled graph. A tape that knows nothing of time finds it on its own.
     //
     // ### Training: truncate and clip
     //
-    // Unrolling 4,000 steps would keep 4,000 states. So we **truncate**: in chunks of 25 characters, the state passes from one chunk to the next, the gradient does not. And we **clip** the gradient: if its norm is above 3 it is shortened to 3, without changing its direction.
+    // Unrolling 4,000 steps would keep 4,000 states. So we **truncate** (*truncated BPTT*): the text is read in chunks of 25 characters; the state passes from one chunk to the next, the gradient does not. And we **clip** the gradient (*gradient clipping*): if its norm is above 3 it is shortened to 3, without changing its direction.
     // %% concept
     /// One step of descent on a chunk: mean loss per character, norm of the gradient before clipping, last state.
     fn rnn_step(m: &mut CharRnn, x: &[usize], y: &[usize], start: &[f64], lr: f64) -> (f64, f64, Vec<f64>) {
@@ -275,9 +275,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // *Prédis, puis exécute* : au hasard, la perte vaut $\ln V \approx 3{,}95$ nats par caractère. Après 4 800 pas de 25 caractères (30 lectures du texte), où sera-t-elle ? Le 2-gramme du carnet 00 faisait 2,49 sur le texte entier.
+    // *Prédis, puis exécute* : au hasard, la perte vaut $\ln V \approx 3{,}95$ nats par caractère. Après 4 800 pas de 25 caractères (30 lectures du texte), où sera-t-elle ? Le 2-gramme du carnet 00 était à 2,50 sur un texte qu'il n'avait jamais vu.
     // %% [markdown] en
-    // *Predict, then run*: at random the loss is $\ln V \approx 3.95$ nats per character. After 4,800 steps of 25 characters (30 readings of the text), where will it be? The 2-gram of notebook 00 reached 2.49 on the whole text.
+    // *Predict, then run*: at random the loss is $\ln V \approx 3.95$ nats per character. After 4,800 steps of 25 characters (30 readings of the text), where will it be? The 2-gram of notebook 00 stood at 2.50 on text that it had never seen.
     // %%
     let untrained: CharRnn = CharRnn::new(v, 32, &mut Rng::new(7));
     let mut trained: CharRnn = untrained.clone();
@@ -338,21 +338,21 @@ fn main() {
     println!("{}", rnn_write(&trained, &vocabulary, 160, &mut Rng::new(4)));
 
     // %% [markdown] fr
-    // La perte descend à 1,91. Le réseau a appris l'allure du texte : des syllabes prononçables, des espaces et des retours à la ligne où il en faut. Le seuil n'a servi que 22 fois (la norme a pourtant atteint 10,8), mais une seule de ces bouffées de gradient peut défaire des heures de travail. La perte est mesurée sur un texte de 4 000 caractères lu 30 fois : c'est aussi de la mémoire, pas un score à comparer au carnet 00.
+    // La perte descend à 1,91. Le réseau a appris l'allure du texte : des syllabes prononçables, des espaces et des retours à la ligne où il en faut. Le seuil n'a servi que 22 fois (la norme a pourtant atteint 10,8), mais une seule de ces bouffées de gradient peut défaire beaucoup de travail. La perte est mesurée sur le texte même de l'entraînement, 4 000 caractères lus 30 fois : elle récompense aussi le par cœur, et ne se compare pas à celles du carnet 00.
     //
     // ### Jusqu'où remonte le gradient ?
     //
-    // Voici la mesure qui résume le problème. Soit $L_t$ la perte du **dernier** caractère. Que reste-t-il de $\partial L_t / \partial h_{t-k}$, $k$ pas plus tôt ? C'est de cela que dépend ce qu'on peut apprendre à distance $k$. La règle de la chaîne donne un produit de $k$ matrices :
+    // Voici la mesure qui résume le problème. Soit $L_t$ la perte du **dernier** caractère. Que reste-t-il de $\partial L_t / \partial h_{t-k}$, $k$ pas plus tôt ? C'est de cela que dépend ce qu'on peut apprendre à distance $k$. La règle de la chaîne donne un produit de $k$ matrices (de gauche à droite, $s$ descend de $t$ à $t - k + 1$) :
     //
     // $$\frac{\partial L_t}{\partial h_{t-k}} = \frac{\partial L_t}{\partial h_t}\; \prod_{s=t}^{t-k+1} \mathrm{diag}(1 - h_s^2)\, W_h^\top$$
     //
-    // *Prédis* : la norme est divisée par combien entre $k = 0$ et $k = 16$ ?
+    // *Prédis* : par combien la norme est-elle divisée entre $k = 0$ et $k = 16$ ?
     // %% [markdown] en
-    // The loss comes down to 1.91. The network has learnt the look of the text: syllables that can be pronounced, spaces and line breaks where they belong. The threshold was needed only 22 times (yet the norm reached 10.8), but a single one of these bursts of gradient can undo hours of work. The loss is measured on a text of 4,000 characters read 30 times: that is memory, too, not a score to compare with notebook 00.
+    // The loss comes down to 1.91. The network has learned the look of the text: syllables that can be pronounced, spaces and line breaks where they belong. The threshold was needed only 22 times (yet the norm reached 10.8), but a single one of these bursts of gradient can undo a lot of work. The loss is measured on the very text of the training, 4,000 characters read 30 times: it rewards learning by heart, too, and is not to be compared with those of notebook 00.
     //
     // ### How far back does the gradient reach?
     //
-    // Here is the measurement that sums up the problem. Let $L_t$ be the loss of the **last** character. What is left of $\partial L_t / \partial h_{t-k}$, $k$ steps earlier? What can be learnt at distance $k$ depends on it. The chain rule gives a product of $k$ matrices:
+    // Here is the measurement that sums up the problem. Let $L_t$ be the loss of the **last** character. What is left of $\partial L_t / \partial h_{t-k}$, $k$ steps earlier? What can be learned at distance $k$ depends on it. The chain rule gives a product of $k$ matrices (from left to right, $s$ goes down from $t$ to $t - k + 1$):
     //
     // $$\frac{\partial L_t}{\partial h_{t-k}} = \frac{\partial L_t}{\partial h_t}\; \prod_{s=t}^{t-k+1} \mathrm{diag}(1 - h_s^2)\, W_h^\top$$
     //
@@ -434,13 +434,13 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // L'axe vertical est logarithmique : une droite y est une **exponentielle**. À chaque pas, le gradient est multiplié par à peu près le même facteur. Une distance de 16, c'est deux ou trois mots ; le sujet d'une phrase est souvent plus loin que cela. L'entraînement relève nettement la pente (le réseau apprend à retenir) mais ne change pas sa nature : le facteur moyen par pas passe de 0,62 à 0,81, et 0,81 multiplié 32 fois par lui-même donne encore un millième. Réponse à la prédiction : entre $k = 0$ et $k = 16$, la norme est divisée par presque 5 000 dans le réseau neuf, par 20 dans le réseau entraîné.
+    // L'axe vertical est logarithmique : une droite y est une **exponentielle**. À chaque pas, le gradient est multiplié par à peu près le même facteur. Une distance de 16 caractères, c'est environ trois mots ; le sujet d'une phrase est souvent plus loin que cela. L'entraînement adoucit nettement la pente (le réseau apprend à retenir) mais ne change pas sa nature : le facteur moyen par pas passe de 0,62 à 0,81, et 0,81 multiplié 32 fois par lui-même donne encore un millième. Réponse à la prédiction : entre $k = 0$ et $k = 16$, la norme est divisée par presque 5 000 dans le réseau neuf, par une vingtaine dans le réseau entraîné.
     //
-    // Pourquoi exponentielle ? On multiplie $k$ fois par « la même » matrice. Mets la tanh de côté et regarde $W^k$ seul, pour des matrices aléatoires dont le rayon spectral vaut à peu près $g$.
+    // Pourquoi exponentielle ? On multiplie $k$ fois par « la même » matrice. Mets la tanh de côté et regarde $W^k$ seul, pour des matrices aléatoires dont le rayon spectral (le plus grand module des valeurs propres) vaut à peu près $g$. *Prédis, puis exécute.* Que devient la norme après 40 pas pour $g = 0{,}5$, $1$ et $1{,}5$ ?
     // %% [markdown] en
-    // The vertical axis is logarithmic: a straight line on it is an **exponential**. At each step the gradient is multiplied by roughly the same factor. A distance of 16 is two or three words; the subject of a sentence is often further away than that. Training makes it far less steep (the network learns to retain) but does not change its nature: the mean factor per step goes from 0.62 to 0.81, and 0.81 multiplied 32 times by itself still makes a thousandth. The answer to the prediction: between $k = 0$ and $k = 16$ the norm is divided by almost 5,000 in the fresh network, by 20 in the trained one.
+    // The vertical axis is logarithmic: a straight line on it is an **exponential**. At each step the gradient is multiplied by roughly the same factor. A distance of 16 characters is about three words; the subject of a sentence is often further away than that. Training makes it far less steep (the network learns to retain) but does not change its nature: the mean factor per step goes from 0.62 to 0.81, and 0.81 multiplied 32 times by itself still makes a thousandth. The answer to the prediction: between $k = 0$ and $k = 16$ the norm is divided by almost 5,000 in the fresh network, by about 20 in the trained one.
     //
-    // Why exponential? We multiply $k$ times by "the same" matrix. Leave tanh aside and look at $W^k$ alone, for random matrices whose spectral radius is about $g$.
+    // Why exponential? We multiply $k$ times by "the same" matrix. Leave tanh aside and look at $W^k$ alone, for random matrices whose spectral radius (the largest modulus of an eigenvalue) is about $g$. *Predict, then run.* What becomes of the norm after 40 steps for $g = 0.5$, $1$ and $1.5$?
     // %% concept
     fn powers(gain: f64, c: usize, steps: usize, rng: &mut Rng) -> Vec<f64> {
         let w: Vec<f64> = (0..c * c).map(|_| gain / (c as f64).sqrt() * f64::from(rng.normal())).collect();
@@ -466,21 +466,25 @@ fn main() {
     show(&spectrum.log_y());
 
     // %% [markdown] fr
-    // Sous 1 le gradient **s'évanouit** (*vanishing gradient*), au-dessus il **explose**. Rester à 1 est un équilibre sur un fil : notre matrice « g = 1 » ne vaut 1 qu'à quelques pour cent près, et cela suffit à multiplier par 23 en 40 pas. Borner le gradient soigne l'explosion, rien ne ressuscite ce qui vaut $10^{-11}$. Les cellules à portes (LSTM, 1997 ; GRU, 2014) ouvrent un chemin presque additif qui aide beaucoup, mais l'état reste un seul vecteur, et les pas restent un par un : impossible de calculer $h_{100}$ avant $h_{99}$.
+    // Sous 1 le gradient **s'évanouit** (*vanishing gradient*), au-dessus il **explose** (*exploding gradient*). Rester à 1, c'est marcher sur un fil : le facteur de notre matrice « g = 1 » est en réalité de 1,08 par pas en moyenne, et cela suffit à multiplier par 23 en 40 pas ; « g = 1,5 » multiplie par $2{,}5 \cdot 10^8$. Borner le gradient soigne l'explosion, rien ne ressuscite ce qui vaut $10^{-11}$. Les cellules à portes (LSTM, 1997 ; GRU, 2014) ouvrent un chemin presque additif qui aide beaucoup, mais l'état reste un seul vecteur, et les pas restent un par un : impossible de calculer $h_{100}$ avant $h_{99}$.
     //
-    // L'idée de l'attention est brutale : **ne pas passer par les intermédiaires**. Garder tous les vecteurs du passé et aller chercher celui qu'il faut.
+    // L'idée de l'attention est radicale : **ne pas passer par les intermédiaires**. Garder tous les vecteurs du passé, et aller chercher celui qu'il faut.
     //
     // ## 2. Un dictionnaire souple
     //
-    // Un dictionnaire ordinaire compare une *requête* (*query*) à des *clés* (*keys*) ; si une clé est égale, il rend sa *valeur* (*value*). Tout ou rien : aucune dérivée. Rends-le souple : mesure la ressemblance de la requête avec chaque clé (un produit scalaire), fais-en des poids positifs de somme 1 (softmax), et rends la **moyenne pondérée** des valeurs. Il rend toujours quelque chose, et tout y est dérivable.
-    // %% [markdown] en
-    // Below 1 the gradient **vanishes**, above it **explodes**. Staying at 1 is walking a tightrope: our matrix "g = 1" is 1 only within a few per cent, and that is enough to multiply by 23 in 40 steps. Clipping cures the explosion; nothing revives what is $10^{-11}$. Gated cells (LSTM, 1997; GRU, 2014) open an almost additive path that helps a lot, but the state remains a single vector and the steps remain one by one: $h_{100}$ cannot be computed before $h_{99}$.
+    // Un dictionnaire ordinaire compare une *requête* (*query*) à des *clés* (*keys*) ; si une clé est égale, il rend sa *valeur* (*value*). Tout ou rien : rien à dériver. Rends-le souple : mesure la ressemblance de la requête avec chaque clé (un produit scalaire), fais-en des poids positifs de somme 1 (softmax), et rends la **moyenne pondérée** des valeurs. Il rend toujours quelque chose, et tout y est dérivable.
     //
-    // The idea of attention is blunt: **do not go through the steps between**. Keep all the vectors of the past, and fetch the one that is needed.
+    // Exemple : quatre clés aux quatre points cardinaux, une température chacune. *Prédis, puis exécute.* Que répond-il à une requête à mi-chemin entre l'est (20°) et le nord (5°) ?
+    // %% [markdown] en
+    // Below 1 the gradient **vanishes**, above it **explodes**. Staying at 1 is walking a tightrope: the factor of our matrix "g = 1" is really 1.08 per step on average, and that is enough to multiply by 23 in 40 steps; "g = 1.5" multiplies by $2.5 \cdot 10^8$. Clipping cures the explosion; nothing revives what is $10^{-11}$. Gated cells (LSTM, 1997; GRU, 2014) open an almost additive path that helps a lot, but the state remains a single vector and the steps remain one by one: $h_{100}$ cannot be computed before $h_{99}$.
+    //
+    // The idea of attention is radical: **do not go through the steps between**. Keep all the vectors of the past, and fetch the one that is needed.
     //
     // ## 2. A soft dictionary
     //
-    // An ordinary dictionary compares a *query* with *keys*; if a key is equal, it returns its *value*. All or nothing: no derivative. Make it soft: measure how much the query resembles each key (a dot product), turn this into positive weights that add up to 1 (softmax), and return the **weighted mean** of the values. It always returns something, and everything in it can be differentiated.
+    // An ordinary dictionary compares a *query* with *keys*; if a key is equal, it returns its *value*. All or nothing: nothing to differentiate. Make it soft: measure how much the query resembles each key (a dot product), turn this into positive weights that add up to 1 (softmax), and return the **weighted mean** of the values. It always returns something, and everything in it can be differentiated.
+    //
+    // An example: four keys at the four points of the compass, a temperature each. *Predict, then run.* What does it answer to a query half-way between east (20°) and north (5°)?
     // %% concept
     fn dot(a: &[f64], b: &[f64]) -> f64 {
         a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -506,9 +510,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Quatre clés aux quatre points cardinaux, une température chacune. À mi-chemin entre deux clés, la réponse est un mélange des deux. Et une requête trois fois plus **longue** donne des poids plus tranchés : la norme de $q$ règle la netteté. Fais tourner la requête et regarde les poids.
+    // À mi-chemin entre deux clés, la réponse est un mélange des deux : 12,6, presque la moyenne de 20 et 5 (les deux autres clés y glissent un peu du leur). Et une requête trois fois plus **longue** donne des poids plus tranchés : la norme de $q$ règle la netteté. Fais tourner la requête et regarde les poids.
     // %% [markdown] en
-    // Four keys at the four points of the compass, a temperature each. Half-way between two keys the answer is a mixture of both. And a query three times as **long** gives sharper weights: the norm of $q$ sets the sharpness. Turn the query round and watch the weights.
+    // Half-way between two keys the answer is a mixture of both: 12.6, nearly the mean of 20 and 5 (the other two keys slip in a little of their own). And a query three times as **long** gives sharper weights: the norm of $q$ sets the sharpness. Turn the query round and watch the weights.
     // %%
     let mut turning: Chart = Chart::new(
         tr("Les poids quand la requête tourne", "The weights while the query turns"),
@@ -531,7 +535,7 @@ fn main() {
     // %% [markdown] fr
     // Les poids glissent d'une clé à la suivante sans saut : c'est ce qui permet au gradient de passer.
     //
-    // **D'où viennent $q$, $k$, $v$ ?** Du même vecteur $x_i$ du mot $i$, par trois matrices apprises : $q_i = x_i W_Q$ (« ce que je cherche »), $k_i = x_i W_K$ (« ce que j'annonce »), $v_i = x_i W_V$ (« ce que je donne »). Trois rôles, trois matrices : un pronom cherche un nom, mais s'annonce pronom. En tout :
+    // **D'où viennent $q$, $k$, $v$ ?** Du même vecteur $x_i$ du mot $i$, par trois matrices apprises : $q_i = x_i W_Q$ (« ce que je cherche »), $k_i = x_i W_K$ (« ce que j'annonce »), $v_i = x_i W_V$ (« ce que je donne »). Trois rôles, trois matrices : un pronom cherche un nom, mais s'annonce comme pronom. Au total, $d$ étant la dimension de $q$ et de $k$ :
     //
     // $$S_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \;\; (j \le i), \qquad P_{i\cdot} = \mathrm{softmax}(S_{i\cdot}), \qquad y_i = \sum_j P_{ij}\, v_j$$
     //
@@ -543,7 +547,7 @@ fn main() {
     // %% [markdown] en
     // The weights glide from one key to the next without a jump: this is what lets the gradient through.
     //
-    // **Where do $q$, $k$, $v$ come from?** From the same vector $x_i$ of word $i$, by three learnt matrices: $q_i = x_i W_Q$ ("what I am looking for"), $k_i = x_i W_K$ ("what I announce"), $v_i = x_i W_V$ ("what I give"). Three roles, three matrices: a pronoun looks for a noun but announces itself as a pronoun. All together:
+    // **Where do $q$, $k$, $v$ come from?** From the same vector $x_i$ of word $i$, by three learned matrices: $q_i = x_i W_Q$ ("what I am looking for"), $k_i = x_i W_K$ ("what I announce"), $v_i = x_i W_V$ ("what I give"). Three roles, three matrices: a pronoun looks for a noun but announces itself as a pronoun. All together, $d$ being the dimension of $q$ and $k$:
     //
     // $$S_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \;\; (j \le i), \qquad P_{i\cdot} = \mathrm{softmax}(S_{i\cdot}), \qquad y_i = \sum_j P_{ij}\, v_j$$
     //
@@ -617,21 +621,21 @@ fn main() {
     //
     // ### La jacobienne du softmax
     //
-    // $p_i = e^{s_i} / Z$ avec $Z = \sum_j e^{s_j}$. Dérive $\ln p_i = s_i - \ln Z$, sachant que $\partial \ln Z / \partial s_j = p_j$ : $\;\partial \ln p_i / \partial s_j = [i = j] - p_j$, donc
+    // $p_i = e^{s_i} / Z$ avec $Z = \sum_j e^{s_j}$. Dérive $\ln p_i = s_i - \ln Z$, sachant que $\partial \ln Z / \partial s_j = p_j$ : $\;\partial \ln p_i / \partial s_j = [i = j] - p_j$ (le crochet vaut 1 si $i = j$, 0 sinon), donc
     //
     // $$\frac{\partial p_i}{\partial s_j} = p_i\,([i = j] - p_j), \qquad J = \mathrm{diag}(p) - p\,p^\top$$
     //
-    // Pousser $s_j$ augmente $p_j$ et vole aux autres. Regarde deux jacobiennes : des poids répartis, et les mêmes scores multipliés par 10.
+    // Pousser $s_j$ augmente $p_j$ et prend aux autres. Regarde deux jacobiennes : des poids répartis, et les mêmes scores multipliés par 10.
     // %% [markdown] en
-    // Without $\sqrt d$ the entropy collapses: at $d = 1024$ one key takes 96 % of the weight, at random, **before anything is learnt**. And the gradient? We have to differentiate softmax.
+    // Without $\sqrt d$ the entropy collapses: at $d = 1024$ one key takes 96 % of the weight, at random, **before anything is learned**. And the gradient? We have to differentiate softmax.
     //
     // ### The Jacobian of softmax
     //
-    // $p_i = e^{s_i} / Z$ with $Z = \sum_j e^{s_j}$. Differentiate $\ln p_i = s_i - \ln Z$, knowing that $\partial \ln Z / \partial s_j = p_j$: $\;\partial \ln p_i / \partial s_j = [i = j] - p_j$, hence
+    // $p_i = e^{s_i} / Z$ with $Z = \sum_j e^{s_j}$. Differentiate $\ln p_i = s_i - \ln Z$, knowing that $\partial \ln Z / \partial s_j = p_j$: $\;\partial \ln p_i / \partial s_j = [i = j] - p_j$ (the bracket is 1 if $i = j$, 0 otherwise), hence
     //
     // $$\frac{\partial p_i}{\partial s_j} = p_i\,([i = j] - p_j), \qquad J = \mathrm{diag}(p) - p\,p^\top$$
     //
-    // Pushing $s_j$ raises $p_j$ and steals from the others. Look at two Jacobians: spread weights, and the same scores times 10.
+    // Pushing $s_j$ up raises $p_j$ and takes from the others. Look at two Jacobians: spread weights, and the same scores times 10.
     // %% concept
     fn softmax_jacobian(p: &[f64]) -> Vec<f64> {
         let n = p.len();
@@ -657,17 +661,17 @@ fn main() {
     show(&Panels::new(2).add(jacobian_picture("J, s", &flat)).add(jacobian_picture("J, 10 s", &sharp)));
 
     // %% [markdown] fr
-    // À droite, presque plus rien ($\sum |J|$ passe de 1,53 à 0,08) : quand un poids approche de 1, $p(1 - p)$ approche de 0 et **le gradient ne passe plus**. La dernière paire de colonnes du tableau le disait déjà : sans $\sqrt d$, $\sum p(1-p)$ tombe de 0,80 à 0,06 quand $d$ passe de 4 à 1024 ; avec, elle reste à 0,93. Chaque ligne et chaque colonne de $J$ somme à 0 : les poids somment toujours à 1.
+    // À droite, presque plus rien ($\sum |J|$ passe de 1,528 à 0,075) : quand un poids approche de 1, $p(1 - p)$ approche de 0 et **le gradient ne passe plus**. Les deux dernières colonnes du tableau le disaient déjà : sans $\sqrt d$, $\sum p(1-p)$, la somme de la diagonale de $J$, tombe de 0,80 à 0,06 quand $d$ passe de 4 à 1024 ; avec, elle reste entre 0,92 et 0,93. La somme de chaque ligne et de chaque colonne de $J$ est nulle : celle des poids vaut toujours 1, et décaler tous les scores ensemble ne change rien.
     //
     // ## 4. Le masque causal
     //
-    // Pour prédire le mot suivant à **toutes** les positions d'un coup, la position $i$ ne doit rien voir après elle. On met le score à $-\infty$ **avant** le softmax : $e^{-\infty} = 0$, la clé n'existe pas, et les autres poids somment à 1. Deux tentations : un score de 0, ou effacer les poids après le softmax. Comparons.
+    // Pour prédire le mot suivant à **toutes** les positions d'un coup, la position $i$ ne doit rien voir après elle. On met le score à $-\infty$ **avant** le softmax : $e^{-\infty} = 0$, la clé n'existe pas, et la somme des autres poids est 1. Deux tentations : mettre le score à 0, ou effacer les poids après le softmax. Comparons : que vaut le triangle au-dessus de la diagonale, et que devient la somme de chaque ligne ?
     // %% [markdown] en
-    // On the right almost nothing is left ($\sum |J|$ goes from 1.53 to 0.08): when a weight approaches 1, $p(1 - p)$ approaches 0 and **the gradient no longer passes**. The last two columns of the table already said so: without $\sqrt d$, $\sum p(1-p)$ falls from 0.80 to 0.06 while $d$ goes from 4 to 1024; with it, it stays at 0.93. Each row and each column of $J$ adds up to 0: the weights always add up to 1.
+    // On the right almost nothing is left ($\sum |J|$ goes from 1.528 to 0.075): when a weight approaches 1, $p(1 - p)$ approaches 0 and **the gradient no longer passes**. The last two columns of the table already said so: without $\sqrt d$, $\sum p(1-p)$, the sum of the diagonal of $J$, falls from 0.80 to 0.06 while $d$ goes from 4 to 1024; with it, it stays between 0.92 and 0.93. Each row and each column of $J$ adds up to 0: the weights always add up to 1, and shifting all scores together changes nothing.
     //
     // ## 4. The causal mask
     //
-    // To predict the next word at **all** positions at once, position $i$ must see nothing after itself. The score is set to $-\infty$ **before** softmax: $e^{-\infty} = 0$, the key does not exist, and the other weights add up to 1. Two temptations: a score of 0, or erasing weights after softmax. Let us compare.
+    // To predict the next word at **all** positions at once, position $i$ must see nothing after itself. The score is set to $-\infty$ **before** softmax: $e^{-\infty} = 0$, the key does not exist, and the other weights add up to 1. Two temptations: setting the score to 0, or erasing weights after softmax. Let us compare: what stands in the triangle above the diagonal, and what becomes of the sum of each row?
     // %% concept
     #[derive(Clone, Copy, PartialEq)]
     enum Masking {
@@ -729,9 +733,9 @@ fn main() {
     show(&gallery);
 
     // %% [markdown] fr
-    // Regarde le triangle au-dessus de la diagonale. Avec « score 0 », il n'est pas vide : $e^0 = 1$. Avec « 0 après », il est vide, mais les lignes ne somment plus à 1. Est-ce grave ? Faisons le **test de causalité** : bouger le dernier mot et voir quelles sorties changent. *Prédis* : pour laquelle des deux mauvaises méthodes les sorties 0 à 4 restent-elles fixes ?
+    // Avec « score 0 », le triangle n'est pas vide : $e^0 = 1$. Avec « 0 après », il est vide, mais la somme des lignes n'est plus 1. Est-ce grave ? Faisons le **test de causalité** : modifier le dernier mot et voir quelles sorties changent. *Prédis* : pour laquelle des deux mauvaises méthodes les sorties 0 à 4 restent-elles fixes ?
     // %% [markdown] en
-    // Look at the triangle above the diagonal. With "score 0" it is not empty: $e^0 = 1$. With "0 after" it is empty, but the rows no longer add up to 1. Does it matter? Let us run the **causality test**: move the last word and see which outputs change. *Predict*: for which of the two bad methods do outputs 0 to 4 stay put?
+    // With "score 0" the triangle is not empty: $e^0 = 1$. With "0 after" it is empty, but the rows no longer add up to 1. Does it matter? Let us run the **causality test**: change the last word and see which outputs change. *Predict*: for which of the two bad methods do outputs 0 to 4 stay put?
     // %%
     let mut leaks: Table = Table::new(tr(
         ["masque", "somme de la ligne 0", "sorties 0 à 4", "sortie 5"],
@@ -758,13 +762,13 @@ fn main() {
     show(&leaks);
 
     // %% [markdown] fr
-    // **Idée reçue : « masquer, c'est mettre les poids à zéro après le softmax. »** Réponse à la prédiction : aucune des deux ne tient. Effacer après coup laisse le futur **dans le dénominateur** : la ligne 0 ne somme qu'à 0,422, et les sorties 0 à 4 bougent de 0,151 quand on change le mot 5 (0,213 avec le score 0). Donc un modèle entraîné ainsi triche, et échoue quand le futur n'est plus là. Seul $-\infty$ donne exactement 0. (Effacer puis renormaliser reviendrait au même que $-\infty$ : la renormalisation retire le futur du dénominateur.)
+    // **Idée reçue : « masquer, c'est mettre les poids à zéro après le softmax. »** Réponse à la prédiction : aucune des deux ne tient. Effacer après coup laisse le futur **dans le dénominateur** : la somme de la ligne 0 n'est que de 0,422, et les sorties 0 à 4 bougent (de 0,151 au plus) quand on change le mot 5 (0,213 avec le score 0). Donc un modèle entraîné ainsi triche, et échoue quand le futur n'est plus là. Seul $-\infty$ donne exactement 0. (Effacer puis renormaliser reviendrait au même que $-\infty$ : la renormalisation retire le futur du dénominateur.)
     //
     // ### Requête, clé, valeur : un exemple réglé à la main
     //
     // Avant d'apprendre des poids, choisissons-les. Chaque mot a pour vecteur sa nature (nom propre, verbe, article, nom, virgule, pronom). $W_K$ est l'identité : un mot *annonce* sa nature. $W_Q$ dit ce que chaque nature *cherche* : un verbe son sujet, un pronom un nom propre, un nom son article. Lis chaque ligne : où va le regard ?
     // %% [markdown] en
-    // **Misconception: "masking means setting the weights to zero after softmax."** The answer to the prediction: neither of them holds. Erasing afterwards leaves the future **in the denominator**: row 0 adds up to 0.422 only, and outputs 0 to 4 move by 0.151 when word 5 changes (0.213 with the score 0). So a model trained that way cheats, and fails once the future is not there. Only $-\infty$ gives exactly 0. (Erasing and then normalising again would be the same as $-\infty$: normalising again takes the future out of the denominator.)
+    // **Misconception: "masking means setting the weights to zero after softmax."** The answer to the prediction: neither of them holds. Erasing afterwards leaves the future **in the denominator**: row 0 adds up to 0.422 only, and outputs 0 to 4 move (by up to 0.151) when word 5 changes (0.213 with the score 0). So a model trained that way cheats, and fails once the future is not there. Only $-\infty$ gives exactly 0. (Erasing and then normalising again would be the same as $-\infty$: normalising again takes the future out of the denominator.)
     //
     // ### Query, key, value: an example set by hand
     //
@@ -798,13 +802,13 @@ fn main() {
     //
     // ## 5. L'attention de la bibliothèque
     //
-    // Le même calcul en un appel, `ops::attention`, sur des tenseurs `f32` de forme (lot, T, d) ; la bibliothèque ne stocke jamais $P$ (section 9).
+    // Le même calcul en un appel, `ops::attention`, sur des tenseurs `f32` de forme (lot, T, d) ; la bibliothèque ne stocke jamais $P$ (la section 9 dit comment).
     // %% [markdown] en
     // "she" looks at "Mary" first; "laughs" looks at "she", whose score is above that of "Mary"; the article and the comma look for nothing, so their weights are equal. A trained model finds roles of its own, rarely so easy to read.
     //
     // ## 5. The library's attention
     //
-    // The same computation in one call, `ops::attention`, on `f32` tensors of shape (batch, T, d); the library never stores $P$ (section 9).
+    // The same computation in one call, `ops::attention`, on `f32` tensors of shape (batch, T, d); the library never stores $P$ (section 9 says how).
     // %% library
     fn tensor(values: &[f64], rows: usize) -> Tensor {
         let values: Vec<f32> = values.iter().map(|x| *x as f32).collect();
@@ -832,7 +836,7 @@ fn main() {
     // %% [markdown] fr
     // ## 6. Le retour, à la main
     //
-    // On reçoit $\mathrm{d}Y$ (le gradient de la perte par rapport à la sortie) et on veut $\mathrm{d}Q$, $\mathrm{d}K$, $\mathrm{d}V$. L'aller est une chaîne de trois maillons, on la remonte maillon par maillon. À chaque fois la même question : *si cette entrée bouge d'un rien, quelles sorties bougent, et de combien ?*
+    // On reçoit $\mathrm{d}Y$ (le gradient de la perte par rapport à la sortie) et on veut $\mathrm{d}Q$, $\mathrm{d}K$, $\mathrm{d}V$. L'aller est une chaîne de trois maillons ; remontons-la maillon par maillon. À chaque fois la même question : *si cette entrée bouge d'un rien, quelles sorties bougent, et de combien ?*
     //
     // **1. Le mélange**, $y_i = \sum_j P_{ij} v_j$. La valeur $v_j$ entre dans chaque $y_i$ avec le poids $P_{ij}$, donc elle reçoit de chacun $P_{ij}\,\mathrm{d}y_i$. Le poids $P_{ij}$ multiplie le vecteur $v_j$ dans $y_i$, donc son gradient est un produit scalaire :
     //
@@ -1009,11 +1013,11 @@ fn main() {
     // %% [markdown] fr
     // ## 7. La distance ne compte plus
     //
-    // La même mesure qu'à la section 1, pour une couche d'attention neuve : la norme de $\partial L_t / \partial x_{t-k}$, sur les mêmes phrases. *Prédis* la forme de la courbe.
+    // La même mesure qu'à la section 1, pour une couche d'attention neuve : la norme de $\partial L_t / \partial x_{t-k}$, sur les mêmes extraits. *Prédis* la forme de la courbe.
     // %% [markdown] en
     // ## 7. Distance no longer matters
     //
-    // The same measurement as in section 1 for a fresh attention layer: the norm of $\partial L_t / \partial x_{t-k}$, on the same sentences. *Predict* the shape of the curve.
+    // The same measurement as in section 1 for a fresh attention layer: the norm of $\partial L_t / \partial x_{t-k}$, on the same excerpts. *Predict* the shape of the curve.
     // %%
     let flat_norms: Vec<f64> = {
         let mut rng = Rng::new(8);
@@ -1053,24 +1057,24 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Plate, au hasard des scores près : à $k = 39$ il reste 1,13 fois le gradient de la distance 1, contre $1{,}5 \cdot 10^{-8}$ pour le RNN neuf et $6{,}4 \cdot 10^{-4}$ pour l'entraîné. Toutes les positions sont à **un pas** de la sortie. Rien n'a été appris ; c'est l'architecture. (Les RNN sont comparés par $h_{t-k}$, l'attention par $x_{t-k}$ : dans les deux cas, ce qui entre au pas $t - k$. Le prix : chaque position ne pèse au départ qu'environ $1/T$.)
+    // La courbe de l'attention est plate, au hasard des scores près : à $k = 39$ il reste 1,13 fois le gradient de la distance 1, contre $1{,}5 \cdot 10^{-8}$ pour le RNN neuf et $6{,}4 \cdot 10^{-4}$ pour l'entraîné. Toutes les positions sont à **un pas** de la sortie. Rien n'a été appris ; c'est l'architecture. (Pour les RNN, le gradient est pris en $h_{t-k}$, pour l'attention en $x_{t-k}$ : dans les deux cas, le vecteur par lequel passe ce qui a été lu au pas $t - k$. On part de $k = 1$, car $x_t$ fournit aussi la requête. Le prix : chaque position ne pèse au départ qu'environ $1/T$.)
     //
     // ## 8. L'expérience : recopier le caractère lu k pas plus tôt
     //
-    // Une tâche où seule compte la mémoire à distance $k$. Vocabulaire de 8 symboles tirés au hasard, 24 pas ; à chaque pas, il faut prédire le symbole vu $k$ pas avant. Au hasard : 12,5 %. Deux concurrents avec **le même nombre de paramètres** :
+    // Une tâche où seule compte la mémoire à distance $k$. Des suites de 24 symboles, tirés au hasard parmi 8 ; à chaque pas, il faut prédire le symbole vu $k$ pas avant. Au hasard : 12,5 %. Deux concurrents avec **le même nombre de paramètres**, à 2 % près en faveur du RNN :
     //
     // - une couche d'attention à une tête, largeur 32, avec un vecteur appris par position (carnet 05), puis une projection vers les 8 symboles ;
     // - un RNN de la bibliothèque, assez large pour avoir au moins autant de paramètres.
     //
-    // Pour que l'optimiseur trouve les poids de notre modèle, il suffit qu'il les énumère : c'est ce que demande `Module`, un **trait** (en Rust : une liste de fonctions qu'un type promet d'avoir).
+    // Pour que l'optimiseur trouve les poids de notre modèle, il suffit que le modèle les énumère : c'est ce que demande `Module`, un **trait** (en Rust : une liste de fonctions qu'un type promet d'avoir).
     // %% [markdown] en
-    // Flat, up to the chance of the scores: at $k = 39$, 1.13 times the gradient of distance 1 is left, against $1.5 \cdot 10^{-8}$ for the fresh RNN and $6.4 \cdot 10^{-4}$ for the trained one. All positions are **one step** away from the output. Nothing was learnt; it is the architecture. (The RNNs are compared by $h_{t-k}$, attention by $x_{t-k}$: in both cases what comes in at step $t - k$. The price: each position weighs only about $1/T$ at the start.)
+    // Attention's curve is flat, up to the chance of the scores: at $k = 39$, 1.13 times the gradient of distance 1 is left, against $1.5 \cdot 10^{-8}$ for the fresh RNN and $6.4 \cdot 10^{-4}$ for the trained one. All positions are **one step** away from the output. Nothing was learned; it is the architecture. (For the RNNs the gradient is taken at $h_{t-k}$, for attention at $x_{t-k}$: in both cases the vector through which passes what was read at step $t - k$. We start at $k = 1$ because $x_t$ also provides the query. The price: each position weighs only about $1/T$ at the start.)
     //
     // ## 8. The experiment: copy the character read k steps ago
     //
-    // A task in which only memory at distance $k$ counts. A vocabulary of 8 symbols drawn at random, 24 steps; at each step the symbol seen $k$ steps before is to be predicted. By chance: 12.5 %. Two competitors with **the same number of parameters**:
+    // A task in which only memory at distance $k$ counts. Sequences of 24 symbols, drawn at random among 8; at each step the symbol seen $k$ steps before is to be predicted. By chance: 12.5 %. Two competitors with **the same number of parameters**, within 2 % and in favour of the RNN:
     //
-    // - one attention layer with one head, width 32, with a learnt vector per position (notebook 05), then a projection to the 8 symbols;
+    // - one attention layer with one head, width 32, with a learned vector per position (notebook 05), then a projection to the 8 symbols;
     // - an RNN of the library, wide enough to have at least as many parameters.
     //
     // For the optimiser to find our model's weights, the model has to list them: that is what `Module` asks for, a **trait** (in Rust: a list of functions that a type promises to have).
@@ -1229,11 +1233,11 @@ fn main() {
     // %% [markdown] fr
     // 69,5 % : bien mieux, mais trois fois plus de travail ne suffit pas à rejoindre l'attention. Un RNN *peut* apprendre une longue mémoire ; il l'apprend d'autant plus lentement que la distance est grande. (Un LSTM ferait sans doute mieux ; nous ne l'avons pas mesuré.)
     //
-    // Que regarde l'attention ? Voici ses poids **appris**, sur une phrase qu'elle n'a jamais vue, pour $k = 4$ et $k = 12$. Cherche la diagonale.
+    // Que regarde l'attention ? Voici ses poids **appris**, sur une suite qu'elle n'a jamais vue, pour $k = 4$ et $k = 12$. Cherche la diagonale.
     // %% [markdown] en
     // 69.5 %: far better, but three times the work is not enough to catch up with attention. An RNN *can* learn a long memory; the greater the distance, the more slowly it does. (An LSTM would probably do better; we did not measure it.)
     //
-    // What does attention look at? Here are its **learnt** weights, on a sequence that it has never seen, for $k = 4$ and $k = 12$. Look for the diagonal.
+    // What does attention look at? Here are its **learned** weights, on a sequence that it has never seen, for $k = 4$ and $k = 12$. Look for the diagonal.
     // %%
     let mut learnt: Panels = Panels::new(2);
     for k in [4, 12] {
@@ -1258,7 +1262,7 @@ fn main() {
     //
     // Rien n'est gratuit. $P$ a une case par couple (requête, clé). Comptons, en construisant vraiment $P$ pour de petits $T$ : le nombre de cases, et la mémoire qu'il faudrait en `f32` à GPT-2 petit (12 couches de 12 têtes) s'il les gardait toutes pour le retour.
     // %% [markdown] en
-    // A diagonal, shifted by $k$: each query goes straight to key $i - k$, with a mean weight of 0.88 and 0.91. Attention has learnt to match **positions**, whatever the symbol. The first $k$ rows are noise: nothing was asked of them.
+    // A diagonal, shifted by $k$: each query goes straight to key $i - k$, with a mean weight of 0.88 and 0.91. Attention has learned to match **positions**, whatever the symbol. The first $k$ rows are noise: nothing was asked of them.
     //
     // ## 9. The price: T²
     //
@@ -1284,9 +1288,9 @@ fn main() {
     show(&costs);
 
     // %% [markdown] fr
-    // Doubler $T$ quadruple tout : 604 Mo pour une seule séquence de 1 024 positions. Mais **stocker** $P$ n'est pas nécessaire : on peut parcourir les clés une fois, en gardant trois choses par requête, le plus grand score vu $m$, la somme $s$ des exponentielles, et le mélange en cours $a$. Quand un nouveau maximum arrive, on corrige le passé d'un facteur $e^{m_\text{ancien} - m_\text{nouveau}}$. C'est le *softmax en ligne* (*online softmax*).
+    // Doubler $T$ quadruple tout ce qui touche à $P$ : 604 Mo pour une seule suite de 1 024 positions ; l'état du RNN, lui, ne grossit pas. Mais **stocker** $P$ n'est pas nécessaire : on peut parcourir les clés une fois, en gardant trois choses par requête, le plus grand score vu $m$, la somme $s$ des exponentielles, et le mélange en cours $a$. Quand un nouveau maximum arrive, on corrige le passé d'un facteur $e^{m_\text{ancien} - m_\text{nouveau}}$. C'est le *softmax en ligne* (*online softmax*).
     // %% [markdown] en
-    // Doubling $T$ quadruples everything: 604 MB for a single sequence of 1,024 positions. But **storing** $P$ is not necessary: one can run through the keys once, keeping three things per query, the largest score seen $m$, the sum $s$ of the exponentials, and the mixture so far $a$. When a new maximum arrives, the past is corrected by a factor $e^{m_\text{old} - m_\text{new}}$. This is the *online softmax*.
+    // Doubling $T$ quadruples all that has to do with $P$: 604 MB for a single sequence of 1,024 positions; the state of the RNN does not grow. But **storing** $P$ is not necessary: one can run through the keys once, keeping three things per query, the largest score seen $m$, the sum $s$ of the exponentials, and the mixture so far $a$. When a new maximum arrives, the past is corrected by a factor $e^{m_\text{old} - m_\text{new}}$. This is the *online softmax*.
     // %% concept
     fn online(q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {
         let d = q.len();
@@ -1311,13 +1315,13 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Mémoire : $d + 2$ nombres par requête au lieu de $T$. Le **calcul**, lui, reste en $T^2$. FlashAttention (Dao et al., 2022) fait cela par tuiles qui tiennent dans la mémoire rapide, et recalcule $P$ au retour ; `ops::attention` aussi : elle ne garde que $y$ et un nombre par ligne, $m + \ln s$.
+    // Mémoire : $d + 2$ nombres par requête au lieu de $T$. Le **calcul**, lui, reste proportionnel à $T^2$. FlashAttention (Dao et al., 2022) fait cela par tuiles qui tiennent dans la mémoire rapide, et recalcule $P$ au retour ; `ops::attention` aussi : elle ne garde que $y$ et un nombre par ligne, $m + \ln s$.
     //
     // ## 10. Idées reçues
     //
     // **« Les poids d'attention sont une explication. »** Un poids ne dit rien de la valeur qu'il multiplie. Trois mots, poids 0,45, 0,45 et 0,10 :
     // %% [markdown] en
-    // Memory: $d + 2$ numbers per query instead of $T$. The **computation** remains $T^2$. FlashAttention (Dao et al., 2022) does this in tiles that fit into fast memory, and computes $P$ again in the backward; so does `ops::attention`: it only keeps $y$ and one number per row, $m + \ln s$.
+    // Memory: $d + 2$ numbers per query instead of $T$. The **computation** remains proportional to $T^2$. FlashAttention (Dao et al., 2022) does this in tiles that fit into fast memory, and computes $P$ again in the backward; so does `ops::attention`: it only keeps $y$ and one number per row, $m + \ln s$.
     //
     // ## 10. Misconceptions
     //
@@ -1335,17 +1339,17 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // 90 % du poids va à deux mots dont les valeurs **s'annulent** : toute la sortie vient du mot à 10 %. Retire-le, il ne reste rien. Retire les deux autres, la sortie garde sa direction. Une carte d'attention montre où va le poids, pas ce qui compte ; il faut au moins $P_{ij}\,\|v_j W_O\|$, ou mieux, une expérience comme celle-ci. Le débat a ses articles : Jain et Wallace 2019, *Attention is not Explanation* ; Wiegreffe et Pinter 2019, *Attention is not not Explanation*.
+    // 90 % du poids va à deux mots dont les valeurs **s'annulent** : toute la sortie vient du mot à 10 %. Retire-le, il ne reste rien. Retire les deux autres, la sortie garde sa direction. Une carte d'attention montre où va le poids, pas ce qui compte. Regarder $P_{ij}\,\|v_j W_O\|$ aide, mais ici cette norme dirait encore 0,9, 0,9 et 0,3, car elle ignore que deux valeurs s'annulent : seule une expérience comme celle-ci tranche. Le débat a ses articles : Jain et Wallace 2019, *Attention is not Explanation* ; Wiegreffe et Pinter 2019, *Attention is not not Explanation*.
     //
     // **« Un Transformer n'a pas de BPTT, donc pas de problème à longue distance. »** Le chemin du gradient est court, c'est vrai. Mais :
     // - le coût croît en $T^2$ (section 9), donc le contexte est **fini** : au-delà, l'oubli est total, pas graduel ;
-    // - l'attention se **dilue** : si la bonne clé dépasse les autres de 4 au score, que devient son poids quand $T$ grandit ?
+    // - l'attention se **dilue** : si le score de la bonne clé dépasse de 4 celui de toutes les autres, que devient son poids quand $T$ grandit ?
     // %% [markdown] en
-    // 90 % of the weight goes to two words whose values **cancel**: the whole output comes from the word at 10 %. Take it away and nothing is left. Take the two others away, and the output keeps its direction. A map of attention shows where weight goes, not what counts; it takes at least $P_{ij}\,\|v_j W_O\|$ or, better, an experiment like this one. The debate has its papers: Jain and Wallace 2019, *Attention is not Explanation*; Wiegreffe and Pinter 2019, *Attention is not not Explanation*.
+    // 90 % of the weight goes to two words whose values **cancel**: the whole output comes from the word at 10 %. Take it away and nothing is left. Take the two others away, and the output keeps its direction. A map of attention shows where weight goes, not what counts. Looking at $P_{ij}\,\|v_j W_O\|$ helps, but here that norm would still say 0.9, 0.9 and 0.3, since it does not know that two values cancel: only an experiment like this one decides. The debate has its papers: Jain and Wallace 2019, *Attention is not Explanation*; Wiegreffe and Pinter 2019, *Attention is not not Explanation*.
     //
     // **"A Transformer has no BPTT, so no long-range problem."** The path of the gradient is short, true. But:
     // - the cost grows with $T^2$ (section 9), so the context is **finite**: beyond it forgetting is total, not gradual;
-    // - attention gets **diluted**: if the right key is 4 above the others in score, what becomes of its weight as $T$ grows?
+    // - attention gets **diluted**: if the score of the right key is 4 above that of all others, what becomes of its weight as $T$ grows?
     // %%
     for t in [16, 64, 256, 1024, 4096, 16384] {
         let mut s = vec![0.0; t];
@@ -1431,7 +1435,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // **03.2 · L'attention causale de celui qui écrit.** Quand un modèle génère, il n'a que les $n$ **dernières** requêtes, et les clés et valeurs de toutes les $T \ge n$ positions. Requête $i$ = position $T - n + i$ : elle voit les clés jusqu'à la sienne, comprise. `q` a $n$ lignes de $d$, `k` et `v` ont $T$ lignes de $d$ ; rends $n$ lignes de $d$. Le correcteur essaiera des scores de ±5 000.
+    // **03.2 · L'attention causale au moment d'écrire.** Quand un modèle génère, il n'a que les $n$ **dernières** requêtes, et les clés et valeurs de toutes les $T \ge n$ positions. La requête $i$ est celle de la position $T - n + i$ : elle voit les clés jusqu'à la sienne, comprise. `q` a $n$ lignes de $d$, `k` et `v` ont $T$ lignes de $d$ ; rends $n$ lignes de $d$. Le correcteur essaiera des scores de ±5 000.
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1449,7 +1453,7 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // **03.2 · The causal attention of one who writes.** When a model generates, it only has the **last** $n$ queries, and the keys and values of all $T \ge n$ positions. Query $i$ = position $T - n + i$: it sees the keys up to its own, included. `q` has $n$ rows of $d$, `k` and `v` have $T$ rows of $d$; return $n$ rows of $d$. The checker will try scores of ±5,000.
+    // **03.2 · Causal attention at the time of writing.** When a model generates, it only has the **last** $n$ queries, and the keys and values of all $T \ge n$ positions. Query $i$ is that of position $T - n + i$: it sees the keys up to its own, included. `q` has $n$ rows of $d$, `k` and `v` have $T$ rows of $d$; return $n$ rows of $d$. The checker will try scores of ±5,000.
     //
     // <details><summary>Hint 1</summary>
     //
@@ -1605,8 +1609,8 @@ fn main() {
     // %% [markdown] fr
     // ## 12. Comment font les vrais
     //
-    // - **Bahdanau, Cho et Bengio (2014)** ajoutent l'attention à un traducteur récurrent : le décodeur relit tous les états de l'encodeur au lieu du seul dernier. Le score y est un petit réseau, pas un produit scalaire.
-    // - **Vaswani et al. (2017)** jettent la récurrence, ne gardent que l'attention, et introduisent le facteur $1/\sqrt{d_k}$ avec l'argument de variance de la section 3.
+    // - **Bahdanau, Cho et Bengio (2014)** ajoutent l'attention à un traducteur récurrent : le décodeur relit tous les états de l'encodeur, et non plus seulement le dernier. Le score y est un petit réseau, pas un produit scalaire.
+    // - **Vaswani et al. (2017)** jettent la récurrence, confient tout l'échange entre positions à l'attention, et introduisent le facteur $1/\sqrt{d_k}$ avec l'argument de variance de la section 3.
     // - **GPT-2 petit** (2019) : 12 couches de 12 têtes de dimension 64 ($12 \times 64 = 768$), contexte de 1 024, masque causal ; une seule matrice fait $Q$, $K$ et $V$ (`c_attn`), comme notre `SelfAttention`.
     // - **Llama 2 70B, Llama 3** : plusieurs têtes de requêtes partagent une tête de clés et valeurs (*grouped-query attention*, Ainslie et al. 2023) : moins de clés et de valeurs à garder quand on génère. `kv_heads` dans la bibliothèque.
     // - **FlashAttention** (Dao et al. 2022) : le softmax en ligne par tuiles ; exactement la même fonction, sans jamais écrire $P$ en mémoire lente.
@@ -1623,14 +1627,14 @@ fn main() {
     // 1. Un RNN comprime le passé dans un vecteur ; son gradient est un produit de matrices, donc exponentiel en la distance. La BPTT n'est que la règle de la chaîne.
     // 2. L'attention est un dictionnaire souple : $\mathrm{softmax}(QK^\top/\sqrt d)\,V$ ; toute position est à un pas.
     // 3. $\sqrt d$ garde aux scores une variance de 1, donc au softmax une pente.
-    // 4. Le masque est $-\infty$ avant le softmax ; un test de causalité démasque tout le reste.
+    // 4. Le masque met $-\infty$ avant le softmax ; un test de causalité dénonce tout le reste.
     // 5. Au retour, un score se compare à la moyenne de sa ligne : $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. Le prix est $T^2$.
     //
     // **Les trois questions.**
     //
-    // 1 : un RNN neuf ne garde, à 39 pas, que $1{,}5 \cdot 10^{-8}$ du gradient de la distance 1, moins d'un dix-millionième ; entraîné, 6 dix-millièmes. L'attention garde tout.
+    // 1 : un RNN neuf ne garde, à 39 pas, que $1{,}5 \cdot 10^{-8}$ du gradient de la distance 1, à peu près un cent-millionième ; entraîné, 6 dix-millièmes. L'attention garde tout.
     //
-    // 2 : c'est l'écart-type qu'il faut ramener à 1, et il vaut $\sqrt d$ ; diviser par $d$ donnerait des scores presque égaux.
+    // 2 : c'est l'écart-type des scores qu'il faut ramener à 1, et il vaut $\sqrt d$ ; diviser par $d$ donnerait des scores presque égaux.
     //
     // 3 : non : dans la section 10, 90 % du poids n'apportaient rien à la sortie.
     //
@@ -1639,7 +1643,7 @@ fn main() {
     // ## 12. How the real ones do it
     //
     // - **Bahdanau, Cho and Bengio (2014)** add attention to a recurrent translator: the decoder reads all states of the encoder again instead of the last one only. Its score is a small network, not a dot product.
-    // - **Vaswani et al. (2017)** throw the recurrence away, keep attention only, and introduce the factor $1/\sqrt{d_k}$ with the variance argument of section 3.
+    // - **Vaswani et al. (2017)** throw the recurrence away, leave all exchange between positions to attention, and introduce the factor $1/\sqrt{d_k}$ with the variance argument of section 3.
     // - **Small GPT-2** (2019): 12 layers of 12 heads of dimension 64 ($12 \times 64 = 768$), a context of 1,024, a causal mask; a single matrix makes $Q$, $K$ and $V$ (`c_attn`), like our `SelfAttention`.
     // - **Llama 2 70B, Llama 3**: several query heads share one head of keys and values (grouped-query attention, Ainslie et al. 2023): fewer keys and values to keep while generating. `kv_heads` in the library.
     // - **FlashAttention** (Dao et al. 2022): the online softmax in tiles; exactly the same function, without ever writing $P$ to slow memory.
@@ -1661,13 +1665,13 @@ fn main() {
     //
     // **The three questions.**
     //
-    // 1: a fresh RNN keeps at 39 steps only $1.5 \cdot 10^{-8}$ of the gradient at distance 1, less than a ten-millionth; a trained one 6 ten-thousandths. Attention keeps all of it.
+    // 1: a fresh RNN keeps at 39 steps only $1.5 \cdot 10^{-8}$ of the gradient at distance 1, roughly a hundred-millionth; a trained one 6 ten-thousandths. Attention keeps all of it.
     //
-    // 2: it is the standard deviation that must be brought to 1, and it is $\sqrt d$; dividing by $d$ would make scores almost equal.
+    // 2: it is the standard deviation of the scores that must be brought to 1, and it is $\sqrt d$; dividing by $d$ would make scores almost equal.
     //
     // 3: no: in section 10, 90 % of the weight contributed nothing to the output.
     //
-    // **What comes next.** One head makes **one** mixture per position. Notebook 04 puts several side by side; 05 takes care of positions, which we simply learnt here.
+    // **What comes next.** One head makes **one** mixture per position. Notebook 04 puts several side by side; 05 takes care of positions, which we simply learned here.
     // %%
     println!("{}", tr("Fin du carnet 03.", "End of notebook 03."));
 }
