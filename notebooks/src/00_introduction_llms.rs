@@ -503,7 +503,7 @@ fn main() {
     println!("{}", tr("5-gramme à la main = bibliothèque, à 1e-9 près", "5-gram by hand = library, within 1e-9"));
 
     // %% [markdown] fr
-    // ### Le nombre d'or
+    // ### Le nombre témoin (*golden number*)
     //
     // Chaque carnet a un nombre que toute machine doit retrouver. Voici le premier : **1,8069 nat par caractère**, ce qu'un
     // simple 5-gramme atteint sur notre texte. C'est la barre à battre : un réseau de neurones qui fait moins bien

@@ -651,7 +651,7 @@ fn main() {
     // %% [markdown] fr
     // Oui : « é » est fait de deux octets, et les 256 octets sont tous dans le vocabulaire. C'est la grande vertu du BPE **sur octets** (*byte-level*) : tout se code, même un fichier qui n'est pas du texte, et tout se retrouve à l'octet près. Le `�` de la première ligne est ce que l'on obtient en décodant une moitié de caractère.
     //
-    // ### Le nombre d'or
+    // ### Le nombre témoin (*golden number*)
     //
     // Le tokeniseur par défaut de la bibliothèque (5 000 jetons, dont 5 spéciaux et 256 octets) découpe le texte d'entraînement en un nombre de jetons qui doit être le même sur toute machine :
     // %% [markdown] en

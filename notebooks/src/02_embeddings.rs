@@ -235,7 +235,7 @@ fn main() {
     println!("{} {}", tokens.len(), tr("mots dans le texte", "words in the text"));
     println!("{} {}", vocabulary.len(), tr("mots différents gardés", "different words kept"));
     println!("{} {}", ids.len(), tr("mots du texte qui en font partie", "words of the text are among them"));
-    for word in ["the", "thou", "king", "love", "romeo", "dagger"] {
+    for word in ["the", "thou", "king", "love", "romeo", "woman", "bad", "dagger"] {
         println!("{word:>7} {:>5}", vocabulary.counts()[vocabulary.id(word).unwrap() as usize]);
     }
 
@@ -824,7 +824,7 @@ fn main() {
             "",
             tr("couples", "pairs"),
             [
-                tr("hasard", "random"),
+                tr("non entraînés", "untrained"),
                 "CBOW",
                 tr("skip-gram à la main", "skip-gram, scratch"),
                 "skip-gram",
@@ -832,6 +832,7 @@ fn main() {
             ],
         )
         .group("", [&untrained, &cbow, &scratch, &sgns, &svd].map(|model| score(model) as f64))
+        .reference(30.0 * 10.0 / (vocabulary.len() - 1) as f64, tr("hasard", "chance"))
         .digits(0),
     );
     assert!(score(&sgns) as f64 >= 10.0 * 30.0 * 10.0 / (vocabulary.len() - 1) as f64);
@@ -1288,7 +1289,7 @@ fn main() {
                 .size(400, 340)
         };
         show(
-            &Panels::new(3)
+            &Panels::new(2)
                 .add(map(tr("par l'entrée", "through the input"), &from_input))
                 .add(map(tr("par la sortie", "through the output"), &from_output))
                 .add(map(tr("les deux", "both"), &from_both)),

@@ -314,7 +314,8 @@ fn main() {
             tr("nats par caractère", "nats per character"),
         )
         .series(Series::new("RNN", curve.clone()))
-        .reference((v as f64).ln(), "ln V"),
+        .reference((v as f64).ln(), "ln V")
+        .reference(2.503, tr("2-gramme (carnet 00)", "2-gram (notebook 00)")),
     );
 
     // %%
@@ -421,12 +422,12 @@ fn main() {
     fn points(y: &[f64]) -> Vec<(f64, f64)> {
         y.iter().enumerate().map(|(k, y)| (k as f64, *y)).collect()
     }
-    let ln_g = tr("norme du gradient", "norm of the gradient");
+    let norm_label = tr("norme du gradient", "norm of the gradient");
     show(
         &Chart::new(
             tr("Ce que le RNN peut apprendre à distance k", "What the RNN can learn at distance k"),
             tr("distance k (pas)", "distance k (steps)"),
-            ln_g,
+            norm_label,
         )
         .series(Series::new(tr("avant l'entraînement", "before training"), points(&before)))
         .series(Series::new(tr("après", "after"), points(&after)))
@@ -1269,7 +1270,7 @@ fn main() {
     // Nothing is free. $P$ has a cell per pair (query, key). Let us count, really building $P$ for small $T$: the number of cells, and the memory in `f32` that small GPT-2 (12 layers of 12 heads) would need to keep them all for the backward.
     // %%
     let mut costs: Table = Table::new(tr(
-        ["T", "cases de P", "P, une tête (Ko)", "P, 144 têtes (Mo)", "état d'un RNN de 768 (Ko)"],
+        ["T", "cases de P", "P, une tête (ko)", "P, 144 têtes (Mo)", "état d'un RNN de 768 (ko)"],
         ["T", "cells of P", "P, one head (kB)", "P, 144 heads (MB)", "state of an RNN of 768 (kB)"],
     ));
     for t in [64, 128, 256, 512, 1024] {
