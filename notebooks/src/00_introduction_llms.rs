@@ -47,11 +47,11 @@ fn main() {
     // de ce qui précède, donner une **probabilité** à chaque suite possible. Rien d'autre. Un assistant qui répond à tes
     // questions est un modèle qui prédit, un morceau après l'autre, ce qui viendrait après ta question.
     //
-    // Ces morceaux s'appellent des **jetons** (*tokens*). Ici ce seront des caractères, le plus simple des choix ; le carnet 01
-    // fera mieux.
+    // Ces morceaux s'appellent des **jetons** (*tokens*). Ici ce seront des caractères, le plus simple des choix ; le
+    // carnet 01 fera mieux.
     //
     // Notre texte : neuf pièces de Shakespeare, embarquées dans la bibliothèque. On garde le dernier dixième pour
-    // **valider** : le modèle ne le verra jamais pendant qu'il apprend. Sans cela, on mesurerait sa mémoire.
+    // **valider** : le modèle ne le verra jamais pendant qu'il apprend. Sans cela, on ne mesurerait que sa mémoire.
     //
     // *Rust* : `let` donne un nom à une valeur, `Vec<char>` est une liste de caractères, `println!` affiche, et
     // `unwrap()` dit « il n'y aura pas d'erreur ici ; sinon, arrête tout ».
@@ -65,7 +65,7 @@ fn main() {
     // Those pieces are called **tokens**. Here they will be characters, the simplest choice; notebook 01 does better.
     //
     // Our text: nine plays of Shakespeare, built into the library. The last tenth is kept for **validation**: the model
-    // never sees it while it learns. Otherwise we would measure its memory.
+    // never sees it while it learns. Otherwise we would only measure its memory.
     //
     // *Rust*: `let` names a value, `Vec<char>` is a list of characters, `println!` prints, and `unwrap()` says "there will
     // be no error here; if there is, stop everything".
@@ -123,20 +123,21 @@ fn main() {
     // %% [markdown] fr
     // ## 2. Le plus simple des modèles : compter
     //
-    // Un **n-gramme** est une suite de n symboles. Le modèle n-gramme suppose que les n − 1 derniers suffisent pour deviner
-    // le suivant : on compte, dans le texte, ce qui a suivi chaque contexte. Avec n = 1 on ne regarde rien ; avec n = 5, les
-    // quatre derniers caractères.
+    // Un **n-gramme** (*n-gram*) est une suite de n symboles. Le modèle n-gramme suppose que les n − 1 derniers suffisent
+    // pour deviner le suivant : on compte, dans le texte, ce qui a suivi chaque **contexte**, c'est-à-dire chaque suite de
+    // n − 1 symboles. Avec n = 1 on ne regarde rien ; avec n = 5, les quatre derniers caractères.
     //
     // Voici tout l'apprentissage. *Rust* : une `HashMap` est un dictionnaire ; `windows(n)` glisse une fenêtre de n symboles
-    // sur le texte ; `entry(…).or_insert_with(…)` rend la ligne du contexte, créée si elle manque.
+    // sur le texte ; `entry(…).or_insert_with(…)` donne la ligne du contexte, en la créant si elle manque.
     // %% [markdown] en
     // ## 2. The simplest model: counting
     //
     // An **n-gram** is a run of n symbols. The n-gram model supposes that the last n − 1 are enough to guess the next one: we
-    // count, in the text, what followed each context. With n = 1 we look at nothing; with n = 5, at the last four characters.
+    // count, in the text, what followed each **context**, that is, each run of n − 1 symbols. With n = 1 we look at nothing;
+    // with n = 5, at the last four characters.
     //
     // This is all of the learning. *Rust*: a `HashMap` is a dictionary; `windows(n)` slides a window of n symbols over the
-    // text; `entry(…).or_insert_with(…)` gives the context's row, made if it is missing.
+    // text; `entry(…).or_insert_with(…)` gives the context's row, and makes it first if it is missing.
     // %% concept
     use std::collections::HashMap;
 
@@ -161,15 +162,15 @@ fn main() {
     // **Prédis.** Après « `my l` », quel caractère vient ? Pense à ce que disent les personnages de Shakespeare. Et que
     // répondra un modèle qui ne regarde rien (n = 1), ou deux caractères seulement (n = 3) ?
     //
-    // Dans l'image, chaque barre est la probabilité d'un caractère suivant ; `·` est une espace, `↵` un retour à la ligne.
-    // Regarde comme
-    // les barres se resserrent quand le contexte s'allonge (l'échelle verticale change d'une image à l'autre).
+    // Dans l'image, chaque barre est la probabilité d'un caractère suivant ; `·` est un espace, `↵` un retour à la ligne.
+    // Regarde comme la probabilité se concentre sur quelques barres quand le contexte s'allonge (l'échelle verticale change
+    // d'une image à l'autre).
     // %% [markdown] en
     // **Predict.** After "`my l`", which character comes? Think of what Shakespeare's people say. And what will a model answer
     // that looks at nothing (n = 1), or at two characters only (n = 3)?
     //
-    // In the picture each bar is the probability of a next character; `·` is a space, `↵` a new line. See how the bars draw
-    // together as the context grows (the vertical scale differs from picture to picture).
+    // In the picture each bar is the probability of a next character; `·` is a space, `↵` a new line. See how the probability
+    // gathers on a few bars as the context grows (the vertical scale differs from picture to picture).
     // %%
     use motamot::utils::plot::{Bars, Panels};
 
@@ -205,12 +206,13 @@ fn main() {
 
     // %% [markdown] fr
     // À gauche, le modèle aveugle parie sur l'espace : c'est le caractère le plus fréquent. Au milieu, deux caractères
-    // (« ` l` », une espace et un l) : *love, lord, life, let*… À droite, quatre caractères : « *my lord* » et
-    // « *my liege* » l'emportent. Le contexte rend la suite prévisible.
+    // (« ` l` », un espace et un l) : *love, lord, life, let*… À droite, quatre caractères : « *my lord* » l'emporte, devant
+    // « *my life* » et « *my liege* ». La probabilité du « o » passe de 0,059 à 0,349, puis à 0,672 : le contexte rend la
+    // suite prévisible.
     // %% [markdown] en
     // On the left the blind model bets on the space, the most frequent character. In the middle, two characters ("` l`", a
-    // space and an l): *love, lord, life, let*… On the right, four characters: "*my lord*" and "*my liege*" win. Context makes
-    // the next character predictable.
+    // space and an l): *love, lord, life, let*… On the right, four characters: "*my lord*" wins, ahead of "*my life*" and
+    // "*my liege*". The probability of "o" goes from 0.059 to 0.349, then to 0.672: context makes the next character predictable.
 
     // %% [markdown] fr
     // ## 3. Écrire : tirer au sort, recommencer
@@ -262,13 +264,14 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le 2-gramme connaît les lettres qui vont ensemble. Le 5-gramme écrit surtout de vrais mots (et quelques inventions : *greath*), met
-    // un nom et deux points au début d'une réplique, et ne veut rien dire : au bout de quatre caractères, il a oublié de quoi il parlait.
-    // Trente lignes ont suffi. Reste à savoir *combien* l'un est meilleur que l'autre : il faut un nombre.
+    // Le 2-gramme connaît les lettres qui vont ensemble. Le 5-gramme écrit surtout de vrais mots (et quelques inventions :
+    // *greath*), met un nom et deux-points au début d'une réplique, mais ce qu'il écrit ne veut rien dire : au bout de quatre
+    // caractères, il a oublié de quoi il parlait. Trente lignes ont suffi. Reste à savoir *de combien* l'un est meilleur que
+    // l'autre : il faut un nombre.
     // %% [markdown] en
-    // The 2-gram knows which letters go together. The 5-gram writes mostly real words (and a few inventions: *greath*), begins a
-    // turn with a name and a colon, and means nothing: after four characters it has forgotten what it was talking about. Thirty lines were
-    // enough. But *how much* better is one than the other? We need a number.
+    // The 2-gram knows which letters go together. The 5-gram writes mostly real words (and a few inventions: *greath*) and
+    // begins a turn with a name and a colon, but what it writes means nothing: after four characters it has forgotten what it
+    // was talking about. Thirty lines were enough. But *how much* better is one than the other? We need a number.
 
     // %% [markdown] fr
     // ## 4. La probabilité d'un texte : la règle de la chaîne
@@ -305,10 +308,10 @@ fn main() {
 
     // %% [markdown] fr
     // Un produit de milliers de nombres inférieurs à 1 devient vite trop petit pour la machine. On prend donc le logarithme :
-    // le produit devient une **somme**, et $-\ln p$ est toujours positif. Vois plutôt :
+    // le produit devient une **somme**, et $-\ln p$ n'est jamais négatif. Vérifions :
     // %% [markdown] en
     // A product of thousands of numbers below 1 soon becomes too small for the machine. So we take the logarithm: the product
-    // becomes a **sum**, and $-\ln p$ is always positive. See for yourself:
+    // becomes a **sum**, and $-\ln p$ is never negative. Let us check:
     // %%
     println!("0.1^400 = {:e}", 0.1f64.powi(400));
     println!("−ln(0.1) × 400 = {:.1} nats", -(0.1f64.ln()) * 400.0);
@@ -316,23 +319,26 @@ fn main() {
     // %% [markdown] fr
     // ## 5. La surprise : nats, bits, perplexité
     //
-    // $-\log p$ est la **surprise** : nulle si la chose était certaine, immense si on la croyait impossible. Avec $\log_2$
-    // elle se compte en *bits* (une pièce équilibrée : 1 bit), avec $\ln$ en *nats* (1 nat = 1/ln 2 ≈ 1,443 bit).
+    // $-\log p$ est la **surprise** (*surprisal*) : nulle si la chose était certaine, infinie si on la croyait impossible.
+    // Avec $\log_2$ elle se compte en *bits* (une pièce équilibrée : 1 bit), avec $\ln$ en *nats* (1 nat = 1/ln 2 ≈ 1,443 bit).
     //
-    // - L'**entropie** est la surprise moyenne d'un hasard dont on connaît les probabilités : $H(p) = -\sum_x p(x) \log p(x)$.
+    // - L'**entropie** (*entropy*) est la surprise moyenne d'un tirage dont on connaît les probabilités :
+    //   $H(p) = -\sum_x p(x) \log p(x)$.
     // - L'**entropie croisée** (*cross-entropy*) est la surprise moyenne quand le monde suit p et que l'on croit q :
-    //   $H(p, q) = -\sum_x p(x) \log q(x)$. Elle n'est jamais sous $H(p)$ : se tromper coûte toujours.
-    // - La **perplexité** est $e^{H}$ (en nats) ou $2^{H}$ (en bits) : entre combien de suites équiprobables on hésite.
+    //   $H(p, q) = -\sum_x p(x) \log q(x)$. Elle n'est jamais inférieure à $H(p)$ : se tromper coûte toujours.
+    // - La **perplexité** (*perplexity*) est $e^{H}$ (H en nats) ou $2^{H}$ (H en bits) : entre combien de suites équiprobables
+    //   on hésite.
     // %% [markdown] en
     // ## 5. Surprise: nats, bits, perplexity
     //
-    // $-\log p$ is the **surprise**: none if the thing was certain, huge if it was thought impossible. With $\log_2$ it is
-    // counted in *bits* (a fair coin: 1 bit), with $\ln$ in *nats* (1 nat = 1/ln 2 ≈ 1.443 bits).
+    // $-\log p$ is the **surprise** (or *surprisal*): zero if the thing was certain, infinite if it was thought impossible.
+    // With $\log_2$ it is counted in *bits* (a fair coin: 1 bit), with $\ln$ in *nats* (1 nat = 1/ln 2 ≈ 1.443 bits).
     //
-    // - The **entropy** is the mean surprise of a chance whose probabilities we know: $H(p) = -\sum_x p(x) \log p(x)$.
+    // - The **entropy** is the mean surprise of a draw whose probabilities we know: $H(p) = -\sum_x p(x) \log p(x)$.
     // - The **cross-entropy** is the mean surprise when the world follows p and we believe q:
     //   $H(p, q) = -\sum_x p(x) \log q(x)$. It is never below $H(p)$: being wrong always costs.
-    // - The **perplexity** is $e^{H}$ (in nats) or $2^{H}$ (in bits): between how many equally likely things we hesitate.
+    // - The **perplexity** is $e^{H}$ (H in nats) or $2^{H}$ (H in bits): the number of equally likely things between which we
+    //   hesitate.
     // %%
     use motamot::utils::plot::{Chart, Series};
 
@@ -388,7 +394,7 @@ fn main() {
     // C'est **la perte** (*loss*) de tout ce cours : la surprise moyenne par symbole.
     // %% [markdown] en
     // The fair die has a perplexity of 6: we hesitate between 6 faces. The loaded one is worth 4.472 only, if we know that it
-    // is loaded; who does not know still pays 6. And to believe that a fair die is loaded costs the most: 7.647.
+    // is loaded; whoever does not know still pays 6. And to believe that a fair die is loaded costs the most: 7.647.
     //
     // For a language model "the world" is the validation text, and each symbol counts the same:
     //
@@ -417,23 +423,23 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Plus d'un tiers (38 %) des 7-grammes sont nouveaux ; dès n = 2, quelques-uns. Compter ne suffit donc pas : il faut
-    // **lisser**, garder un peu de probabilité pour ce que l'on n'a pas vu. La recette de Witten et Bell (1991) interpole
-    // chaque ordre avec le précédent :
+    // Plus d'un tiers (38 %) des 7-grammes sont nouveaux, et il y en a dès n = 2 (0,29 %). Compter ne suffit donc pas : il
+    // faut **lisser** (*smoothing*), garder un peu de probabilité pour ce que l'on n'a pas vu. La recette de Witten et Bell
+    // (1991) interpole chaque ordre avec l'ordre inférieur :
     //
     // $$p_n(w \mid h) = \frac{c(h, w) + T(h)\, p_{n-1}(w \mid h')}{c(h) + T(h)}, \qquad p_0 = \frac{1}{V}$$
     //
     // $c$ compte, $T(h)$ est le nombre de suites *différentes* vues après le contexte $h$, et $h'$ est $h$ sans son plus vieux
-    // symbole. L'idée : un contexte suivi de beaucoup de choses différentes en réserve sûrement d'autres.
+    // symbole. L'idée : un contexte suivi de beaucoup de choses différentes en réserve sans doute d'autres.
     // %% [markdown] en
-    // More than a third (38 %) of the 7-grams are new; from n = 2 on there are some. So counting is not enough: we must
-    // **smooth**, keep some probability for what we have not seen. The recipe of Witten and Bell (1991) interpolates each order
-    // with the one below:
+    // More than a third (38 %) of the 7-grams are new, and there are some from n = 2 on (0.29 %). So counting is not enough:
+    // we must **smooth**, keep some probability for what we have not seen. The recipe of Witten and Bell (1991) interpolates
+    // each order with the one below:
     //
     // $$p_n(w \mid h) = \frac{c(h, w) + T(h)\, p_{n-1}(w \mid h')}{c(h) + T(h)}, \qquad p_0 = \frac{1}{V}$$
     //
     // $c$ counts, $T(h)$ is how many *different* symbols were seen after the context $h$, and $h'$ is $h$ without its oldest
-    // symbol. The idea: a context that was followed by many different things surely has others in store.
+    // symbol. The idea: a context that was followed by many different things probably has others in store.
     // %% concept
     fn witten_bell(tables: &[Counts], history: &[u32], v: usize) -> Vec<f64> {
         let mut p = vec![1.0 / v as f64; v];
@@ -509,20 +515,23 @@ fn main() {
     // simple 5-gramme atteint sur notre texte. C'est la barre à battre : un réseau de neurones qui fait moins bien
     // n'a rien appris que compter ne sache faire.
     //
-    // *Une précision honnête :* notre texte embarqué est reconstruit à partir d'éditions libres, et son dernier dixième, une
-    // autre pièce, le rend plus difficile que le fichier classique « Tiny Shakespeare » de Karpathy. Sur celui-là, la même
-    // échelle donne 4,174 (uniforme), 3,347, 2,486, 2,049, 1,774 et 1,669 nat pour n = 1 à 5. On ne compare donc jamais deux
-    // pertes mesurées sur deux textes différents.
+    // *Une précision honnête :* notre texte embarqué est reconstruit à partir d'éditions libres. Son dernier dixième est la
+    // fin de *La Mégère apprivoisée*, puis *La Tempête* tout entière, dont l'apprentissage n'a pas vu une ligne. Le fichier
+    // classique, « Tiny Shakespeare » de Karpathy, vient d'une autre édition et s'arrête au milieu de *La Tempête* : la même
+    // échelle y donne 4,174 (uniforme), puis 3,347, 2,486, 2,049, 1,774 et 1,669 nat pour n = 1 à 5. Même recette, mêmes
+    // pièces, et déjà d'autres nombres : ne compare jamais deux pertes mesurées sur deux textes différents.
     // %% [markdown] en
     // ### The golden number
     //
-    // Each notebook has one number that every machine must find again. Here is the first: **1.8069 nats per character**, what
+    // Each notebook has one number that every machine must reproduce. Here is the first: **1.8069 nats per character**, what
     // a mere 5-gram reaches on our text. This is the bar to beat: a neural network that does worse has learned nothing that
     // counting cannot do.
     //
-    // *To be honest:* our embedded text was rebuilt from free editions, and its last tenth, another play, makes it harder than
-    // Karpathy's classic "Tiny Shakespeare" file. On that one the same ladder gives 4.174 (uniform), 3.347, 2.486, 2.049,
-    // 1.774 and 1.669 nats for n = 1 to 5. So never compare two losses that were measured on two different texts.
+    // *To be honest:* our embedded text was rebuilt from free editions. Its last tenth is the end of *The Taming of the Shrew*,
+    // then the whole of *The Tempest*, of which training has not seen a line. The classic file, Karpathy's "Tiny Shakespeare",
+    // comes from another edition and stops in the middle of *The Tempest*: there the same ladder gives 4.174 (uniform), then
+    // 3.347, 2.486, 2.049, 1.774 and 1.669 nats for n = 1 to 5. The same recipe, the same plays, and yet other numbers: never
+    // compare two losses that were measured on two different texts.
     // %% golden
     assert_eq!(format!("{:.4}", rows[4].nats_per_symbol), "1.8069");
     println!("5-{} : {:.4}", tr("gramme", "gram"), rows[4].nats_per_symbol);
@@ -562,26 +571,26 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Sur le texte appris, plus n est grand, mieux c'est, sans fin. Sur le texte jamais vu, la perte descend jusqu'à n = 5
-    // (1,807) puis **remonte** : 1,851 à n = 6, 1,938 à n = 7. C'est le **surapprentissage** (*overfitting*) : le modèle
-    // connaît par cœur des suites qui ne reviendront pas. Tu le retrouveras avec les réseaux ; le remède commence toujours
-    // par cette image : deux courbes, dont une sur un texte mis de côté.
+    // Sur le texte appris, plus n est grand, plus la perte est basse (0,840 à n = 7). Sur le texte jamais vu, la perte
+    // descend jusqu'à n = 5 (1,807) puis **remonte** : 1,851 à n = 6, 1,938 à n = 7. C'est le **surapprentissage**
+    // (*overfitting*) : le modèle connaît par cœur des suites qui ne reviendront pas. Tu retrouveras le surapprentissage avec
+    // les réseaux ; le remède commence toujours par cette image : deux courbes, dont une sur un texte mis de côté.
     // %% [markdown] en
-    // On the text learned, the larger n, the better, without end. On the text never seen the loss goes down to n = 5 (1.807),
-    // then **up again**: 1.851 at n = 6, 1.938 at n = 7. This is **overfitting**: the model knows by heart runs that will not
-    // come back. You will meet it again with networks; the cure always begins with this picture: two curves, one of them on a
-    // text set aside.
+    // On the text learned, the larger n, the lower the loss (0.840 at n = 7). On the text never seen it goes down to n = 5
+    // (1.807), then **up again**: 1.851 at n = 6, 1.938 at n = 7. This is **overfitting**: the model knows by heart runs that
+    // will not come back. You will meet it again with networks; the cure always begins with this picture: two curves, one of
+    // them on a text set aside.
 
     // %% [markdown] fr
     // ### À quoi ressemble une perte
     //
-    // Un nombre parle peu ; un texte, davantage. Voici, côte à côte, ce qu'écrit chaque ordre, et la plus longue suite de
-    // caractères copiée telle quelle du texte d'apprentissage.
+    // Un nombre parle peu ; un texte, davantage. Voici, pour chaque ordre, sa perte, ce qu'il écrit, et la longueur de la plus
+    // longue suite de caractères copiée telle quelle du texte d'apprentissage.
     // %% [markdown] en
     // ### What a loss reads like
     //
-    // A number says little; a text says more. Side by side, here is what each order writes, and the longest run of characters
-    // copied as it is from the training text.
+    // A number says little; a text says more. Here, for each order, are its loss, what it writes, and the length of the longest
+    // run of characters copied verbatim from the training text.
     // %%
     use motamot::utils::html::Table;
 
@@ -621,12 +630,12 @@ fn main() {
 
     // %% [markdown] fr
     // De haut en bas : des lettres en vrac (n = 1), des syllabes prononçables (2 et 3), des mots (4 et 5). À n = 7 le texte
-    // paraît le meilleur alors que sa perte est pire que celle de n = 4 : il **récite**, jusqu'à 16 caractères
-    // d'affilée quand n = 5 n'en copie que 11. Bien écrire et bien prédire ne sont pas la même chose.
+    // paraît le meilleur alors que sa perte est pire que celle de n = 4 (2,796 bits par octet contre 2,711) : il **récite**,
+    // jusqu'à 16 caractères d'affilée, quand n = 5 n'en copie que 11. Bien écrire et bien prédire ne sont pas la même chose.
     // %% [markdown] en
-    // From top to bottom: letters in a heap (n = 1), syllables one can pronounce (2 and 3), words (4 and 5). At n = 7 the text
-    // looks best although its loss is worse than that of n = 4: it **recites**, up to 16 characters in a
-    // row where n = 5 copies no more than 11. To write well and to predict well are not the same thing.
+    // From top to bottom: a jumble of letters (n = 1), syllables one can pronounce (2 and 3), words (4 and 5). At n = 7 the
+    // text looks best although its loss is worse than that of n = 4 (2.796 bits per byte against 2.711): it **recites**, up to
+    // 16 characters in a row, where n = 5 copies no more than 11. Writing well and predicting well are not the same thing.
 
     // %% [markdown] fr
     // ## 8. Où cela coûte : la surprise, caractère par caractère
@@ -666,22 +675,25 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Le début des mots surprend, leur fin coule de source : l'incertitude est dans *ce que l'on veut dire*. Et la seconde
-    // fois, « *ve him* » coûte **exactement** autant (l'`assert_eq!` le vérifie), et « *ga* » même davantage : un n-gramme ne se souvient pas de ce qu'il
-    // vient de lire. Un Transformer, si : au carnet 04 tu verras une tête d'attention copier « ce qui suivait la dernière
-    // fois ». C'est la raison d'être de tout ce qui vient.
+    // Le début des mots surprend, leur fin coule de source : l'incertitude est dans *ce que l'on veut dire*. Les plus hautes
+    // barres sont pourtant là où l'on ne les attend pas, sur le second « *gave* » : son « *ga* » coûte plus de 8 bits par
+    // lettre, bien plus que la première fois, et « *ve him* » **exactement** autant (l'`assert_eq!` le vérifie), parce que
+    // les quatre caractères qui précèdent sont les mêmes. Un n-gramme ne se souvient pas de ce qu'il vient de lire. Un
+    // Transformer, si : au carnet 04 tu verras une tête d'attention copier « ce qui suivait la dernière fois ». C'est la
+    // raison d'être de tout ce qui vient.
     // %% [markdown] en
-    // The beginnings of words surprise, their ends flow: the uncertainty lies in *what one means to say*. And the second time
-    // "*ve him*" costs **exactly** as much (the `assert_eq!` checks it), and "*ga*" even more: an n-gram does not remember what it has just read.
-    // A Transformer does: in notebook 04 you will see an attention head copy "what followed last time". That is the reason
-    // for all that comes.
+    // The beginnings of words surprise, their ends flow: the uncertainty lies in *what one means to say*. And yet the tallest
+    // bars stand where nobody expects them, on the second "*gave*": its "*ga*" costs over 8 bits a letter, far more than the
+    // first time, and "*ve him*" **exactly** as much (the `assert_eq!` checks it), because the four characters before are the
+    // same. An n-gram does not remember what it has just read. A Transformer does: in notebook 04 you will see an attention
+    // head copy "what followed last time". That is the reason for all that comes.
 
     // %% [markdown] fr
     // ## 9. Le jeu de Shannon : l'humain contre le n-gramme
     //
-    // En 1951, Claude Shannon fit deviner un texte anglais lettre par lettre, et nota au combientième essai la bonne lettre
-    // venait. Dans son exemple de 102 symboles (26 lettres et l'espace), son sujet trouva 79 fois du premier coup, 8 fois au
-    // deuxième, 3 au troisième, 2 au quatrième, 2 au cinquième, et 8 fois plus tard.
+    // En 1951, Claude Shannon fit deviner un texte anglais lettre par lettre, et nota à quel essai la bonne lettre venait. Dans
+    // son exemple de 102 symboles (26 lettres et l'espace), son sujet trouva 79 fois du premier coup, 8 fois au deuxième, 3
+    // au troisième, 2 au quatrième, 2 au cinquième, et 8 fois plus tard.
     //
     // Faisons jouer nos n-grammes sur la validation (un caractère sur cinq, pour aller vite) : ils proposent les caractères
     // du plus probable au moins probable. **Prédis :** combien de fois un 5-gramme a-t-il raison du premier coup ?
@@ -731,20 +743,20 @@ fn main() {
     show(&bars.group(tr("humain (Shannon 1951)", "human (Shannon 1951)"), human));
 
     // %% [markdown] fr
-    // Le 5-gramme trouve du premier coup une fois sur deux (50,3 %), l'humain 77 fois sur 100. Le texte et l'alphabet ne sont pas les mêmes (le nôtre a 62 signes, majuscules
-    // et ponctuation comprises) : l'ordre de grandeur compte, pas la décimale.
+    // Le 5-gramme trouve du premier coup une fois sur deux (50,3 %), l'humain 77 fois sur 100. Le texte et l'alphabet ne sont
+    // pas les mêmes (le nôtre a 62 signes, majuscules et ponctuation comprises) : l'ordre de grandeur compte, pas la décimale.
     //
-    // Shannon en tira deux bornes de l'entropie. Si $q_i$ est la part des symboles trouvés au i-ième essai :
+    // Shannon en tira deux bornes de l'entropie. Si $q_i$ est la part des symboles trouvés au i-ème essai :
     //
     // $$\sum_i i\,(q_i - q_{i+1}) \log_2 i \;\le\; H \;\le\; -\sum_i q_i \log_2 q_i$$
     //
     // Avec 100 lettres de contexte il obtint, pour l'anglais en 27 symboles, **entre 0,6 et 1,3 bit par lettre**.
     // Calculons ces mêmes bornes pour nos joueurs.
     // %% [markdown] en
-    // The 5-gram is right at the first guess every other time (50.3 %), the human 77 times in 100. Text and alphabet are not the same (ours has 62 signs, capitals and
-    // punctuation included): the magnitude matters, not the decimals.
+    // The 5-gram is right at the first guess every other time (50.3 %), the human 77 times in 100. Text and alphabet are not
+    // the same (ours has 62 signs, capitals and punctuation included): the order of magnitude matters, not the decimals.
     //
-    // Shannon drew two bounds of the entropy from it. If $q_i$ is the share of the symbols found at the i-th guess:
+    // Shannon drew two bounds on the entropy from it. If $q_i$ is the share of the symbols found at the i-th guess:
     //
     // $$\sum_i i\,(q_i - q_{i+1}) \log_2 i \;\le\; H \;\le\; -\sum_i q_i \log_2 q_i$$
     //
@@ -774,13 +786,16 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // La perte du modèle tombe près de la borne haute (4,83 pour 4,81 ; 3,05 pour 3,26 ; 2,61 pour 2,77) : on peut donc *estimer la perte de quelqu'un qui ne donne pas de
-    // probabilités*, en le laissant deviner. C'est ainsi que Shannon mesura des humains. Mettons tout sur une même échelle.
-    // Regarde ce qui reste entre nos modèles et le lecteur humain.
+    // La perte du modèle tombe près de la borne haute (4,83 pour 4,81 ; 3,05 pour 3,26 ; 2,61 pour 2,77). Elle peut même la
+    // dépasser un peu, comme celle du 1-gramme : les bornes encadrent l'entropie, ce que paierait un joueur idéal avec le
+    // même contexte. On peut donc *estimer la perte de quelqu'un qui ne donne pas de probabilités*, en le laissant deviner :
+    // c'est ainsi que Shannon mesura des humains. Mettons tout sur une même échelle. Regarde ce qui reste entre nos modèles
+    // et le lecteur humain.
     // %% [markdown] en
-    // The model's loss falls near the upper bound (4.83 for 4.81, 3.05 for 3.26, 2.61 for 2.77): so one can *estimate the loss of someone who gives no probabilities* by
-    // letting them guess. This is how Shannon measured humans. Let us put everything on one scale. See what is left between our
-    // models and the human reader.
+    // The model's loss falls near the upper bound (4.83 for 4.81, 3.05 for 3.26, 2.61 for 2.77). It may even lie a little above
+    // it, as the 1-gram's does: the bounds enclose the entropy, what an ideal player with the same context would pay. So one can
+    // *estimate the loss of someone who gives no probabilities* by letting them guess: this is how Shannon measured humans. Let
+    // us put everything on one scale. See what is left between our models and the human reader.
     // %%
     fn gram(n: usize) -> String {
         format!("{n}-{}", tr("gramme", "gram"))
@@ -810,13 +825,14 @@ fn main() {
 
     // %% [markdown] fr
     // \* Enregistré, non recalculé ici : le préréglage `mini` de ce projet (6,1 millions de paramètres), entraîné 47 minutes
-    // sur deux cœurs partagés, atteint 2,181 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon 1951,
-    // autre texte, 27 symboles. Compter fait la plus grande part du chemin ; le réseau va plus loin ; l'humain est loin devant,
-    // parce qu'il comprend ce qu'il lit.
+    // sur deux cœurs partagés, atteint 2,181 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon
+    // 1951, autre texte, 27 symboles. Compter fait la plus grande part du chemin ; le réseau va plus loin ; l'humain est loin
+    // devant, parce qu'il comprend ce qu'il lit.
     // %% [markdown] en
     // \* Recorded, not computed here: this project's preset `mini` (6.1 million parameters), trained for 47 minutes on two
-    // shared cores, reaches 2.181 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another text, 27
-    // symbols. Counting goes most of the way; the network goes further; the human is far ahead, for understanding what they read.
+    // shared cores, reaches 2.181 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another
+    // text, 27 symbols. Counting goes most of the way; the network goes further; the human is far ahead, because they
+    // understand what they read.
 
     // %% [markdown] fr
     // ## 10. Les unités, et comment passer de l'une à l'autre
@@ -900,11 +916,11 @@ fn main() {
 
     // %% [markdown] fr
     // Une perplexité huit fois et demie plus grande (51,95 contre 6,09), et pourtant un **meilleur** modèle : 2,524 bits par
-    // octet contre 2,607. La perplexité par jeton dépend de la taille des jetons ; les bits par octet, non. C'est pourquoi ce
+    // octet contre 2,607. La perplexité par jeton dépend de la longueur des jetons ; les bits par octet, non. C'est pourquoi ce
     // cours compte en bits par octet.
     // %% [markdown] en
     // A perplexity eight and a half times as large (51.95 against 6.09), and yet a **better** model: 2.524 bits per byte against
-    // 2.607. Perplexity per token depends on how large the tokens are; bits per byte do not. That is why this course counts in
+    // 2.607. Perplexity per token depends on the length of the tokens; bits per byte do not. That is why this course counts in
     // bits per byte.
 
     // %% [markdown] fr
@@ -919,13 +935,14 @@ fn main() {
     // | 2010 | Mikolov et al. : modèles de langue récurrents, RNN ; puis avec le LSTM, inventé en 1997 (Hochreiter et Schmidhuber) | en principe tout le passé, résumé dans *un* vecteur |
     // | 2014 | Bahdanau et al. : l'attention, pour traduire (carnet 03) | chaque mot de la source |
     // | 2017 | Vaswani et al. : le **Transformer**, l'attention seule (carnets 03 à 06) | toute la fenêtre, directement |
-    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | des centaines de jetons |
+    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | 512 à 1 024 jetons |
     // | 2020 → | GPT-3 et la suite : les mêmes idées, beaucoup plus grand | des milliers de jetons et plus |
     //
-    // Le **n-gramme** oublie tout au-delà de n − 1 symboles, et ne sait pas que « chat » et « chien » se ressemblent. Le **RNN**
-    // lit un symbole à la fois et met à jour un vecteur, sa mémoire : le passé lointain s'y efface, et il faut attendre le
-    // symbole précédent pour traiter le suivant. Le **Transformer** laisse chaque position regarder directement toutes les
-    // précédentes, toutes en parallèle : le carnet 03 mesure cette différence.
+    // Le **n-gramme** oublie tout au-delà de n − 1 symboles, et ne sait pas que « chat » et « chien » se ressemblent. Le
+    // **réseau récurrent** (*recurrent neural network*, RNN) lit un symbole à la fois et met à jour un vecteur, sa mémoire :
+    // le passé lointain s'y efface, et il faut avoir traité le symbole précédent pour passer au suivant. Le **Transformer**
+    // laisse chaque position regarder directement toutes les précédentes, toutes en parallèle : le carnet 03 mesure cette
+    // différence.
     // %% [markdown] en
     // ## 11. A little history
     //
@@ -938,13 +955,13 @@ fn main() {
     // | 2010 | Mikolov et al.: recurrent language models, RNN; then with the LSTM, invented in 1997 (Hochreiter and Schmidhuber) | in principle all the past, summed up in *one* vector |
     // | 2014 | Bahdanau et al.: attention, to translate (notebook 03) | each word of the source |
     // | 2017 | Vaswani et al.: the **Transformer**, attention alone (notebooks 03 to 06) | the whole window, directly |
-    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | hundreds of tokens |
+    // | 2018, 2019 | GPT, BERT, GPT-2, T5 | 512 to 1,024 tokens |
     // | 2020 → | GPT-3 and after: the same ideas, far larger | thousands of tokens and more |
     //
-    // The **n-gram** forgets all beyond n − 1 symbols, and does not know that "cat" and "dog" are alike. The **RNN** reads one
-    // symbol at a time and updates a vector, its memory: the distant past fades there, and each symbol must wait for the one
-    // before it. The **Transformer** lets each position look directly at all those before it, all in parallel: notebook 03
-    // measures this difference.
+    // The **n-gram** forgets all beyond n − 1 symbols, and does not know that "cat" and "dog" are alike. The **recurrent
+    // neural network** (RNN) reads one symbol at a time and updates a vector, its memory: the distant past fades there, and
+    // each symbol must wait for the one before it. The **Transformer** lets each position look directly at all those before
+    // it, all in parallel: notebook 03 measures this difference.
 
     // %% [markdown] fr
     // ### Où en sommes-nous sur l'échelle ?
@@ -981,22 +998,27 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Le plus grand de cette liste a 66 393 fois plus de paramètres que le nôtre. Les idées, elles, sont les mêmes : tout ce
-    // que tu construiras ici se retrouve dans les grands.
+    // Le plus grand de cette liste a environ 66 000 fois plus de paramètres que le nôtre. Les idées, elles, sont les mêmes :
+    // tout ce que tu construiras ici se retrouve dans les grands.
     // %% [markdown] en
-    // The largest of this list has 66,393 times as many parameters as ours. The ideas are the same, though: all that you will
-    // build here is found in the large ones.
+    // The largest of this list has about 66,000 times as many parameters as ours. The ideas are the same, though: all that
+    // you will build here is found in the large ones.
 
     // %% [markdown] fr
     // ## 12. Trois façons d'apprendre : GPT, BERT, T5
     //
-    // Personne n'étiquette le texte : le texte fournit lui-même les questions *et* les réponses (*self-supervision*). Il y a
-    // trois façons célèbres de poser les questions. Prenons une phrase de Roméo, coupée en mots ; chaque mot a un numéro.
+    // Personne n'étiquette le texte : le texte fournit lui-même les questions *et* les réponses (apprentissage
+    // autosupervisé, *self-supervision*). Il y a trois façons classiques de poser les questions, et elles portent le nom des
+    // modèles qui les ont rendues célèbres : GPT (*Generative Pre-trained Transformer*), BERT (*Bidirectional Encoder
+    // Representations from Transformers*) et T5 (*Text-to-Text Transfer Transformer*). Prenons une phrase de Roméo, coupée en
+    // mots ; chaque mot a un numéro.
     // %% [markdown] en
     // ## 12. Three ways to learn: GPT, BERT, T5
     //
-    // Nobody labels the text: the text itself gives the questions *and* the answers (*self-supervision*). There are three famous
-    // ways to ask. Let us take a sentence of Romeo's, cut into words; each word has a number.
+    // Nobody labels the text: the text itself gives the questions *and* the answers (*self-supervision*). There are three
+    // classic ways to ask, named after the models that made them famous: GPT (Generative Pre-trained Transformer), BERT
+    // (Bidirectional Encoder Representations from Transformers) and T5 (Text-to-Text Transfer Transformer). Let us take a
+    // sentence of Romeo's, cut into words; each word has a number.
     // %%
     use motamot::tensor::ops::IGNORE;
 
@@ -1022,13 +1044,13 @@ fn main() {
     // %% [markdown] fr
     // ### GPT : le mot suivant (objectif *causal*)
     //
-    // À chaque place, prédire le mot qui suit, sans regarder à droite. Une phrase de n mots pose n − 1 questions d'un coup.
+    // À chaque position, prédire le mot qui suit, sans regarder à droite. Une phrase de n mots pose n − 1 questions d'un coup.
     // Dans l'image : en haut ce que le modèle lit, dessous ce qu'il doit répondre.
     // %% [markdown] en
     // ### GPT: the next word (the *causal* objective)
     //
-    // At each place, predict the word that follows, without looking right. A sentence of n words asks n − 1 questions at once.
-    // In the picture: above, what the model reads; below, what it must answer.
+    // At each position, predict the word that follows, without looking to the right. A sentence of n words asks n − 1
+    // questions at once. In the picture: above, what the model reads; below, what it must answer.
     // %% concept
     use motamot::utils::html::Tokens;
 
@@ -1050,13 +1072,13 @@ fn main() {
     // ### BERT : le mot caché (objectif *masqué*)
     //
     // On cache quelques mots, le modèle voit **des deux côtés** et retrouve les mots cachés. Le tiret veut dire : rien n'est
-    // demandé ici. La bibliothèque choisit les places au hasard ; on en cache trois sur dix pour y voir quelque chose (BERT :
-    // 15 %).
+    // demandé ici. La bibliothèque choisit les positions au hasard ; on en cache trois sur dix pour y voir quelque chose
+    // (BERT : 15 %).
     // %% [markdown] en
     // ### BERT: the hidden word (the *masked* objective)
     //
     // Some words are hidden, the model sees **both sides** and finds the hidden words again. The dash says: nothing is asked
-    // here. The library chooses the places at random; we hide three of ten, to have something to see (BERT: 15 %).
+    // here. The library chooses the positions at random; we hide three of ten, to have something to see (BERT: 15 %).
     // %% library
     use motamot::model::{Masking, mask_tokens};
 
@@ -1074,11 +1096,12 @@ fn main() {
 
     // %% [markdown] fr
     // Un détail du vrai BERT : parmi les jetons choisis, 80 % deviennent `[MASK]`, 10 % un jeton au hasard, 10 % restent. Sinon
-    // le modèle apprendrait que seules les places marquées `[MASK]` comptent, et il n'y en a jamais quand on s'en sert.
-    // Vérifions sur 100 000 caractères.
+    // le modèle apprendrait que seules les positions marquées `[MASK]` comptent, et il n'y en a jamais quand on s'en sert.
+    // Vérifions les proportions sur 100 000 caractères.
     // %% [markdown] en
     // A detail of the real BERT: of the tokens chosen, 80 % become `[MASK]`, 10 % a random token, 10 % stay. Otherwise the model
-    // would learn that only places marked `[MASK]` matter, and there are none when it is used. Let us check on 100,000 characters.
+    // would learn that only positions marked `[MASK]` matter, and there are none when it is used. Let us check the shares on
+    // 100,000 characters.
     // %%
     let masking = Masking::new(v as u32, v);
     let (read, asked) = mask_tokens(&train[..100_000], &masking, &mut Rng::new(1));
@@ -1097,12 +1120,16 @@ fn main() {
     );
 
     // %% [markdown] fr
+    // Le compte y est : 15 000 choisis (15 %), dont 79,7 % masqués, 10,3 % remplacés au hasard, 9,9 % inchangés.
+    //
     // ### T5 : les morceaux manquants (*span corruption*)
     //
     // On retire des **morceaux** (*spans*). Dans la source, une sentinelle ⟨X⟩, ⟨Y⟩ prend la place de chacun ; la cible redonne
     // chaque sentinelle et son morceau, puis une dernière sentinelle et la fin ⟨/s⟩. Un **encodeur** lit la source des deux
     // côtés, un **décodeur** écrit la cible de gauche à droite. À la main, d'abord :
     // %% [markdown] en
+    // The shares are right: 15,000 chosen (15 %), of which 79.7 % masked, 10.3 % replaced at random, 9.9 % unchanged.
+    //
     // ### T5: the missing spans (*span corruption*)
     //
     // **Spans** are cut out. In the source a sentinel ⟨X⟩, ⟨Y⟩ takes the place of each; the target gives each sentinel and its
@@ -1128,20 +1155,20 @@ fn main() {
     show(&Tokens::new(shifted.into_iter().zip(spell(&target, &words))).ids());
 
     // %% [markdown] fr
-    // Vois-tu que le décodeur de T5 est lui-même causal ? Il reçoit sa propre cible décalée d'un rang (▶ marque le début).
+    // Remarque que le décodeur de T5 est lui-même causal : il reçoit sa propre cible décalée d'un rang (▶ marque le début).
     //
     // ### Ce que chacun a le droit de voir
     //
-    // Chaque ligne est une place, chaque colonne ce qu'elle regarde ; une case foncée est un regard permis. Ces **masques** sont à peu
-    // près toute la différence entre les trois architectures : le carnet 03 construit le premier, le carnet 07 fait tourner
-    // les trois.
+    // Chaque ligne est une position, chaque colonne ce qu'elle regarde ; une case foncée est un regard permis. Ces
+    // **masques** font à peu près toute la différence entre les trois architectures : le carnet 03 construit le premier, le
+    // carnet 07 fait tourner les trois.
     // %% [markdown] en
-    // Do you see that T5's decoder is causal itself? It gets its own target shifted by one (▶ marks the beginning).
+    // Note that T5's decoder is itself causal: it gets its own target shifted by one (▶ marks the beginning).
     //
     // ### What each is allowed to see
     //
-    // Each row is a place, each column what it looks at; a dark cell is a look that is allowed. These **masks** are nearly all
-    // the difference between the three architectures: notebook 03 builds the first, notebook 07 runs all three.
+    // Each row is a position, each column what it looks at; a dark cell is a look that is allowed. These **masks** are nearly
+    // all the difference between the three architectures: notebook 03 builds the first, notebook 07 runs all three.
     // %%
     use motamot::utils::plot::HeatMap;
 
@@ -1205,16 +1232,17 @@ fn main() {
     // causal apprend donc le plus de chaque texte lu *et* sait écrire : deux raisons pour lesquelles les modèles de conversation
     // d'aujourd'hui sont presque tous de la famille GPT. BERT reste un excellent lecteur, pour classer ou chercher.
     // %% [markdown] en
-    // GPT gets one answer a token, BERT 150, T5 202 (the 150 hidden ones, their 50 sentinels, the last one and the end). So the
-    // causal objective learns most from each text read *and* can write: two reasons why nearly all of today's chat models are of
-    // the GPT family. BERT is still an excellent reader, to classify or to search.
+    // GPT gets one answer per token, BERT 150, T5 202 (the 150 hidden ones, their 50 sentinels, the last one and the end). So
+    // the causal objective learns most from each text read *and* can write: two reasons why nearly all of today's chat models
+    // are of the GPT family. BERT is still an excellent reader, to classify or to search.
 
     // %% [markdown] fr
     // ## 13. Où nous allons : ce qu'écrit le modèle final
     //
-    // *Texte enregistré, non recalculé ici :* l'entraînement a pris 47 minutes sur deux cœurs partagés (carnet 09). Le modèle est le
-    // préréglage `mini` : 6 blocs, 256 canaux, 6,1 millions de paramètres, entraîné sur le fichier Tiny Shakespeare classique
-    // (`motamot train --preset mini`), **2,181 bits par octet** en validation, quand le 5-gramme y fait 2,408. Voici mot pour mot
+    // *Texte enregistré, non recalculé ici :* l'entraînement a pris 47 minutes sur deux cœurs partagés (carnet 09). Le modèle
+    // est le préréglage `mini` : 6 blocs, 256 canaux (tu sauras aux carnets 06 et 07 ce que c'est), 6,1 millions de
+    // paramètres, entraîné sur le fichier Tiny Shakespeare classique (`motamot train --preset mini`), **2,181 bits par
+    // octet** en validation, quand le 5-gramme y fait 2,408. Voici, mot pour mot, ce qu'écrit
     // `motamot generate --prompt "ROMEO:" --max-tokens 150 --seed 1` :
     //
     // ```text
@@ -1241,15 +1269,15 @@ fn main() {
     // ```
     //
     // Des vers, des répliques, des noms ; Lady Capulet, qui est de la bonne pièce, s'adresse à la nourrice : tout cela est
-    // appris, rien n'est programmé. Mais Clarence vient d'un autre drame, et d'une phrase à l'autre le sens se perd. Six millions de paramètres et un mégaoctet de texte
-    // imitent un style ; ils ne savent rien du monde.
+    // appris, rien n'est programmé. Mais Clarence vient d'un autre drame, et d'une phrase à l'autre le sens se perd. Six
+    // millions de paramètres et un mégaoctet de texte imitent un style ; ils ne savent rien du monde.
     // %% [markdown] en
     // ## 13. Where we are going: what the final model writes
     //
-    // *Recorded text, not computed here:* training took 47 minutes on two shared cores (notebook 09). The model is the preset `mini`:
-    // 6 blocks, 256 channels, 6.1 million parameters, trained on the classic Tiny Shakespeare file (`motamot train --preset
-    // mini`), **2.181 bits per byte** in validation, where the 5-gram has 2.408. This is word for word
-    // `motamot generate --prompt "ROMEO:" --max-tokens 150 --seed 1`:
+    // *Recorded text, not computed here:* training took 47 minutes on two shared cores (notebook 09). The model is the preset
+    // `mini`: 6 blocks, 256 channels (notebooks 06 and 07 will tell what these are), 6.1 million parameters, trained on the
+    // classic Tiny Shakespeare file (`motamot train --preset mini`), **2.181 bits per byte** in validation, where the 5-gram
+    // has 2.408. This is, word for word, what `motamot generate --prompt "ROMEO:" --max-tokens 150 --seed 1` writes:
     //
     // ```text
     // ROMEO:
@@ -1275,8 +1303,8 @@ fn main() {
     // ```
     //
     // Verse, turns, names; Lady Capulet, who is of the right play, speaks to the nurse: all this was learned, nothing was
-    // programmed. But Clarence comes from another drama, and from one sentence to the next the sense gets lost. Six million parameters and one megabyte of text imitate a style;
-    // they know nothing of the world.
+    // programmed. But Clarence comes from another drama, and from one sentence to the next the sense gets lost. Six million
+    // parameters and one megabyte of text imitate a style; they know nothing of the world.
 
     // %% [markdown] fr
     // ## 14. Idées reçues
@@ -1297,18 +1325,18 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Vingt caractères d'affilée, trois ou quatre mots, et 99,8 % des passages sont **nouveaux**. Une recherche ne répondrait rien ;
-    // le modèle, lui, donne une probabilité à chaque suite, parce qu'il a appris des régularités. Cela n'exclut pas qu'il
-    // récite : plus il est grand, plus il retient (souviens-toi de n = 7). Dans
-    // l'extrait de la section 13 (504 caractères), la plus longue suite copiée du texte appris en compte 22 : « `LADY CAPULET: What` » et les signes qui l'entourent.
+    // Vingt caractères d'affilée, trois ou quatre mots, et 99,8 % des passages sont **nouveaux**. Une recherche ne
+    // répondrait rien ; le modèle, lui, donne une probabilité à chaque suite, parce qu'il a appris des régularités. Cela
+    // n'exclut pas qu'il récite : plus il est grand, plus il retient (souviens-toi de n = 7). Dans l'extrait de la section 13
+    // (504 caractères), la plus longue suite qui se trouve telle quelle dans notre texte d'apprentissage en compte 22 :
+    // « `LADY CAPULET: What` » et les signes qui l'entourent.
     //
     // **« Le modèle comprend. »** Le 5-gramme écrit des mots, mais la question « qui parle ? » n'existe pas pour lui :
     // %% [markdown] en
-    // Twenty characters in a row, three or four words, and 99.8 % of the passages are **new**. A search would answer nothing; the model
-    // gives a probability to every continuation, for it has learned regularities. This does not mean that it never recites: the
-    // larger, the more it retains (remember n = 7). In the
-    // excerpt of section 13 (504 characters) the longest run copied from the text learned has 22: "`LADY CAPULET: What`" and
-    // the signs around it.
+    // Twenty characters in a row, three or four words, and 99.8 % of the passages are **new**. A search would answer nothing;
+    // the model gives a probability to every continuation, for it has learned regularities. This does not mean that it never
+    // recites: the larger, the more it retains (remember n = 7). In the excerpt of section 13 (504 characters) the longest run
+    // that stands as it is in our training text has 22: "`LADY CAPULET: What`" and the signs around it.
     //
     // **"The model understands."** The 5-gram writes words, but the question "who is speaking?" does not exist for it:
     // %%
@@ -1330,10 +1358,11 @@ fn main() {
     // **« La perplexité permet de comparer deux modèles. »** Seulement avec le même découpage : à la section 10, le modèle qui a
     // la plus grande perplexité est le meilleur en bits par octet.
     // %% [markdown] en
-    // And our GPT? To "The capital of France is" it answers (recorded, `--max-tokens 25 --seed 1`, first line): "*The capital of
-    // France is banish'd his face.*". The form is right, the fact is missing: it has read nothing but plays. Large models know
-    // facts because those facts were in what they read, and they invent some with the same assurance when they were not. What
-    // "understanding" means for them is open to debate; what they compute is what you have seen: the probability of what comes next.
+    // And our GPT? To "The capital of France is" it answers (recorded, `--max-tokens 25 --seed 1`, first line): "*The capital
+    // of France is banish'd his face.*". The form is right, the fact is missing: it has read nothing but plays. Large models
+    // know facts because those facts were in what they read, and they invent some with the same assurance when they were not.
+    // What "understanding" means for them is open to debate; what they compute is what you have seen: the probability of what
+    // comes next.
     //
     // **"Perplexity compares two models."** Only with the same tokens: in section 10 the model with the larger perplexity is the
     // better one in bits per byte.
@@ -1347,7 +1376,8 @@ fn main() {
     // ### Exercice 00.1 · La perplexité
     //
     // `p[i]` est la probabilité que le modèle donnait au symbole qui est *vraiment* venu en i. Rends la perplexité. Un dé
-    // équilibré donne 6 ; une probabilité nulle, l'infini ; et deux mille symboles ne doivent pas faire déborder le calcul.
+    // équilibré donne 6 ; une probabilité nulle, l'infini ; et deux mille symboles ne doivent ni faire déborder le calcul ni
+    // l'écraser à zéro.
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1373,7 +1403,7 @@ fn main() {
     // ### Exercise 00.1 · Perplexity
     //
     // `p[i]` is the probability that the model gave to the symbol that *really* came at i. Return the perplexity. A fair die
-    // gives 6; a probability of zero, infinity; and two thousand symbols must not overflow the computation.
+    // gives 6; a probability of zero, infinity; and two thousand symbols must not make the computation overflow or underflow.
     //
     // <details><summary>Hint 1</summary>
     //
@@ -1492,12 +1522,12 @@ fn main() {
     // %% [markdown] fr
     // ### Exercice 00.3 · Une phrase, trois paires
     //
-    // Construis ce que lit et ce que doit répondre un modèle causal, un modèle masqué, un modèle à morceaux. Les trois
+    // Construis ce que lit et ce que doit répondre un modèle causal, un modèle masqué, un modèle à morceaux manquants. Les trois
     // fonctions rendent (ce qui est lu, ce qui est répondu) :
-    // - `causal_pair(ids)` : le jeton suivant, à chaque place ;
-    // - `masked_pair(ids, places, mask, ignore)` : `mask` aux places dites, `ignore` où rien n'est demandé ;
-    // - `span_pair(ids, spans, sentinel, end)` : la i-ième sentinelle est `sentinel + i` ; un morceau est (début, longueur) ; la
-    //   cible finit par la sentinelle suivante, puis `end`.
+    // - `causal_pair(ids)` : le jeton suivant, à chaque position ;
+    // - `masked_pair(ids, places, mask, ignore)` : `mask` aux positions données, `ignore` là où rien n'est demandé ;
+    // - `span_pair(ids, spans, sentinel, end)` : la sentinelle du morceau i (à partir de 0) est `sentinel + i` ; un morceau
+    //   est (début, longueur) ; la cible finit par la sentinelle suivante, puis `end`.
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1511,8 +1541,8 @@ fn main() {
     // </details>
     // <details><summary>Indice 3</summary>
     //
-    // Pour les morceaux, garde un indice `at` : copie `ids[at..start]` dans la source, pousse la sentinelle des deux côtés, copie
-    // le morceau dans la cible, puis `at = start + length`. N'oublie pas ce qui reste après le dernier.
+    // Pour les morceaux, garde un indice `at` : copie `ids[at..start]` dans la source, pousse la sentinelle des deux côtés,
+    // copie le morceau dans la cible, puis `at = start + length`. N'oublie pas ce qui reste après le dernier.
     //
     // </details>
     // %% [markdown] en
@@ -1520,10 +1550,10 @@ fn main() {
     //
     // Build what a causal, a masked and a span model read, and what they must answer. The three functions return (what is read,
     // what is answered):
-    // - `causal_pair(ids)`: the next token, at each place;
-    // - `masked_pair(ids, places, mask, ignore)`: `mask` at the places named, `ignore` where nothing is asked;
-    // - `span_pair(ids, spans, sentinel, end)`: the i-th sentinel is `sentinel + i`; a span is (start, length); the target ends with
-    //   the next sentinel, then `end`.
+    // - `causal_pair(ids)`: the next token, at each position;
+    // - `masked_pair(ids, places, mask, ignore)`: `mask` at the positions given, `ignore` where nothing is asked;
+    // - `span_pair(ids, spans, sentinel, end)`: the sentinel of span i (from 0) is `sentinel + i`; a span is (start, length);
+    //   the target ends with the next sentinel, then `end`.
     //
     // <details><summary>Hint 1</summary>
     //
@@ -1537,8 +1567,8 @@ fn main() {
     // </details>
     // <details><summary>Hint 3</summary>
     //
-    // For spans keep an index `at`: copy `ids[at..start]` into the source, push the sentinel on both sides, copy the span into the
-    // target, then `at = start + length`. Do not forget what is left after the last one.
+    // For spans keep an index `at`: copy `ids[at..start]` into the source, push the sentinel on both sides, copy the span
+    // into the target, then `at = start + length`. Do not forget what is left after the last one.
     //
     // </details>
     // %% exercise
@@ -1598,26 +1628,27 @@ fn main() {
     // %% [markdown] fr
     // ## 16. Comment font les vrais
     //
-    // - **GPT-2** (2019) prédit le jeton suivant, avec 50 257 jetons BPE d'octets et un contexte de 1 024 ; la plus grande version a
-    //   1,5 milliard de paramètres. Exactement l'objectif de la section 12, premier cas.
-    // - **BERT** (2018) : 15 % des jetons, 80/10/10, vocabulaire WordPiece d'environ 30 000 ; **T5** (2019) : 15 % en morceaux de
-    //   3 en moyenne, 100 sentinelles.
-    // - **Llama** et les modèles ouverts d'aujourd'hui : l'objectif causal encore ; Llama 3.1 a lu environ 15 000 milliards de jetons. Le
-    //   nôtre apprend sur environ un million de caractères.
+    // - **GPT-2** (2019) prédit le jeton suivant, avec un vocabulaire de 50 257 jetons (BPE sur octets, carnet 01) et un
+    //   contexte de 1 024 jetons ; la plus grande version a 1,5 milliard de paramètres. C'est exactement le premier objectif
+    //   de la section 12.
+    // - **BERT** (2018) : 15 % des jetons, 80/10/10, vocabulaire WordPiece d'environ 30 000 ; **T5** (2019) : 15 % en
+    //   morceaux de 3 en moyenne, 100 sentinelles.
+    // - **Llama** et les modèles ouverts d'aujourd'hui : l'objectif causal encore ; Llama 3.1 a lu environ 15 000 milliards de
+    //   jetons. Le nôtre apprend sur environ un million de caractères.
     // - Les **assistants** sont d'abord entraînés ainsi, puis *affinés* pour dialoguer (carnet 11). Leur base reste un
     //   prédicteur de la suite.
     // - Les n-grammes servent toujours : comme barre à battre, et là où chaque microseconde compte.
     // %% [markdown] en
     // ## 16. How the real ones do it
     //
-    // - **GPT-2** (2019) predicts the next token, with 50,257 byte-level BPE tokens and a context of 1,024; its largest version has
-    //   1.5 billion parameters. Exactly the objective of section 12, first case.
-    // - **BERT** (2018): 15 % of the tokens, 80/10/10, a WordPiece vocabulary of about 30,000; **T5** (2019): 15 % in spans of 3 on
-    //   average, 100 sentinels.
-    // - **Llama** and the open models of today: the causal objective again; Llama 3.1 has read about 15 trillion tokens. Ours learns
-    //   from about a million characters.
-    // - **Assistants** are first trained this way, then *fine-tuned* for dialogue (notebook 11). Their base is still a predictor of
-    //   what comes next.
+    // - **GPT-2** (2019) predicts the next token, with a vocabulary of 50,257 tokens (byte-level BPE, notebook 01) and a context
+    //   of 1,024 tokens; its largest version has 1.5 billion parameters. It is exactly the first objective of section 12.
+    // - **BERT** (2018): 15 % of the tokens, 80/10/10, a WordPiece vocabulary of about 30,000; **T5** (2019): 15 % in spans
+    //   of 3 on average, 100 sentinels.
+    // - **Llama** and the open models of today: the causal objective again; Llama 3.1 has read about 15 trillion tokens. Ours
+    //   learns from about a million characters.
+    // - **Assistants** are first trained this way, then *fine-tuned* for dialogue (notebook 11). Their base is still a
+    //   predictor of what comes next.
     // - N-grams are still in use: as the bar to beat, and where each microsecond counts.
 
     // %% [markdown] fr
@@ -1626,18 +1657,19 @@ fn main() {
     // - C. Shannon, *Prediction and Entropy of Printed English*, 1951 : le jeu de devinettes, quinze pages limpides.
     // - S. Chen, J. Goodman, *An Empirical Study of Smoothing Techniques for Language Modeling*, 1998 : tout sur le lissage.
     // - Y. Bengio et al., *A Neural Probabilistic Language Model*, 2003 : le pas suivant.
-    // - A. Vaswani et al., *Attention Is All You Need*, 2017 ; J. Alammar, *The Illustrated Transformer* (en images).
-    // - A. Radford et al., *Language Models are Unsupervised Multitask Learners* (GPT-2), 2019 ; J. Devlin et al., *BERT*, 2018 ;
-    //   C. Raffel et al., *T5*, 2019.
+    // - A. Vaswani et al., *Attention Is All You Need*, 2017 ; J. Alammar, *The Illustrated Transformer*, 2018 (en images).
+    // - A. Radford et al., *Language Models are Unsupervised Multitask Learners* (GPT-2), 2019 ; J. Devlin et al., *BERT*,
+    //   2018 ; C. Raffel et al., *T5*, 2019.
     // - A. Karpathy, *Let's build GPT: from scratch, in code, spelled out* (vidéo, 2023) : le même chemin, en Python.
     //
     // ## 18. En cinq lignes
     //
     // 1. Un modèle de langue donne une probabilité à chaque suite ; écrire, c'est tirer au sort et recommencer.
     // 2. La perte est la surprise moyenne ; perplexité, bits par octet et nats disent la même chose dans d'autres unités.
-    // 3. Compter suffit pour 1,807 nat par caractère (n = 5) ; au-delà, on récite et on prédit plus mal.
+    // 3. Compter suffit pour descendre à 1,807 nat par caractère (n = 5) ; au-delà, on récite et on prédit plus mal.
     // 4. GPT prédit la suite, BERT les trous, T5 les morceaux : le texte fournit les questions et les réponses.
-    // 5. Un n-gramme oublie vite et ne généralise pas : il faut une mémoire et des ressemblances. C'est le reste du cours.
+    // 5. Un n-gramme oublie vite et ne généralise pas : il faut une mémoire, et le sens des ressemblances. C'est le reste du
+    //    cours.
     //
     // **Réponses aux trois questions.** (1) log₂ 6 = 2,585 bits : c'est le dé, de perplexité 6. (2) Sur notre texte, non :
     // n = 7 regarde six caractères et fait 1,938, n = 5 en regarde quatre et fait 1,807. (3) On ne peut pas le dire sans
@@ -1647,10 +1679,10 @@ fn main() {
     // %% [markdown] en
     // ## 17. Further reading
     //
-    // - C. Shannon, *Prediction and Entropy of Printed English*, 1951: the guessing game, fifteen limpid pages.
+    // - C. Shannon, *Prediction and Entropy of Printed English*, 1951: the guessing game, in fifteen lucid pages.
     // - S. Chen, J. Goodman, *An Empirical Study of Smoothing Techniques for Language Modeling*, 1998: all about smoothing.
     // - Y. Bengio et al., *A Neural Probabilistic Language Model*, 2003: the next step.
-    // - A. Vaswani et al., *Attention Is All You Need*, 2017; J. Alammar, *The Illustrated Transformer* (in pictures).
+    // - A. Vaswani et al., *Attention Is All You Need*, 2017; J. Alammar, *The Illustrated Transformer*, 2018 (in pictures).
     // - A. Radford et al., *Language Models are Unsupervised Multitask Learners* (GPT-2), 2019; J. Devlin et al., *BERT*, 2018;
     //   C. Raffel et al., *T5*, 2019.
     // - A. Karpathy, *Let's build GPT: from scratch, in code, spelled out* (video, 2023): the same way, in Python.
@@ -1659,13 +1691,14 @@ fn main() {
     //
     // 1. A language model gives a probability to each continuation; to write is to draw and to start again.
     // 2. The loss is the mean surprise; perplexity, bits per byte and nats say the same in other units.
-    // 3. Counting is enough for 1.807 nats per character (n = 5); beyond that one recites, and predicts worse.
+    // 3. Counting is enough to reach 1.807 nats per character (n = 5); beyond that one recites, and predicts worse.
     // 4. GPT predicts what follows, BERT the gaps, T5 the spans: the text gives the questions and the answers.
-    // 5. An n-gram forgets fast and does not generalise: it takes a memory, and likenesses. That is the rest of the course.
+    // 5. An n-gram forgets fast and does not generalise: we need a memory, and a sense of likeness. That is the rest of the
+    //    course.
     //
-    // **Answers to the three questions.** (1) log₂ 6 = 2.585 bits: it is the die, of perplexity 6. (2) Not on our text: n = 7 looks
-    // at six characters and has 1.938, n = 5 looks at four and has 1.807. (3) One cannot tell without knowing their tokens: in
-    // section 10 the model with the larger perplexity is the better one.
+    // **Answers to the three questions.** (1) log₂ 6 = 2.585 bits: it is the die, of perplexity 6. (2) Not on our text: n = 7
+    // looks at six characters and has 1.938, n = 5 looks at four and has 1.807. (3) One cannot tell without knowing their
+    // tokens: in section 10 the model with the larger perplexity is the better one.
     //
-    // **Next:** notebook 01 replaces the characters by better tokens, and measures what that gains.
+    // **Next:** notebook 01 replaces the characters with better tokens, and measures what that gains.
 }

@@ -10,15 +10,15 @@ fn main() {
     //
     // - dire ce qu'est un octet, un point de code, l'UTF-8, et pourquoi « é » n'est pas toujours égal à « é » ;
     // - entraîner un tokeniseur BPE (*byte pair encoding*), encoder et décoder n'importe quels octets ;
-    // - expliquer en quoi WordPiece (celui de BERT) est autre chose ;
+    // - expliquer en quoi WordPiece (la méthode de BERT) est autre chose ;
     // - mesurer ce que coûte un vocabulaire, ce que paie une langue, et ce que risque un modèle dont l'utilisateur tape `<|endoftext|>`.
     //
-    // Prérequis : le carnet 00 (bits par octet, n-grammes) et l'annexe `A_juste_assez_de_rust` pour la syntaxe.
+    // **Prérequis :** le carnet 00 (bits par octet, n-grammes) et l'annexe `A_juste_assez_de_rust` pour la syntaxe.
     //
     // **Trois questions avant de commencer** (réponses à la fin) :
     //
     // 1. Pourquoi un modèle a-t-il du mal à compter les « r » de *strawberry* ?
-    // 2. Pourquoi la même déclaration coûte-t-elle plus cher en grec qu'en anglais ?
+    // 2. Pourquoi le même texte, traduit, coûte-t-il plus cher en grec qu'en anglais ?
     // 3. Si un grand vocabulaire raccourcit les textes, pourquoi ne pas en prendre un de dix millions de jetons ?
     // %% [markdown] en
     // # 01 · Tokenization
@@ -29,15 +29,15 @@ fn main() {
     //
     // - say what a byte, a code point and UTF-8 are, and why "é" is not always equal to "é";
     // - train a BPE tokenizer (byte pair encoding), encode and decode any bytes;
-    // - explain how WordPiece (BERT's) is something else;
+    // - explain how WordPiece (BERT's method) differs from it;
     // - measure what a vocabulary costs, what a language pays, and what a model risks when a user types `<|endoftext|>`.
     //
-    // Prerequisites: notebook 00 (bits per byte, n-grams), and the appendix `A_juste_assez_de_rust` for the syntax.
+    // **Prerequisites:** notebook 00 (bits per byte, n-grams), and the appendix `A_juste_assez_de_rust` for the syntax.
     //
     // **Three questions before we begin** (answers at the end):
     //
     // 1. Why does a model find it hard to count the "r"s of *strawberry*?
-    // 2. Why does the same declaration cost more in Greek than in English?
+    // 2. Why does the same text, translated, cost more in Greek than in English?
     // 3. If a large vocabulary makes texts shorter, why not take one of ten million tokens?
     // %%
     use motamot::course::{Rich, show, tr};
@@ -78,11 +78,11 @@ fn main() {
     // %% [markdown] fr
     // 1, 2, 3, 3, 4 octets. Et l'astronaute, un seul dessin à l'écran, est fait de **trois** points de code (une femme, un lien invisible U+200D, une fusée), soit 11 octets. « Un caractère » est donc une notion bien moins simple qu'« un octet ».
     //
-    // L'UTF-8 tient en une règle : les bits du numéro sont rangés six par six dans des octets de suite, `10xxxxxx`, et le premier octet dit combien il y en a. En Rust, une chaîne (`&str`) est toujours de l'UTF-8 valide ; `.bytes()` donne ses octets, `.chars()` ses points de code.
+    // L'UTF-8 tient en une règle : au-dessous de 128, un octet, le numéro lui-même ; au-delà, les bits du numéro sont rangés six par six dans des octets de suite, `10xxxxxx`, et le premier octet dit combien il y en a. En Rust, une chaîne (`&str`) est toujours de l'UTF-8 valide ; `.bytes()` donne ses octets, `.chars()` ses points de code.
     // %% [markdown] en
     // 1, 2, 3, 3, 4 bytes. And the astronaut, a single drawing on the screen, is made of **three** code points (a woman, an invisible joiner U+200D, a rocket), 11 bytes in all. So "a character" is a much less simple notion than "a byte".
     //
-    // UTF-8 fits in one rule: the bits of the number are stored six by six in continuation bytes, `10xxxxxx`, and the first byte says how many there are. In Rust a string (`&str`) is always valid UTF-8; `.bytes()` gives its bytes, `.chars()` its code points.
+    // UTF-8 fits in one rule: below 128, one byte, the number itself; above, the bits of the number are stored six by six in continuation bytes, `10xxxxxx`, and the first byte says how many there are. In Rust a string (`&str`) is always valid UTF-8; `.bytes()` gives its bytes, `.chars()` its code points.
     // %% concept
     fn utf8(code: u32) -> Vec<u8> {
         let tail = |shift: u32| 0b1000_0000 | (code >> shift & 0b11_1111) as u8;
@@ -125,21 +125,21 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Faux : 3 points de code et 5 octets d'un côté, 5 points de code et 7 octets de l'autre. Pour un tokeniseur ce sont deux mots sans rapport. Les fichiers venus de certains systèmes sont en NFD : beaucoup de chaînes de préparation (dont celles de BERT et de T5) **normalisent** donc le texte d'abord. GPT-2 ne normalise rien : ce qui entre ressort, à l'octet près.
+    // Non (`false`) : 3 points de code et 5 octets d'un côté, 5 points de code et 7 octets de l'autre. Pour un tokeniseur ce sont deux mots sans rapport. Les fichiers venus de certains systèmes sont en NFD : beaucoup de modèles (dont BERT *uncased* et T5) **normalisent** donc le texte d'abord. GPT-2 ne normalise rien : ce qui entre ressort, à l'octet près.
     //
     // ## 2 · Caractères, mots, ou entre les deux ?
     //
-    // En quoi découper ? Trois réponses naïves : l'octet ou le caractère (vocabulaire minuscule, textes longs), le mot (textes courts, vocabulaire énorme, et que faire d'un mot jamais vu ?), et le **sous-mot** (*sub-word*). Mesurons, avec les 90 % d'entraînement du corpus embarqué pour apprendre et les 10 % de validation pour juger.
+    // En quoi découper un texte ? Trois réponses possibles : l'octet ou le caractère (vocabulaire minuscule, textes longs), le mot (textes courts, vocabulaire énorme, et que faire d'un mot jamais vu ?), et le **sous-mot** (*sub-word*). Mesurons, avec les 90 % d'entraînement du corpus embarqué pour apprendre et les 10 % de validation pour juger. (Ici, un « mot » est aussi bien un nombre ou un signe de ponctuation ; la section 4 dit où l'on coupe.)
     //
-    // **Prédis :** quelle part des mots de la validation n'apparaît jamais dans l'entraînement, alors que ce sont les mêmes pièces de Shakespeare ?
+    // **Prédis :** quelle part des mots de la validation n'apparaît jamais dans l'entraînement, alors que tout est de Shakespeare ?
     // %% [markdown] en
-    // False: 3 code points and 5 bytes on one side, 5 code points and 7 bytes on the other. To a tokenizer they are two unrelated words. Files from some systems are in NFD, so many pipelines (BERT's and T5's among them) **normalise** the text first. GPT-2 normalises nothing: what goes in comes out, byte for byte.
+    // No (`false`): 3 code points and 5 bytes on one side, 5 code points and 7 bytes on the other. To a tokenizer they are two unrelated words. Files from some systems are in NFD, so many models (uncased BERT and T5 among them) **normalise** the text first. GPT-2 normalises nothing: what goes in comes out, byte for byte.
     //
     // ## 2 · Characters, words, or something between?
     //
-    // What should we cut text into? Three naive answers: the byte or character (tiny vocabulary, long texts), the word (short texts, a huge vocabulary, and what of a word never seen?), and the **sub-word**. Let us measure, learning from the 90 % of the embedded corpus that are for training and judging on the 10 % for validation.
+    // What should we cut text into? Three possible answers: the byte or character (tiny vocabulary, long texts), the word (short texts, a huge vocabulary, and what of a word never seen?), and the **sub-word**. Let us measure, learning from the 90 % of the embedded corpus that are for training and judging on the 10 % for validation. (Here a "word" may also be a number or a run of punctuation; section 4 says where we cut.)
     //
-    // **Predict:** which share of the validation's words never occurs in the training text, though these are the same plays by Shakespeare?
+    // **Predict:** what share of the validation's words never occurs in the training text, though all of it is Shakespeare?
     // %%
     let train: &'static str = std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().train).unwrap();
     let val: &'static str = std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().val).unwrap();
@@ -170,7 +170,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // 5,7 % des mots de la validation sont inconnus d'un vocabulaire de 14 757 mots : un modèle à mots devrait les remplacer par un trou. Les octets n'ont jamais d'inconnu, mais il en faut 119 250 au lieu de 32 810 mots. Les sous-mots prennent le meilleur des deux : 5 000 entrées, 40 520 jetons, **aucun inconnu**. (« Caractère » n'a pas d'inconnu *ici* parce que le corpus est tout en ASCII : essaie « é ».)
+    // 5,7 % des mots de la validation manquent à un vocabulaire de 14 757 mots : un modèle à mots devrait mettre un trou à leur place. Les octets n'ont jamais d'inconnu, mais il en faut 119 250, au lieu de 32 810 mots. Les sous-mots prennent le meilleur des deux : 5 000 entrées, 40 520 jetons, **aucun inconnu**. (« Caractère » n'a pas d'inconnu *ici* parce que le corpus est tout en ASCII : essaie « é ».)
     //
     // Reste à trouver ces sous-mots. C'est ce que fait BPE.
     //
@@ -243,9 +243,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // La gagnante n'est même pas un couple de lettres : c'est « espace, b », onze fois. Plus bas, « er » et « te » sont à égalité (7). Il faut donc une règle : **à égalité, la paire de plus petits identifiants** (c'est celle de notre bibliothèque, dans `src/tokenizer/bpe_train.rs`, et de celle de Hugging Face). Sans règle fixe, deux entraînements donneraient deux vocabulaires.
+    // La gagnante n'est même pas un couple de lettres : c'est « espace, b », onze fois. Plus bas, « er » et « te » sont à égalité (7). Il faut donc une règle : **à égalité, la paire de plus petits identifiants** (c'est la règle de notre bibliothèque, dans `src/tokenizer/bpe_train.rs`, et aussi de la bibliothèque de Hugging Face). Sans règle fixe, deux entraînements donneraient deux vocabulaires.
     // %% [markdown] en
-    // The winner is not even two letters: it is "space, b", eleven times. Further down "er" and "te" are equal (7). So we need a rule: **of equal pairs, the one with the smallest ids** (that is our library's rule, in `src/tokenizer/bpe_train.rs`, and that of Hugging Face's library). Without a fixed rule two trainings would give two vocabularies.
+    // The winner is not even two letters: it is "space, b", eleven times. Further down "er" and "te" tie (7). So we need a rule: **when pairs tie, the one with the smallest ids wins** (that is our library's rule, in `src/tokenizer/bpe_train.rs`, and that of Hugging Face's library). Without a fixed rule two trainings would give two vocabularies.
     // %% concept
     /// The most frequent pair; of equals, the smallest.
     fn best(counts: &BTreeMap<(u32, u32), usize>) -> Option<((u32, u32), usize)> {
@@ -309,11 +309,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // De 94 octets à 31 jetons. Rien de linguistique là-dedans : BPE a trouvé « tt », puis « tter », puis «  butter », parce que cela compresse. Note aussi des jetons qui **enjambent un espace** au milieu, comme « tter bo » : sur un vrai texte, ce serait un gâchis. C'est le sujet de la section suivante.
+    // De 94 octets à 31 jetons. Rien de linguistique là-dedans : BPE a trouvé « tt », puis « tter », puis «  butter », parce que cela compresse. Remarque aussi les jetons qui **enjambent un espace**, comme « tter bo » : sur un vrai texte, ce serait un gâchis. C'est le sujet de la section suivante.
     //
     // La courbe ci-dessous montre le nombre de jetons après chaque fusion : les premières rapportent le plus.
     // %% [markdown] en
-    // From 94 bytes to 31 tokens. There is no linguistics in it: BPE found "tt", then "tter", then " butter", because that compresses. Note also tokens that **straddle a space** in their middle, such as "tter bo": on a real text that would be a waste. It is the topic of the next section.
+    // From 94 bytes to 31 tokens. There is no linguistics in it: BPE found "tt", then "tter", then " butter", because that compresses. Note also the tokens that **straddle a space**, such as "tter bo": on a real text that would be a waste. That is the topic of the next section.
     //
     // The curve below shows the number of tokens after each merge: the first ones gain most.
     // %%
@@ -334,7 +334,7 @@ fn main() {
     //
     // `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
     //
-    // En clair : une contraction anglaise ; ou des lettres, ou des chiffres, ou de la ponctuation, chacun avec **au plus un espace devant** ; ou des blancs. L'espace appartient au mot qui le suit : « ROMEO » et «  ROMEO » sont deux jetons différents.
+    // En clair : une contraction anglaise ; ou des lettres, ou des chiffres, ou de la ponctuation, avec dans chaque cas **au plus un espace devant** ; ou des blancs (espaces, retours à la ligne). L'espace appartient au mot qui le suit : « ROMEO » et «  ROMEO » sont deux jetons différents.
     //
     // **Prédis :** que devient « l'été » ? Et « we'll » ?
     // %% [markdown] en
@@ -357,11 +357,11 @@ fn main() {
     // %% [markdown] fr
     // « we'll » se coupe en « we » + « 'll », c'est prévu. Mais « l'été » fait **trois** morceaux (« l », « ' », « été ») et « d'ici » devient « d » + « ' » + « ici » : l'expression a été écrite pour l'anglais. Première petite taxe sur le français ; nous en verrons une plus grosse.
     //
-    // Combien la coupure change-t-elle ce qui est appris ? Les 200 premières fusions sur 60 000 octets de Shakespeare, sans et avec.
+    // Combien la coupure change-t-elle ce qui est appris ? Voici les 200 premières fusions sur 60 000 octets de Shakespeare, sans et avec coupure.
     // %% [markdown] en
     // "we'll" is cut into "we" + "'ll", as planned. But "l'été" makes **three** pieces ("l", "'", "été") and "d'ici" becomes "d" + "'" + "ici": the expression was written for English. A first small tax on French; we shall see a larger one.
     //
-    // How much does cutting change what is learned? The first 200 merges on 60,000 bytes of Shakespeare, without and with it.
+    // How much does cutting change what is learned? Here are the first 200 merges on 60,000 bytes of Shakespeare, without and with cutting.
     // %%
     {
         let sample = &train[..60_000];
@@ -388,13 +388,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Sans coupure, 96 jetons sur 200 débordent d'un mot : une lettre et l'espace qui la suit, une virgule et le début du vers suivant, et jusqu'à un point, deux retours à la ligne, « MENENIUS: » et un troisième. Ils compressent ce texte-là, mais apprennent mal : « for » et « for » suivi d'un espace deviennent deux jetons sans rapport. Avec la coupure, chaque jeton est un mot ou un morceau de mot.
+    // Sans coupure, 96 jetons sur 200 débordent d'un mot : une fin de mot et l'espace qui la suit, une virgule et le début du vers suivant, et jusqu'à un point, deux retours à la ligne, « MENENIUS: » et un troisième. Ils compressent ce texte-là, mais un modèle apprend mal avec eux : « for » et « for » suivi d'un espace deviennent deux jetons sans rapport. Avec la coupure, chaque jeton est un mot, un signe ou un morceau de mot.
     //
     // ## 5 · Deux entraîneurs, les mêmes fusions
     //
     // Couper a un autre avantage : un même mot revient souvent, il suffit de compter **les mots distincts** avec leur fréquence. Voici l'entraîneur naïf sur des mots : il recompte *toutes* les paires après *chaque* fusion. Il numérote les octets comme la bibliothèque (l'ordre de GPT-2 : les octets imprimables d'abord, « ! » = 0), pour que les égalités soient tranchées de la même façon.
     // %% [markdown] en
-    // Without cutting, 96 tokens of 200 spill out of a word: a letter and the space after it, a comma and the start of the next verse, even a full stop, two line feeds, "MENENIUS:" and a third. They compress this one text but teach badly: "for" and "for" with a space behind it become two unrelated tokens. With cutting, each token is a word or a piece of one.
+    // Without cutting, 96 tokens of 200 spill out of a word: the end of a word and the space after it, a comma and the start of the next verse, even a full stop, two line feeds, "MENENIUS:" and a third. They compress this one text, but a model learns badly from them: "for" and "for" with a space after it become two unrelated tokens. With cutting, each token is a word, a sign, or a piece of a word.
     //
     // ## 5 · Two trainers, the same merges
     //
@@ -508,11 +508,11 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Les temps dépendent de ta machine, mais l'écart est net, et il se creuse : plus on avance, plus une fusion est rare, donc moins elle touche de mots. Même résultat, à la fusion près. Il resterait à ne pas reparcourir tous les comptes pour trouver le maximum : la bibliothèque garde une file de priorité (un tas).
+    // Les temps dépendent de ta machine, mais l'écart est net (cinq à dix fois), et il se creuse : plus on avance, plus la paire fusionnée est rare, donc moins la fusion touche de mots. Et le résultat est le même, fusion par fusion. Il reste à ne plus reparcourir tous les comptes pour trouver le maximum : la bibliothèque garde une file de priorité (un tas, *heap*).
     //
     // La bibliothèque, maintenant : une ligne.
     // %% [markdown] en
-    // Times depend on your machine, but the gap is plain, and it widens: the further we go, the rarer a merge, so the fewer words it touches. The same result, merge for merge. What remains is not to search all counts for their maximum: the library keeps a priority queue (a heap).
+    // Times depend on your machine, but the gap is plain (five to ten times), and it widens: the further we go, the rarer the merged pair, so the fewer words the merge touches. And the result is the same, merge for merge. What remains is to stop searching all counts for their maximum: the library keeps a priority queue (a heap).
     //
     // The library now: one line.
     // %% library
@@ -597,11 +597,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // « abc » devient a·bc par rang, ab·c de gauche à droite : pas le même texte pour le modèle. Et ce n'est pas un cas d'école : 11 556 mots de la validation sur 32 810, soit **35 %**, seraient découpés autrement (« wor·ship » deviendrait « wor·sh·i·p »). Un modèle entraîné avec l'un et interrogé avec l'autre verrait des mots qu'il n'a jamais rencontrés sous cette forme.
+    // « abc » devient a·bc par rang, ab·c de gauche à droite : pas le même texte pour le modèle. Et ce n'est pas un cas d'école : 11 556 mots de la validation sur 32 810, soit **35 %**, seraient découpés autrement (« wor·ship » deviendrait « wor·sh·i·p »). Un modèle entraîné avec un encodeur et interrogé avec l'autre verrait des mots qu'il n'a jamais rencontrés sous cette forme.
     //
     // Vérifions que notre encodeur et la bibliothèque sont d'accord, sur toute la validation.
     // %% [markdown] en
-    // "abc" becomes a·bc by rank, ab·c from left to right: not the same text to the model. And this is no textbook case: 11,556 of the validation's 32,810 words, **35 %**, would be cut otherwise ("wor·ship" would become "wor·sh·i·p"). A model trained with one and asked with the other would see words that it never met in this form.
+    // "abc" becomes a·bc by rank, ab·c from left to right: not the same text to the model. And this is no mere textbook case: 11,556 of the validation's 32,810 words, **35 %**, would be cut differently ("wor·ship" would become "wor·sh·i·p"). A model trained with one encoder and queried with the other would see words that it never met in this form.
     //
     // Let us check that our encoder and the library agree, on the whole validation text.
     // %% agreement
@@ -649,13 +649,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Oui : « é » est fait de deux octets, et les 256 octets sont tous dans le vocabulaire. C'est la grande vertu du BPE **sur octets** (*byte-level*) : tout se code, même un fichier qui n'est pas du texte, et tout se retrouve à l'octet près. Le `�` de la première ligne est ce que l'on obtient en décodant une moitié de caractère.
+    // Oui : « é » est fait de deux octets, et les 256 octets sont tous dans le vocabulaire. (Leurs identifiants vont ici de 5 à 260 : les numéros 0 à 4 sont pris par les jetons spéciaux, dont parle la section 10. La première fusion fait donc 261.) C'est la grande vertu du BPE **sur octets** (*byte-level*) : tout se code, même un fichier qui n'est pas du texte, et tout se retrouve à l'octet près. Le `�` de la deuxième ligne est ce que l'on obtient en décodant une moitié de caractère.
     //
     // ### Le nombre témoin (*golden number*)
     //
     // Le tokeniseur par défaut de la bibliothèque (5 000 jetons, dont 5 spéciaux et 256 octets) découpe le texte d'entraînement en un nombre de jetons qui doit être le même sur toute machine :
     // %% [markdown] en
-    // Yes: "é" is made of two bytes, and all 256 bytes are in the vocabulary. That is the great virtue of **byte-level** BPE: everything can be encoded, even a file that is no text, and everything comes back to the byte. The `�` on the first line is what decoding half a character gives.
+    // Yes: "é" is made of two bytes, and all 256 bytes are in the vocabulary. (Here their ids go from 5 to 260: numbers 0 to 4 are taken by the special tokens, the topic of section 10. So the first merge makes 261.) That is the great virtue of **byte-level** BPE: everything can be encoded, even a file that is not text, and everything comes back, byte for byte. The `�` on the second line is what decoding half a character gives.
     //
     // ### The golden number
     //
@@ -675,11 +675,11 @@ fn main() {
     // %% [markdown] fr
     // ### Les vrais identifiants de GPT-2
     //
-    // Notre algorithme est celui de GPT-2 : il suffit de lui donner *ses* fusions. Le dépôt en contient 173 sur 50 000, celles dont huit phrases ont besoin. Un jeton de rang r y porte le numéro 256 + r ; `spelling` donne l'écriture que GPT-2 a inventée pour les octets (« Ġ » est un espace).
+    // Notre algorithme est celui de GPT-2 : il suffit de lui donner *ses* fusions. Le dépôt en contient 173 sur 50 000, celles dont huit phrases ont besoin. Chez GPT-2, le jeton de rang r porte le numéro 256 + r ; `spelling` donne l'écriture que les auteurs de GPT-2 ont inventée pour les octets (« Ġ » est un espace).
     // %% [markdown] en
     // ### GPT-2's own ids
     //
-    // Our algorithm is GPT-2's: all it needs is *its* merges. The repository holds 173 of the 50,000, those that eight sentences need. The token of rank r has the number 256 + r there; `spelling` gives the writing that GPT-2 invented for bytes ("Ġ" is a space).
+    // Our algorithm is GPT-2's: all it needs is *its* merges. The repository holds 173 of the 50,000, those that eight sentences need. In GPT-2 the token of rank r has the number 256 + r; `spelling` gives the notation that GPT-2's authors invented for bytes ("Ġ" is a space).
     // %% agreement
     fn gpt2_encode(text: &str, alphabet: &Tokenizer) -> Vec<u32> {
         let ranks: HashMap<(&str, &str), u32> = gpt2_merges().iter().map(|m| ((m.left, m.right), m.rank)).collect();
@@ -714,8 +714,8 @@ fn main() {
     // BERT utilise **WordPiece** (Schuster et Nakajima 2012). Trois différences avec BPE :
     //
     // 1. un morceau à l'intérieur d'un mot porte la marque `##` ;
-    // 2. la paire fusionnée n'est pas la plus fréquente, mais celle de plus grand score $\dfrac{f(ab)}{f(a)\,f(b)}$ : on colle deux morceaux qui se voient **rarement l'un sans l'autre** ;
-    // 3. à l'encodage il n'y a plus de fusions : on prend le **plus long morceau** connu au début du mot, puis on continue ; si un reste ne va pas, **tout** le mot devient `[UNK]`.
+    // 2. la paire fusionnée n'est pas la plus fréquente, mais celle de plus grand score $\dfrac{f(ab)}{f(a)\,f(b)}$ : on colle deux morceaux que l'on voit **rarement l'un sans l'autre** ;
+    // 3. à l'encodage il n'y a plus de fusions : on prend le **plus long morceau** connu au début du mot, puis on continue ; si un reste ne commence par aucun morceau connu, **tout** le mot devient `[UNK]` (*unknown*, inconnu).
     //
     // Le petit corpus du cours de Hugging Face : hug ×10, pug ×5, pun ×12, bun ×4, hugs ×5. **Prédis** les premières fusions de BPE, puis de WordPiece.
     // %% [markdown] en
@@ -727,7 +727,7 @@ fn main() {
     //
     // 1. a piece inside a word carries the mark `##`;
     // 2. the pair that is merged is not the most frequent one but the one with the highest score $\dfrac{f(ab)}{f(a)\,f(b)}$: it joins two pieces that are **rarely seen without each other**;
-    // 3. encoding knows no merges: take the **longest piece** known at the start of the word, then go on; if some rest does not fit, the **whole** word becomes `[UNK]`.
+    // 3. encoding knows no merges: take the **longest piece** known at the start of the word, then go on; if the rest begins with no known piece, the **whole** word becomes `[UNK]` (unknown).
     //
     // The little corpus of Hugging Face's course: hug ×10, pug ×5, pun ×12, bun ×4, hugs ×5. **Predict** the first merges of BPE, then of WordPiece.
     // %% concept
@@ -756,13 +756,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // BPE prend `##u ##g`, vue 20 fois. WordPiece prend `##g ##s`, vue 5 fois seulement : son score est le plus haut, 5 / (20 · 5) = 0,05, parce que `##s` ne se voit **jamais** sans `##g` devant. Le `##u` est partout (36 fois), donc ses paires ne prouvent rien.
+    // BPE prend `##u ##g`, vue 20 fois. WordPiece prend `##g ##s`, vue 5 fois seulement : son score est le plus haut, 5 / (20 · 5) = 0,05, parce que l'on ne voit **jamais** `##s` sans `##g` devant. Le `##u` est partout (36 fois), donc ses paires ne prouvent rien.
     //
-    // La bibliothèque entraîne avec ce score exact (des fractions, pas des flottants ; à égalité, la première paire du texte). Attention : le `WordPieceTrainer` de Hugging Face, lui, est un entraînement BPE qui écrit des `##` ; et le code d'entraînement de Google n'a jamais été publié. Le score ci-dessus est celui de leur cours.
+    // La bibliothèque entraîne avec ce score, calculé exactement (des fractions, pas des flottants ; à égalité, la première paire du texte). Attention : le `WordPieceTrainer` de Hugging Face, lui, est un entraînement BPE qui écrit des `##` ; et le code d'entraînement de Google n'a jamais été publié. Le score ci-dessus est celui que donne le cours de Hugging Face.
     // %% [markdown] en
     // BPE takes `##u ##g`, seen 20 times. WordPiece takes `##g ##s`, seen only 5 times: its score is the highest, 5 / (20 · 5) = 0.05, because `##s` is **never** seen without `##g` before it. `##u` is everywhere (36 times), so its pairs prove nothing.
     //
-    // The library trains with this very score (as fractions, not floats; of equals the pair that is first in the text). Beware: Hugging Face's `WordPieceTrainer` is BPE training that writes `##`; and Google's training code was never published. The score above is the one of their course.
+    // The library trains with this very score (as exact fractions, not floats; on a tie, the pair that comes first in the text). Beware: Hugging Face's `WordPieceTrainer` is BPE training that writes `##`; and Google's training code was never published. The score above is the one that Hugging Face's course gives.
     // %% library
     {
         let text: String = hugs.iter().map(|(word, n)| format!("{word} ").repeat(*n as usize)).collect();
@@ -833,7 +833,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // D'accord sur tous les mots. Et `Roméo` devient `[UNK]` en entier : avec WordPiece, l'inconnu existe, et il est sans retour. Vois aussi les morceaux appris : le score pur préfère des bouts **rares mais fidèles** (`##raffic`, `Bisho`) aux mots courants, si bien que « Wherefore » reste en huit morceaux avec 1 500 entrées. Une raison de plus de ne pas confondre ce score avec une fréquence.
+    // Les deux sont d'accord sur tous les mots. Et `Roméo` devient `[UNK]` en entier : avec WordPiece, l'inconnu existe, et il est sans retour. Regarde aussi les morceaux appris : le score pur préfère des bouts **rares mais fidèles** (`##raffic`, `Bisho`) aux mots courants, si bien que « Wherefore » reste en huit morceaux avec 1 500 entrées. Une raison de plus de ne pas confondre ce score avec une fréquence.
     //
     // ## 8 · Quelle taille de vocabulaire ?
     //
@@ -841,7 +841,7 @@ fn main() {
     //
     // **Prédis :** en passant de 512 à 8 000 jetons (16 fois plus), de combien se raccourcit le texte ?
     // %% [markdown] en
-    // They agree on every word. And `Roméo` becomes `[UNK]` as a whole: with WordPiece the unknown exists, and there is no way back. See also which pieces it learned: the pure score prefers **rare but faithful** ends (`##raffic`, `Bisho`) to common words, so that "Wherefore" is still eight pieces with 1,500 entries. One more reason not to take this score for a frequency.
+    // They agree on every word. And `Roméo` becomes `[UNK]` as a whole: with WordPiece the unknown exists, and there is no way back. Look at the pieces it learned, too: the pure score prefers **rare but faithful** fragments (`##raffic`, `Bisho`) to common words, so that "Wherefore" is still eight pieces with 1,500 entries. One more reason not to mistake this score for a frequency.
     //
     // ## 8 · What size of vocabulary?
     //
@@ -888,11 +888,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // De 1,87 à 3,09 caractères par jeton (sur la validation) : seize fois plus de jetons pour un texte même pas deux fois plus court. En échelle logarithmique, la courbe monte presque droit puis fléchit : chaque doublement rapporte moins que le précédent. Et les jetons rares explosent : c'est le prix caché, que la section « idées reçues » mesure en bits.
+    // De 1,87 à 3,09 caractères par jeton (sur la validation) : seize fois plus de jetons pour un texte même pas deux fois plus court. En échelle logarithmique, la courbe monte presque droit puis fléchit : chaque doublement rapporte moins que le précédent. Et le nombre de jetons rares explose (aucun à 512, 4 922 à 8 000) : c'est le prix caché, que la section « idées reçues » mesure en bits.
     //
     // Quelle longueur ont les jetons de notre vocabulaire de 5 000 ? Regarde la forme de l'histogramme, puis les plus longs.
     // %% [markdown] en
-    // From 1.87 to 3.09 characters per token (on the validation text): sixteen times the tokens for a text not even twice as short. On a logarithmic scale the curve rises almost straight, then bends: each doubling brings less than the one before. And the rare tokens explode: that is the hidden price, which the section on misconceptions measures in bits.
+    // From 1.87 to 3.09 characters per token (on the validation text): sixteen times the tokens for a text not even twice as short. On a logarithmic scale the curve rises almost straight, then bends: each doubling brings less than the one before. And the number of rare tokens explodes (none at 512, 4,922 at 8,000): that is the hidden price, which the section on misconceptions measures in bits.
     //
     // How long are the tokens of our vocabulary of 5,000? Look at the shape of the histogram, then at the longest ones.
     // %%
@@ -915,7 +915,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le plus souvent 4 ou 5 octets, espace compris ; les plus longs sont des noms de personnages et de grands mots de cour (« Northumberland », « imprisonment »). Un vocabulaire est le portrait de son corpus, et c'est ce qui rend l'expérience suivante cruelle.
+    // Le plus souvent 4 ou 5 octets, espace compris ; les plus longs sont des noms de personnages et de longs mots de cour ou de prison (« Northumberland », « entertainment », « imprisonment »). Un vocabulaire est le portrait de son corpus, et c'est ce qui rend l'expérience suivante cruelle.
     //
     // ## 9 · La langue taxée
     //
@@ -923,7 +923,7 @@ fn main() {
     //
     // **Prédis :** combien de caractères par jeton pour chacun des quatre cas ?
     // %% [markdown] en
-    // Most often 4 or 5 bytes, space included; the longest ones are characters' names and big words of the court ("Northumberland", "imprisonment"). A vocabulary is the portrait of its corpus, and that is what makes the next experiment cruel.
+    // Most often 4 or 5 bytes, space included; the longest ones are characters' names and long words of court and prison ("Northumberland", "entertainment", "imprisonment"). A vocabulary is the portrait of its corpus, and that is what makes the next experiment cruel.
     //
     // ## 9 · The taxed language
     //
@@ -955,11 +955,11 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le français passe de 3,49 caractères par jeton avec *son* tokeniseur à 1,94 avec celui de Shakespeare : **1,8 fois plus de jetons pour le même texte**. Plus d'argent si l'on paie au jeton, plus de temps de calcul, et une fenêtre de contexte qui contient 1,8 fois moins de français. Dans l'autre sens, l'anglais avec le tokeniseur de Flaubert tombe de 2,94 à 1,72 : ce n'est pas le français qui est « plus dur », c'est celui qui a choisi le corpus qui fixe le prix. (Et Flaubert a gagné avec cinq fois moins de texte.)
+    // Le français passe de 3,49 caractères par jeton avec *son* tokeniseur à 1,94 avec celui de Shakespeare : **1,8 fois plus de jetons pour le même texte**. Plus d'argent si l'on paie au jeton, plus de temps de calcul, et une fenêtre de contexte qui contient 1,8 fois moins de français. Dans l'autre sens, l'anglais avec le tokeniseur de Flaubert tombe de 2,94 à 1,72 : ce n'est pas le français qui est « plus dur », c'est celui qui a choisi le corpus qui fixe le prix. (Et Flaubert gagne avec cinq fois moins de texte pour apprendre.)
     //
     // Et les autres ? La Déclaration universelle des droits de l'homme dit **la même chose** dans chaque langue : le nombre de jetons, rapporté à l'anglais, est donc une taxe. **Prédis** le classement de ces dix langues.
     // %% [markdown] en
-    // French goes from 3.49 characters per token with *its own* tokenizer to 1.94 with Shakespeare's: **1.8 times as many tokens for the same text**. More money where one pays by the token, more computing time, and a context window that holds 1.8 times less French. The other way round, English with Flaubert's tokenizer falls from 2.94 to 1.72: it is not that French is "harder", it is whoever chose the corpus that sets the price. (And Flaubert won with a fifth of the text.)
+    // French goes from 3.49 characters per token with *its own* tokenizer to 1.94 with Shakespeare's: **1.8 times as many tokens for the same text**. More money where one pays by the token, more computing time, and a context window that holds 1.8 times less French. The other way round, English with Flaubert's tokenizer falls from 2.94 to 1.72: it is not that French is "harder", it is whoever chose the corpus that sets the price. (And Flaubert wins with a fifth of the text to learn from.)
     //
     // And the others? The Universal Declaration of Human Rights says **the same thing** in every language: so the number of tokens, relative to English, is a tax. **Predict** the order of these ten languages.
     // %%
@@ -981,15 +981,15 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le français, l'espagnol et l'allemand paient presque le double ; le russe et le grec sept fois ; le hindi près de **neuf fois**. Là, plus aucune fusion ne s'applique : un jeton par octet, et l'UTF-8 prend deux octets par lettre grecque, trois par lettre hindi. Le chinois s'en tire mieux (2,6) : trois octets aussi par signe, mais un signe dit beaucoup.
+    // Le français, l'espagnol et l'allemand paient presque le double ; le russe et le grec environ sept fois le prix de l'anglais ; le hindi près de **neuf fois**. Là, presque aucune fusion ne s'applique plus : un jeton par octet, et l'UTF-8 prend deux octets par lettre grecque, trois par lettre de l'écriture hindi. Le chinois s'en tire mieux (2,6) : trois octets aussi par signe, mais un signe dit beaucoup.
     //
-    // Notre tokeniseur est un cas extrême (un seul auteur !), mais le phénomène est réel et mesuré sur les tokeniseurs commerciaux : Petrov et al. (2023) trouvent jusqu'à 15 fois plus de jetons selon la langue.
+    // Notre tokeniseur est un cas extrême (un seul auteur !), mais le phénomène est réel, et mesuré sur les tokeniseurs des grands modèles : Petrov et al. (2023) trouvent jusqu'à 15 fois plus de jetons selon la langue.
     //
     // Voyons-le en couleurs, avec Shakespeare puis avec Flaubert. Ce qui n'est pas de l'UTF-8 entier s'affiche en hexadécimal ; l'identifiant apparaît au survol.
     // %% [markdown] en
-    // French, Spanish and German pay nearly double; Russian and Greek seven times; Hindi close to **nine times**. There no merge applies any more: one token per byte, and UTF-8 takes two bytes for a Greek letter, three for a Hindi one. Chinese fares better (2.6): three bytes per sign too, but one sign says a lot.
+    // French, Spanish and German pay nearly double; Russian and Greek about seven times the English price; Hindi close to **nine times**. There hardly any merge applies: one token per byte, and UTF-8 takes two bytes for a Greek letter, three for a letter of Hindi's script. Chinese fares better (2.6): three bytes per sign too, but one sign says a lot.
     //
-    // Our tokenizer is an extreme case (a single author!), but the effect is real and was measured on commercial tokenizers: Petrov et al. (2023) find up to 15 times as many tokens, depending on the language.
+    // Our tokenizer is an extreme case (a single author!), but the effect is real, and was measured on the tokenizers of large models: Petrov et al. (2023) find up to 15 times as many tokens, depending on the language.
     //
     // Let us see it in colours, with Shakespeare, then with Flaubert. What is not whole UTF-8 is shown in hexadecimal; the id appears when you hover.
     // %%
@@ -1020,21 +1020,21 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Chacun lit sa langue en mots entiers et épelle celle de l'autre. Du code, ils voient surtout des signes isolés, et chaque espace d'indentation coûte un jeton : c'est pourquoi les tokeniseurs d'aujourd'hui apprennent aussi sur du code. Les emoji sont des octets nus. Remarque enfin que 12345 reste cinq chiffres isolés : il n'y a pas de nombres chez Shakespeare.
+    // Chacun lit sa langue presque toujours en mots entiers (16 jetons pour le vers de Roméo, 28 pour la phrase de Flaubert) et met en miettes celle de l'autre (41 et 49). Du code, ils voient surtout des signes isolés, et chaque espace d'indentation coûte un jeton : c'est pourquoi les tokeniseurs d'aujourd'hui apprennent aussi sur du code. Les emoji et le coréen ne sont plus que des octets isolés. Remarque enfin que 12345 reste cinq chiffres isolés : il n'y a pas un seul chiffre dans notre Shakespeare, et presque aucun chez Flaubert.
     //
     // ## 10 · Jetons spéciaux et injection
     //
     // Un modèle de dialogue a besoin de marques que le texte ne peut pas contenir : fin de document, début d'un tour… Ce sont les **jetons spéciaux**. Les nôtres portent les numéros 0 à 4.
     //
-    // Et si quelqu'un *tape* `<|endoftext|>` ? Si l'encodeur y voit le vrai jeton, l'utilisateur peut clore le tour, ouvrir un faux message système, et parler à la place d'un autre : c'est une **injection**, la même faute qu'une injection SQL.
+    // Et si quelqu'un *tape* `<|endoftext|>` ? Si l'encodeur y voit le vrai jeton, l'utilisateur peut clore le tour, ouvrir un faux message système, et parler à la place d'un autre : c'est une **injection**, de la même famille que l'injection SQL : on a pris une donnée pour une commande.
     // %% [markdown] en
-    // Each reads its own language in whole words and spells out the other's. Of code they see mostly single signs, and each space of an indentation costs a token: that is why today's tokenizers learn from code, too. Emoji are bare bytes. Note finally that 12345 stays five single digits: there are no numbers in Shakespeare.
+    // Each reads its own language nearly always in whole words (16 tokens for Romeo's line, 28 for Flaubert's sentence) and crumbles the other's (41 and 49). Of code they see mostly single signs, and each space of an indentation costs a token: that is why today's tokenizers learn from code, too. Emoji and Korean are nothing but single bytes. Note finally that 12345 stays five single digits: there is not a single digit in our Shakespeare, and hardly any in Flaubert.
     //
     // ## 10 · Special tokens and injection
     //
     // A chat model needs marks that text cannot contain: the end of a document, the start of a turn… These are **special tokens**. Ours have the numbers 0 to 4.
     //
-    // And if somebody *types* `<|endoftext|>`? If the encoder sees the real token in it, the user can close the turn, open a forged system message, and speak in another's place: that is an **injection**, the same mistake as an SQL injection.
+    // And if somebody *types* `<|endoftext|>`? If the encoder sees the real token in it, the user can close the turn, open a forged system message, and speak in another's place: that is an **injection**, of the same family as SQL injection: data was taken for a command.
     // %% library
     {
         println!("{:?}", shakespeare.specials().collect::<Vec<_>>());
@@ -1055,7 +1055,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // `encode` épelle `<|end|>` comme n'importe quels caractères ; `encode_with_specials` y met le vrai jeton (4) et ouvre un tour système (1). D'où la règle : **le texte d'une personne passe toujours par `encode`** ; seul le gabarit que le programme écrit lui-même utilise les jetons spéciaux. Les deux se décodent pareil à l'écran : la faute ne se voit pas, elle se teste. C'est l'exercice 01.4.
+    // `encode` épelle `<|end|>` comme n'importe quels caractères ; `encode_with_specials` y met le vrai jeton (4) et ouvre un tour système (1). D'où la règle : **le texte d'une personne passe toujours par `encode`** ; seul le gabarit que le programme écrit lui-même utilise les jetons spéciaux. Décodées, les deux suites donnent le même texte à l'écran : la faute ne se voit pas, il faut la tester. C'est l'exercice 01.4.
     //
     // ## 11 · Idées reçues
     //
@@ -1069,7 +1069,7 @@ fn main() {
     //
     // ### "A token is a word", "a token is a syllable"
     //
-    // **Predict:** which share of the validation's words fits in one token (V = 5,000)?
+    // **Predict:** what share of the validation's words fits in one token (V = 5,000)?
     // %%
     {
         let words = pre_tokens(val.as_bytes());
@@ -1101,21 +1101,21 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // 81,2 % des mots lus tiennent en un jeton, mais seulement 40,4 % des mots **distincts** : les courants sont entiers, les rares en morceaux, et les coupes ne respectent ni racines ni syllabes (« stra·w·ber·ry », « unb·el·iev·able »). «  Juliet », « JULIET » et «  j·ul·iet » n'ont aucun jeton en commun.
+    // 81,2 % des mots du texte tiennent en un seul jeton, mais seulement 40,4 % des mots **distincts** : les courants sont entiers, les rares en morceaux, et les coupes ne respectent ni racines ni syllabes (« stra·w·ber·ry », « unb·el·iev·able »). «  Juliet », « JULIET » et «  j·ul·iet » n'ont aucun jeton en commun.
     //
     // ### « On encode en appliquant les fusions de gauche à droite »
     //
-    // Réfuté à la section 6, avec le compte exact des mots qui changent.
+    // Réfuté à la section 6 : 35 % des mots changent de découpage.
     //
     // ### « Plus le vocabulaire est grand, mieux c'est »
     //
     // Jugeons sans réseau : les n-grammes du carnet 00, sur les jetons de chaque vocabulaire, en **bits par octet** (la seule unité comparable entre tokeniseurs), sur la validation. **Prédis** la forme de la courbe du meilleur n-gramme.
     // %% [markdown] en
-    // 81.2 % of the words read fit in one token, but only 40.4 % of the **different** words: common ones are whole, rare ones in pieces, and the cuts respect neither roots nor syllables ("stra·w·ber·ry", "unb·el·iev·able"). " Juliet", "JULIET" and " j·ul·iet" have no token in common.
+    // 81.2 % of the words in the text fit in one token, but only 40.4 % of the **different** words: common ones are whole, rare ones in pieces, and the cuts respect neither roots nor syllables ("stra·w·ber·ry", "unb·el·iev·able"). " Juliet", "JULIET" and " j·ul·iet" have no token in common.
     //
     // ### "We encode by applying the merges from left to right"
     //
-    // Refuted in section 6, with the exact number of words that change.
+    // Refuted in section 6: 35 % of the words would be cut differently.
     //
     // ### "The bigger the vocabulary, the better"
     //
@@ -1151,7 +1151,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le meilleur résultat est à **512** jetons (2,505 bits par octet) ; à 8 000 il est de 2,612, et la table d'entrée coûte 2 millions de paramètres au lieu de 131 000, dont plus de la moitié pour des jetons vus moins de dix fois. Seul le 1-gramme profite toujours : plus un jeton est long, plus il contient lui-même de contexte. Le bon V dépend de la quantité de texte : sur un million de caractères, quelques centaines à un millier ; sur des milliers de milliards, cent ou deux cent mille.
+    // Le meilleur résultat est à **512** jetons (2,505 bits par octet) ; à 8 000 il est de 2,612, et la table d'entrée (ici 256 nombres par jeton) coûte 2 millions de paramètres au lieu de 131 000, plus de la moitié pour des jetons vus moins de dix fois. Pour mémoire, le 5-gramme de caractères du carnet 00 est à 2,607. Seul le 1-gramme profite toujours : plus un jeton est long, plus il contient lui-même de contexte. Le bon V dépend de la quantité de texte : pour un n-gramme et un million de caractères, quelques centaines à un millier (le carnet 09 reposera la question à un réseau) ; les modèles nourris de milliers de milliards de jetons en prennent cent ou deux cent mille.
     //
     // ### « WordPiece, c'est BPE avec des ## »
     //
@@ -1181,7 +1181,7 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // The best result is at **512** tokens (2.505 bits per byte); at 8,000 it is 2.612, and the input table costs 2 million parameters instead of 131,000, more than half of them for tokens seen fewer than ten times. Only the 1-gram always gains: the longer a token, the more context it holds itself. The right V depends on the amount of text: for a million characters, some hundreds to a thousand; for trillions, one or two hundred thousand.
+    // The best result is at **512** tokens (2.505 bits per byte); at 8,000 it is 2.612, and the input table (256 numbers per token here) costs 2 million parameters instead of 131,000, more than half of them for tokens seen fewer than ten times. For comparison: notebook 00's character 5-gram has 2.607. Only the 1-gram always gains: the longer a token, the more context it holds itself. The right V depends on the amount of text: for an n-gram and a million characters, some hundreds to a thousand (notebook 09 will ask a network); models fed on trillions of tokens take one or two hundred thousand.
     //
     // ### "WordPiece is BPE with ##"
     //
@@ -1193,7 +1193,7 @@ fn main() {
     //
     // ### 01.1 · Train BPE
     //
-    // Write `my_train_bpe(text, merges)`, which gives the merges in order and the final text. Bytes are 0 to 255, the k-th merge makes 256 + k. The most frequent pair; of equals the smallest; stop when no pair occurs twice. On `aaabdaaabac` (Wikipedia's example) three merges give `[258, 100, 258, 97, 99]`. Try it without looking at section 3.
+    // Write `my_train_bpe(text, merges)`, which gives the merges in order and the final text. Bytes are 0 to 255, the k-th merge makes 256 + k. Take the most frequent pair; on a tie, the smallest; stop when no pair occurs twice. On `aaabdaaabac` (Wikipedia's example) three merges give `[258, 100, 258, 97, 99]`. Try it without looking at section 3.
     //
     // <details><summary>Hint 1</summary>
     //
@@ -1250,7 +1250,7 @@ fn main() {
     // </details>
     // <details><summary>Indice 2</summary>
     //
-    // L'ordre d'une `HashMap` est au hasard : garde les paires dans un `Vec`, dans l'ordre où tu les rencontres.
+    // L'ordre d'une `HashMap` est imprévisible : garde les paires dans un `Vec`, dans l'ordre où tu les rencontres.
     //
     // </details>
     // <details><summary>Indice 3</summary>
@@ -1261,7 +1261,7 @@ fn main() {
     // %% [markdown] en
     // ### 01.2 · Choose the pair: BPE or WordPiece
     //
-    // Write `my_best_pair(words, wordpiece)`. Each word is a list of pieces with its frequency. Score: $f(ab)$ for BPE, $f(ab) / (f(a) f(b))$ if `wordpiece` is true; of equals the first pair in the text. The checker uses it to redo hug/pug/pun and other corpora.
+    // Write `my_best_pair(words, wordpiece)`. Each word is a list of pieces with its frequency. Score: $f(ab)$ for BPE, $f(ab) / (f(a) f(b))$ if `wordpiece` is true; on a tie, the first pair in the text. The checker uses it to redo hug/pug/pun and other corpora.
     //
     // <details><summary>Hint 1</summary>
     //
@@ -1387,7 +1387,7 @@ fn main() {
     // </details>
     // <details><summary>Indice 2</summary>
     //
-    // Ne colle pas les chaînes : colle les identifiants.
+    // Ne mets pas bout à bout les chaînes, mais les identifiants.
     //
     // </details>
     // <details><summary>Indice 3</summary>
@@ -1445,9 +1445,9 @@ fn main() {
     // | Llama 2 (2023) | BPE de SentencePiece | 32 000 | un chiffre par jeton ; les caractères inconnus en octets |
     // | Llama 3 (2024) | BPE sur octets | 128 256 | 128 000 jetons + 256 spéciaux ; mieux pour les langues autres que l'anglais |
     // | BERT (2018) | WordPiece | 30 522 | *uncased* : minuscules, accents ôtés ; `##`, `[UNK]` |
-    // | T5 (2020) | SentencePiece (Unigram) | 32 000 | part d'un grand vocabulaire et élague ; l'espace est « ▁ » |
+    // | T5 (2019) | SentencePiece (Unigram) | 32 000 | part d'un grand vocabulaire et élague ; l'espace est « ▁ » |
     //
-    // Le principe de chacun de ces BPE est ce que tu viens d'écrire ; ce qui change, c'est le corpus, la coupure et la taille. L'expression de GPT-4 accepte les contractions en majuscules et regroupe les suites d'espaces du code. SentencePiece (Kudo et Richardson 2018) se passe de pré-tokenisation : il lit le texte brut, espaces compris. Et un jeton présent dans le vocabulaire mais presque absent de l'entraînement du *modèle* (« SolidGoldMagikarp » chez GPT-2) fait dire à celui-ci des choses étranges : les jetons rares ne sont pas qu'un gaspillage. D'autres voudraient se passer de tokeniseur : ByT5 (2021) lit des octets.
+    // Le principe de chacun de ces BPE est ce que tu viens d'écrire ; ce qui change, c'est le corpus, la coupure et la taille. L'expression de GPT-4 accepte les contractions en majuscules, et son vocabulaire a des jetons pour les suites d'espaces du code. SentencePiece (Kudo et Richardson 2018) se passe de pré-tokenisation : il lit le texte brut, espaces compris. Et un jeton présent dans le vocabulaire, mais presque absent de l'entraînement du *modèle* (« SolidGoldMagikarp » chez GPT-2), fait dire au modèle des choses étranges : les jetons rares ne sont pas qu'un gaspillage. D'autres voudraient se passer de tokeniseur : ByT5 (2021) lit des octets.
     //
     // ## 14 · Pour aller plus loin
     //
@@ -1465,7 +1465,7 @@ fn main() {
     // 4. WordPiece choisit par $f(ab)/(f(a)f(b))$, encode par plus long morceau, et connaît `[UNK]`.
     // 5. Le vocabulaire est le portrait de son corpus : il taxe les autres langues, et grand n'est pas toujours mieux.
     //
-    // **Les trois questions.** (1) Le modèle ne voit pas des lettres, mais quelques morceaux (section 11) : compter les « r » lui demande de savoir par cœur l'orthographe de chaque jeton. (2) Parce que les fusions ont été apprises sur de l'anglais : en grec, chez nous, un jeton par octet, sept fois la note (section 9). (3) Parce que la plupart de ces jetons ne seraient presque jamais vus (à 8 000 déjà, 64 % des jetons appris le sont moins de dix fois) et que chacun coûte une ligne de paramètres.
+    // **Les trois questions.** (1) Le modèle ne voit pas de lettres, mais quelques morceaux (section 11) : compter les « r » lui demande de savoir par cœur l'orthographe de chaque jeton. (2) Parce que les fusions ont été apprises sur de l'anglais : en grec, chez nous, presque un jeton par octet, et sept fois le prix (section 9). (3) Parce que la plupart de ces jetons ne seraient presque jamais vus (à 8 000 déjà, 64 % des jetons appris le sont moins de dix fois) et que chacun coûte une ligne de paramètres.
     //
     // **La suite.** Un identifiant n'est qu'un numéro : 262 n'est pas « plus » que 261. Le carnet 02 donne à chaque jeton un vecteur, et aux vecteurs un sens.
     // %% [markdown] en
@@ -1478,9 +1478,9 @@ fn main() {
     // | Llama 2 (2023) | SentencePiece's BPE | 32,000 | one digit per token; unknown characters as bytes |
     // | Llama 3 (2024) | byte-level BPE | 128,256 | 128,000 tokens + 256 special ones; better for languages other than English |
     // | BERT (2018) | WordPiece | 30,522 | uncased: lower case, accents stripped; `##`, `[UNK]` |
-    // | T5 (2020) | SentencePiece (Unigram) | 32,000 | starts from a large vocabulary and prunes it; a space is "▁" |
+    // | T5 (2019) | SentencePiece (Unigram) | 32,000 | starts from a large vocabulary and prunes it; a space is "▁" |
     //
-    // The principle of each of these BPEs is what you have just written; what differs is the corpus, the cutting and the size. GPT-4's expression takes contractions in capitals and groups runs of spaces in code. SentencePiece (Kudo and Richardson 2018) does without pre-tokenization: it reads the raw text, spaces included. And a token that is in the vocabulary but almost absent from the *model's* training ("SolidGoldMagikarp" in GPT-2) makes the model say strange things: rare tokens are not only a waste. Others would like to do without a tokenizer: ByT5 (2021) reads bytes.
+    // The principle of each of these BPEs is what you have just written; what differs is the corpus, the cutting and the size. GPT-4's expression accepts contractions in capitals, and its vocabulary has tokens for the runs of spaces found in code. SentencePiece (Kudo and Richardson 2018) does without pre-tokenization: it reads the raw text, spaces included. And a token that is in the vocabulary but almost absent from the *model's* training ("SolidGoldMagikarp" in GPT-2) makes the model say strange things: rare tokens are not only a waste. Others would like to do without a tokenizer: ByT5 (2021) reads bytes.
     //
     // ## 14 · Further reading
     //
@@ -1493,12 +1493,12 @@ fn main() {
     // ## 15 · In five lines
     //
     // 1. A text is a sequence of bytes; UTF-8 gives a code point 1 to 4 of them, and "é" can be written in two ways.
-    // 2. BPE merges the most frequent pair, again and again; of equals the smallest.
+    // 2. BPE merges the most frequent pair, again and again; on a tie, the smallest.
     // 3. We encode by **rank**, we decode by joining bytes; nothing is ever unknown.
     // 4. WordPiece chooses by $f(ab)/(f(a)f(b))$, encodes by the longest piece, and knows `[UNK]`.
     // 5. A vocabulary is the portrait of its corpus: it taxes other languages, and big is not always better.
     //
-    // **The three questions.** (1) The model sees no letters but a few pieces (section 11): to count the "r"s it must know the spelling of each token by heart. (2) Because the merges were learned from English: in Greek, here, one token per byte, seven times the bill (section 9). (3) Because most of these tokens would hardly ever be seen (at 8,000 already 64 % of the learned tokens occur fewer than ten times), and each costs a row of parameters.
+    // **The three questions.** (1) The model sees no letters but a few pieces (section 11): to count the "r"s it must know the spelling of each token by heart. (2) Because the merges were learned from English: in Greek, here, nearly one token per byte, and seven times the price (section 9). (3) Because most of these tokens would hardly ever be seen (at 8,000 already 64 % of the learned tokens occur fewer than ten times), and each costs a row of parameters.
     //
     // **What comes next.** An id is only a number: 262 is not "more" than 261. Notebook 02 gives each token a vector, and the vectors a meaning.
 }

@@ -30,16 +30,16 @@ fn main() {
     //
     // ## 1. `let`, `mut`, et les types
     //
-    // `let` nomme une valeur. Par défaut elle ne change plus ; `mut` le permet. Le type se devine presque toujours ; on l'écrit
-    // après `:` quand il le faut, ou pour le lecteur.
+    // `let` nomme une valeur. Par défaut, elle ne change plus ; avec `mut`, elle le peut. Le compilateur devine presque toujours
+    // le type ; on l'écrit après `:` quand il le faut, ou pour le lecteur.
     // %% [markdown] en
     // `use` makes a name available (Python's `import`). `println!` prints a line; the `!` says that it is a *macro*, a kind of
     // function that takes any number of arguments. A statement ends with `;`.
     //
     // ## 1. `let`, `mut`, and types
     //
-    // `let` names a value. By default it never changes; `mut` allows that. The type is nearly always guessed; write it after `:`
-    // where it is needed, or for the reader.
+    // `let` names a value. By default it never changes; with `mut` it may. The compiler nearly always guesses the type; write it
+    // after `:` where it is needed, or for the reader.
     // %%
     let steps = 3;
     let rate: f64 = 0.5;
@@ -53,9 +53,9 @@ fn main() {
     //
     // | type | ce que c'est |
     // |---|---|
-    // | `f32`, `f64` | nombre à virgule, 32 ou 64 bits : les poids du modèle sont en `f32`, les vérifications en `f64` |
-    // | `usize` | entier positif : une taille, un indice |
-    // | `u32` | entier positif sur 32 bits : le numéro d'un jeton |
+    // | `f32`, `f64` | nombre à virgule flottante, 32 ou 64 bits : les poids du modèle sont en `f32`, les vérifications en `f64` |
+    // | `usize` | entier positif ou nul : une taille, un indice |
+    // | `u32` | entier positif ou nul sur 32 bits : le numéro d'un jeton |
     // | `bool`, `char` | vrai ou faux ; un caractère (Unicode), entre `'` |
     // | `String`, `&str` | du texte que l'on possède ; une vue sur du texte, entre `"` |
     // | `Vec<f64>`, `&[f64]` | une liste que l'on possède ; une vue sur une liste |
@@ -68,7 +68,7 @@ fn main() {
     //
     // | type | what it is |
     // |---|---|
-    // | `f32`, `f64` | a number with a point, 32 or 64 bits: the model's weights are `f32`, the checks `f64` |
+    // | `f32`, `f64` | a floating-point number, 32 or 64 bits: the model's weights are `f32`, the checks `f64` |
     // | `usize` | a whole number, not negative: a size, an index |
     // | `u32` | a whole number of 32 bits, not negative: the id of a token |
     // | `bool`, `char` | true or false; one (Unicode) character, between `'` |
@@ -85,14 +85,14 @@ fn main() {
     println!("{:.3}", 1.0 / count as f64);
 
     // %% [markdown] fr
-    // `f64::from(x)` convertit sans perte, `x as f64` convertit toujours, quitte à perdre (2,9 est devenu 2).
+    // `f64::from(x)` convertit sans perte ; `as` convertit toujours, quitte à perdre (avec `as usize`, 2,9 est devenu 2).
     //
     // ## 2. Listes et tranches
     //
     // `Vec` est la liste qui grandit ; `vec![0.0; 4]` en fait une de quatre zéros. Les indices commencent à 0. Une **tranche**
     // (*slice*) `&v[1..3]` voit les éléments 1 et 2, sans rien copier : la borne de droite est exclue.
     // %% [markdown] en
-    // `f64::from(x)` converts without loss, `x as f64` always converts, even with a loss (2.9 became 2).
+    // `f64::from(x)` converts without loss; `as` always converts, even with a loss (with `as usize`, 2.9 became 2).
     //
     // ## 2. Lists and slices
     //
@@ -105,12 +105,12 @@ fn main() {
     println!("{v:?}  {}  {:?}  {:?}  {:?}", v.len(), &v[1..3], &v[3..], v.last());
 
     // %% [markdown] fr
-    // Un indice hors de la liste arrête le programme (une *panique*, section 7) au lieu de lire n'importe quoi.
+    // Un indice hors de la liste arrête le programme (une *panique*, section 7), au lieu de lire n'importe quoi en mémoire.
     //
     // Une matrice, dans ce cours, est souvent une liste à plat : l'élément (i, j) d'une matrice de C colonnes se trouve en
     // `i * C + j`.
     // %% [markdown] en
-    // An index outside the list stops the program (a *panic*, section 7) rather than reading anything at all.
+    // An index outside the list stops the program (a *panic*, section 7) instead of reading whatever lies there in memory.
     //
     // A matrix, in this course, is often a flat list: element (i, j) of a matrix of C columns is at `i * C + j`.
     // %%
@@ -122,12 +122,14 @@ fn main() {
     // ## 3. Boucles et intervalles
     //
     // `0..4` va de 0 à 3, `0..=4` de 0 à 4. `for x in &v` parcourt sans prendre, `for x in &mut v` permet de modifier (`*x` est
-    // la valeur que x désigne), `enumerate()` ajoute l'indice.
+    // la valeur que x désigne), `enumerate()` ajoute l'indice. `while` répète tant que sa condition est vraie : la seconde
+    // cellule compte les pas de la suite de Syracuse (moitié si n est pair, 3n + 1 sinon) pour aller de 27 à 1.
     // %% [markdown] en
     // ## 3. Loops and ranges
     //
-    // `0..4` goes from 0 to 3, `0..=4` from 0 to 4. `for x in &v` walks without taking, `for x in &mut v` lets you change (`*x` is
-    // the value that x points to), `enumerate()` adds the index.
+    // `0..4` goes from 0 to 3, `0..=4` from 0 to 4. `for x in &v` walks without taking, `for x in &mut v` lets you change
+    // (`*x` is the value that x points to), `enumerate()` adds the index. `while` repeats as long as its condition is true:
+    // the second cell counts the steps of the Collatz sequence (half of n if n is even, otherwise 3n + 1) from 27 down to 1.
     // %%
     let mut squares = vec![1, 2, 3, 4];
     for x in &mut squares {
@@ -152,14 +154,14 @@ fn main() {
     println!("{flights}");
 
     // %% [markdown] fr
-    // `if` est une expression : il *vaut* quelque chose. Sa condition s'écrit sans parenthèses.
+    // Il en faut 111. Tu vois que `if` est une expression : il *vaut* quelque chose. Sa condition s'écrit sans parenthèses.
     //
     // ## 4. Fonctions
     //
     // Les types des arguments et du résultat s'écrivent toujours. La dernière expression, **sans point-virgule**, est le
     // résultat ; `return` sert à sortir plus tôt.
     // %% [markdown] en
-    // `if` is an expression: it *has* a value. Its condition takes no parentheses.
+    // It takes 111. You see that `if` is an expression: it *has* a value. Its condition takes no parentheses.
     //
     // ## 4. Functions
     //
@@ -181,11 +183,11 @@ fn main() {
     //
     // ## 5. Posséder et prêter
     //
-    // C'est l'idée neuve de Rust ; dix lignes suffisent ici.
+    // C'est l'idée neuve de Rust ; quelques lignes suffisent ici.
     // - Chaque valeur a **un** propriétaire. `let b = a;` ou `f(a)` *déplace* une liste : `a` n'existe plus.
     // - `&a` la **prête** en lecture ; `&mut a` la prête en écriture, à un seul à la fois.
     // - `a.clone()` en fait une copie, que l'on paie.
-    // - Les nombres, `bool` et `char` se copient d'eux-mêmes.
+    // - Les nombres, les `bool` et les `char` se copient d'eux-mêmes.
     //
     // Une fonction prend donc presque toujours `&[f64]` (je lis) ou `&mut [f64]` (je modifie), rarement `Vec<f64>` (je garde).
     // %% [markdown] en
@@ -194,7 +196,7 @@ fn main() {
     //
     // ## 5. To own and to lend
     //
-    // This is Rust's new idea; ten lines are enough here.
+    // This is Rust's new idea; a few lines are enough here.
     // - Each value has **one** owner. `let b = a;` or `f(a)` *moves* a list: `a` is no more.
     // - `&a` **lends** it to be read; `&mut a` lends it to be changed, to one at a time.
     // - `a.clone()` makes a copy, which has a cost.
@@ -224,12 +226,12 @@ fn main() {
     //
     // ## 6. Structures
     //
-    // Une `struct` regroupe des champs, `impl` lui donne des fonctions : `&self` la lit, `&mut self` la modifie. `Counter::new` est
-    // une fonction du type, `c.mean()` une fonction d'une valeur. `#[derive(Debug, Clone)]` apprend au type à s'afficher et à se
-    // copier.
+    // Une `struct` regroupe des champs, `impl` lui donne des fonctions : `&self` la lit, `&mut self` la modifie.
+    // `Counter::new` est une fonction du type, `c.mean()` une fonction d'une valeur. `#[derive(Debug, Clone)]` apprend au
+    // type à s'afficher et à se copier.
     // %% [markdown] en
-    // After this cell `loss` is no more: its list belongs to `moved`. This is how Rust does without a garbage collector and never
-    // reads memory that was freed.
+    // After this cell `loss` is no more: its list belongs to `moved`. This is how Rust does without a garbage collector and
+    // never reads memory that was freed.
     //
     // ## 6. Structures
     //
@@ -276,9 +278,9 @@ fn main() {
     // %% [markdown] fr
     // ## 7. Ce qui peut manquer, ce qui peut échouer
     //
-    // Il n'y a pas de `null`. Ce qui peut manquer est une `Option` : `Some(x)` ou `None`. Ce qui peut échouer est un `Result` :
-    // `Ok(x)` ou `Err(e)`. On regarde avec `match`, `if let` ou `let … else` ; `unwrap()` prend la valeur et **arrête tout** s'il
-    // n'y en a pas. Dans un carnet, c'est ce que l'on veut.
+    // Il n'y a pas de `null`. Ce qui peut manquer est une `Option` : `Some(x)` ou `None`. Ce qui peut échouer est un
+    // `Result` : `Ok(x)` ou `Err(e)`. On regarde avec `match`, `if let` ou `let … else` ; `unwrap()` prend la valeur et
+    // **arrête tout** s'il n'y en a pas. Dans un carnet, c'est ce que l'on veut.
     // %% [markdown] en
     // ## 7. What may be missing, what may fail
     //
@@ -305,8 +307,8 @@ fn main() {
     // passe est une preuve, pas une promesse.
     // %% [markdown] en
     // A **panic** stops the program with a message: an index outside the list, an `unwrap()` of nothing, an `assert!` that is
-    // false. `assert!(condition)` and `assert_eq!(a, b)` are this course's checks: an agreement cell that passes is a proof, not a
-    // promise.
+    // false. `assert!(condition)` and `assert_eq!(a, b)` are this course's checks: an agreement cell that passes is a proof,
+    // not a promise.
     // %%
     let halves: Vec<f64> = vec![0.5, 0.25, 0.25];
     assert_eq!(halves.len(), 3);
@@ -316,13 +318,14 @@ fn main() {
     // %% [markdown] fr
     // ## 8. Fermetures et itérateurs, en bref
     //
-    // Une **fermeture** (*closure*) `|x| x * 2` est une petite fonction sans nom. Un **itérateur** enchaîne des transformations, et
-    // `collect()` en fait une liste, dont il faut dire le type. Une boucle fait toujours la même chose ; lis l'un comme l'autre.
+    // Une **fermeture** (*closure*) `|x| x * 2` est une petite fonction sans nom. Un **itérateur** enchaîne des
+    // transformations, et `collect()` en fait une liste, dont il faut dire le type. Une boucle pourrait toujours faire la
+    // même chose.
     // %% [markdown] en
     // ## 8. Closures and iterators, in brief
     //
-    // A **closure** `|x| x * 2` is a small function without a name. An **iterator** chains transformations, and `collect()` makes a
-    // list of it, whose type must be told. A loop always does the same; read one like the other.
+    // A **closure** `|x| x * 2` is a small function without a name. An **iterator** chains transformations, and `collect()`
+    // makes a list of it, whose type must be given. A loop could always do the same.
     // %%
     let logits: Vec<f64> = vec![2.0, 1.0, 0.0];
     let exps: Vec<f64> = logits.iter().map(|x| x.exp()).collect();
@@ -362,13 +365,14 @@ fn main() {
     println!("{:?} {:?} {:.1?}", "été\n", Some(3), [1.0, 2.25]);
 
     // %% [markdown] fr
-    // `{x}` affiche une variable, `{}` l'argument suivant. Après `:` vient la mise en forme : `.2` deux décimales, `8` une largeur,
-    // `<` et `>` le côté, `e` la notation scientifique, `?` l'affichage de *débogage*, qui sait montrer listes et structures.
+    // `{x}` affiche une variable, `{}` l'argument suivant. Après `:` vient la mise en forme : `.2` deux décimales, `8` une
+    // largeur, `<` et `>` le côté, `e` la notation scientifique, `?` l'affichage de *débogage*, qui sait montrer listes et
+    // structures.
     //
     // ### Un dictionnaire
     // %% [markdown] en
-    // `{x}` prints a variable, `{}` the next argument. After `:` comes the format: `.2` two decimals, `8` a width, `<` and `>` the
-    // side, `e` scientific notation, `?` the *debugging* form, which can show lists and structures.
+    // `{x}` prints a variable, `{}` the next argument. After `:` comes the format: `.2` two decimals, `8` a width, `<` and
+    // `>` the side, `e` scientific notation, `?` the *debugging* form, which can show lists and structures.
     //
     // ### A dictionary
     // %%
@@ -403,8 +407,8 @@ fn main() {
     //   |                       ++
     // ```
     //
-    // Lis dans cet ordre : la **première** erreur seulement ; l'endroit souligné par `^` ; la ligne `help`, qui a souvent raison.
-    // Les quatre que tu verras le plus :
+    // Lis dans cet ordre : la **première** erreur seulement ; l'endroit souligné par `^` ; la ligne `help`, qui a souvent
+    // raison. Les quatre que tu verras le plus :
     //
     // | message | ce qu'il veut dire | remède |
     // |---|---|---|
@@ -418,7 +422,7 @@ fn main() {
     //
     // ## 9. Reading a compile error
     //
-    // The compiler reads the whole cell *before* it runs anything. If it refuses, nothing was done. Of `let total: f64 = 3;` it
+    // The compiler reads the whole cell *before* it runs anything. If it refuses, nothing was done. For `let total: f64 = 3;` it
     // says (in colours in the notebook):
     //
     // ```text
@@ -448,7 +452,7 @@ fn main() {
     // %% [markdown] fr
     // ## 10. Cinq pièges du carnet
     //
-    // Le noyau Rust de Jupyter compile chaque cellule à part et garde les variables entre deux. Cinq surprises en viennent.
+    // Le noyau Rust de Jupyter compile chaque cellule à part et garde les variables de l'une à l'autre. D'où cinq surprises.
     //
     // **Piège 1 : une vue ne survit pas à sa cellule.** `let s = &v;` au niveau de la cellule est refusé (« contains a reference
     // with a non-static lifetime so can't be persisted »). Garde la valeur elle-même, un indice, ou entoure le tout de `{ }` :
@@ -456,11 +460,11 @@ fn main() {
     // %% [markdown] en
     // ## 10. Five traps of the notebook
     //
-    // Jupyter's Rust kernel compiles each cell by itself and keeps the variables between two. Five surprises come from that.
+    // Jupyter's Rust kernel compiles each cell by itself and keeps the variables from one to the next. Hence five surprises.
     //
-    // **Trap 1: a view does not outlive its cell.** `let s = &v;` at the level of the cell is refused ("contains a reference with a
-    // non-static lifetime so can't be persisted"). Keep the value itself, an index, or put it all between `{ }`: what is born
-    // between braces dies with them.
+    // **Trap 1: a view does not outlive its cell.** `let s = &v;` at the level of the cell is refused ("contains a reference
+    // with a non-static lifetime so can't be persisted"). Keep the value itself, an index, or put it all between `{ }`: what
+    // is born between braces dies with them.
     // %%
     let table: Vec<f64> = vec![3.0, 1.0, 2.0];
     let best: usize = 0;
@@ -474,9 +478,9 @@ fn main() {
     // (« borrowed data escapes outside of function »), et un itérateur gardé dans une variable est refusé. Écris une `fn`, et
     // `collect()` tes itérateurs dans un `Vec`.
     // %% [markdown] en
-    // **Trap 2: nor does a closure.** `let f = |x| …;` that is to serve in another cell gives an obscure message ("borrowed data
-    // escapes outside of function"), and an iterator kept in a variable is refused. Write an `fn`, and `collect()` your iterators
-    // into a `Vec`.
+    // **Trap 2: nor does a closure.** `let f = |x| …;` that is to serve in another cell gives an obscure message ("borrowed
+    // data escapes outside of function"), and an iterator kept in a variable is refused. Write an `fn`, and `collect()` your
+    // iterators into a `Vec`.
     // %%
     fn double(x: f64) -> f64 {
         2.0 * x
@@ -485,23 +489,23 @@ fn main() {
     println!("{doubled:?}");
 
     // %% [markdown] fr
-    // **Piège 3 : ce qui est déplacé a disparu, même de la cellule suivante.** Après `let moved = loss;`, la variable `loss` est
-    // introuvable partout (« cannot find value »). Ré-exécuter une cellule qui déplace échoue donc la deuxième fois : remonte
-    // exécuter celle qui a créé la valeur.
+    // **Piège 3 : ce qui est déplacé a disparu, pour les cellules suivantes aussi.** Après `let moved = loss;`, la variable
+    // `loss` est introuvable partout (« cannot find value »). Réexécuter une cellule qui déplace une valeur échoue donc :
+    // remonte exécuter celle qui a créé la valeur.
     // %% [markdown] en
-    // **Trap 3: what was moved is gone, from the next cell, too.** After `let moved = loss;` the variable `loss` is found nowhere
-    // ("cannot find value"). So running a cell that moves fails the second time: go back and run the one that made the value.
+    // **Trap 3: what was moved is gone, for the next cells too.** After `let moved = loss;` the variable `loss` is found nowhere
+    // ("cannot find value"). So running a cell that moves a value fails the second time: go back and run the one that made it.
     // %%
     let corpus: Vec<u32> = vec![1, 2, 3];
     let shared = corpus.clone();
     println!("{} {}", corpus.len(), shared.len());
 
     // %% [markdown] fr
-    // **Piège 4 : pas de `?` au niveau de la cellule.** Dans une fonction, `x?` sort avec l'erreur. Dans une cellule, le noyau affiche
-    // l'erreur et… continue comme si de rien n'était. Écris `unwrap()` ou `expect("pourquoi")`.
+    // **Piège 4 : pas de `?` au niveau de la cellule.** Dans une fonction, `x?` sort avec l'erreur. Dans une cellule, le
+    // noyau affiche l'erreur et… continue comme si de rien n'était. Écris `unwrap()` ou `expect("pourquoi")`.
     // %% [markdown] en
-    // **Trap 4: no `?` at the level of a cell.** In a function `x?` leaves with the error. In a cell the kernel prints the error and…
-    // goes on as if nothing had happened. Write `unwrap()` or `expect("why")`.
+    // **Trap 4: no `?` at the level of a cell.** In a function `x?` leaves with the error. In a cell the kernel prints the
+    // error and… goes on as if nothing had happened. Write `unwrap()` or `expect("why")`.
     // %%
     fn halve(text: &str) -> Result<f64, std::num::ParseFloatError> {
         let x: f64 = text.parse()?;
@@ -511,12 +515,13 @@ fn main() {
 
     // %% [markdown] fr
     // **Piège 5 : une panique efface tout, et rien ne s'affiche avant la fin de ligne.** Après une panique les variables sont
-    // perdues : relance les cellules depuis le haut (*Run* → *Run All Above*). De même, redéfinir une `struct` perd les variables de
-    // l'ancien type. Et `print!` sans retour à la ligne attend : affiche l'avancement par lignes entières, comme ceci.
+    // perdues : relance les cellules depuis le haut (*Run* → *Run All Above*). De même, redéfinir une `struct` fait perdre
+    // les variables de l'ancien type. Et `print!` sans retour à la ligne attend : affiche l'avancement par lignes entières,
+    // comme ceci.
     // %% [markdown] en
-    // **Trap 5: a panic wipes out everything, and nothing shows before the line ends.** After a panic the variables are lost: run
-    // the cells again from the top (*Run* → *Run All Above*). Likewise, to define a `struct` again loses the variables of the old
-    // type. And `print!` without a new line waits: show progress by whole lines, like this.
+    // **Trap 5: a panic wipes out everything, and nothing shows before the line ends.** After a panic the variables are lost:
+    // run the cells again from the top (*Run* → *Run All Above*). Likewise, defining a `struct` again loses the variables of
+    // the old type. And `print!` without a new line waits: show progress by whole lines, like this.
     // %%
     for step in 0..3 {
         println!("{} {step}", tr("étape", "step"));
@@ -525,8 +530,8 @@ fn main() {
     // %% [markdown] fr
     // ## 11. À toi
     //
-    // Un seul exercice, sans note : écris `mean`, la moyenne d'une tranche, à la place du 0.0. La cellule compare avec
-    // la réponse attendue.
+    // Un seul exercice, non noté : écris `mean`, la moyenne d'une tranche, à la place du 0.0. La cellule compare le résultat
+    // avec la réponse attendue.
     //
     // <details><summary>Solution</summary>
     //
@@ -540,8 +545,8 @@ fn main() {
     // %% [markdown] en
     // ## 11. Your turn
     //
-    // One exercise only, without marks: write `mean`, the mean of a slice, in the place of 0.0. The cell compares with the answer
-    // that is expected.
+    // One exercise only, not graded: write `mean`, the mean of a slice, in the place of 0.0. The cell compares the result with
+    // the expected answer.
     //
     // <details><summary>Solution</summary>
     //
@@ -561,13 +566,13 @@ fn main() {
     println!("{}", if right { tr("✔ juste", "✔ right") } else { tr("… à toi de jouer", "… your turn") });
 
     // %% [markdown] fr
-    // ## Pour en savoir plus
+    // ## Pour aller plus loin
     //
-    // *The Rust Programming Language*, chapitres 3 à 6, 8, 10 et 13 (en ligne, gratuit) ; *Rust by Example* pour les exemples. Mais
-    // tu en sais assez : ouvre le carnet `00_introduction_llms`.
+    // *The Rust Programming Language*, chapitres 3 à 6, 8, 10 et 13 (en ligne, gratuit) ; *Rust by Example* pour les
+    // exemples. Mais tu en sais assez : ouvre le carnet `00_introduction_llms`.
     // %% [markdown] en
-    // ## To know more
+    // ## Further reading
     //
-    // *The Rust Programming Language*, chapters 3 to 6, 8, 10 and 13 (online, free); *Rust by Example* for examples. But you know
-    // enough: open the notebook `00_introduction_llms`.
+    // *The Rust Programming Language*, chapters 3 to 6, 8, 10 and 13 (online, free); *Rust by Example* for examples. But you
+    // know enough: open the notebook `00_introduction_llms`.
 }
