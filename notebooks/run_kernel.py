@@ -37,8 +37,9 @@ SHARED = [
     ("let x = Tensor::new(&[3.0, 4.0], [2]);\nlet id = ParamId::new();", ""),
     ("let w = Tensor::parameter(id, std::sync::Arc::new(motamot::tensor::Buf::from(&[1.0, 2.0][..])), [2]);", ""),
     ("let loss = ops::sum(&ops::mul(&x, &w));", ""),
-    ("let mut gradients = motamot::tensor::Gradients::new();\nloss.backward(&mut gradients);", ""),
-    ('println!("{} {:?}", loss.item(), gradients.get(id));', "11 Some([3.0, 4.0])\n"),
+    ('let mut gradients = motamot::tensor::Gradients::new();\nprintln!("{}", loss.item());', "11\n"),
+    ("loss.backward(&mut gradients);", ""),
+    ('println!("{:?}", gradients.get(id));', "Some([3.0, 4.0])\n"),
 ]
 
 
