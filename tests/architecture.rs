@@ -28,9 +28,10 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "loss",
             "adamw",
             "attention",
+            "quant",
         ],
     ),
-    ("crates/tensor/src", &["buf", "shape", "tape", "tensor", "ops", "gradcheck"]),
+    ("crates/tensor/src", &["buf", "shape", "profile", "tape", "tensor", "ops", "gradcheck"]),
     (
         "src",
         &[

@@ -8,6 +8,7 @@ use motamot::embeddings::PositionKind::{self, Alibi, Learned, None as NoPosition
 use motamot::model::{Gpt, GptConfig, mean_loss};
 use motamot::nn::{Module, NormKind, Pass};
 use motamot::transformer::{Activation, NormOrder};
+use motamot_kernels::quant::Format;
 use motamot_kernels::rng::Rng;
 use motamot_tensor::ops::{self, Attention, Mask};
 use motamot_tensor::{Gradients, Tensor};
@@ -285,5 +286,36 @@ fn one_batch_is_learned_by_heart() {
         let ids: Vec<u32> = text.chunks(17).flat_map(|row| row[..16].to_vec()).collect();
         let targets: Vec<u32> = text.chunks(17).flat_map(|row| row[1..].to_vec()).collect();
         overfit(&mut gpt, 1e-2, 400, 0.05, |gpt, pass| ops::mean(&gpt.loss(&ids, &targets, 4, pass)));
+    }
+}
+
+/// In fewer bits every variant answers as the same model with rounded weights would, with and without a cache.
+#[test]
+fn quantised_weights_are_used_and_are_close() {
+    let ids = some_ids(7, 11, 5);
+    for config in variants() {
+        let mut gpt = stirred(&config);
+        let whole = gpt.forward(&ids, 1, &mut Pass::eval());
+        for (format, bound) in [(Format::Bf16, 0.05), (Format::Int8, 0.15)] {
+            gpt.quantise(Some(format));
+            let rounded = gpt.forward(&ids, 1, &mut Pass::eval());
+            let size = whole.data().iter().fold(0.0f32, |max, x| max.max(x.abs()));
+            let far = distance(whole.data(), rounded.data());
+            assert!(far > 0.0 && far < bound * size, "{format:?}: {far} of {size}, {config:?}");
+            let mut cache = gpt.new_cache(1);
+            for (t, id) in ids.iter().enumerate() {
+                let step = gpt.step(&[*id], &mut cache);
+                let row = &rounded.data()[t * 11..][..11];
+                let far = distance(row, step.data());
+                assert!(far < 1e-4 * size, "{format:?}: the cache differs by {far}");
+            }
+        }
+        gpt.quantise(None);
+        assert_eq!(gpt.forward(&ids, 1, &mut Pass::eval()).data(), whole.data());
+        gpt.quantise(Some(Format::Int8));
+        let trained = gpt.forward(&ids, 1, &mut Pass::train(&mut Rng::new(1)));
+        assert_eq!(trained.data(), whole.data(), "training uses the weights themselves");
+        gpt.visit_mut("", &mut |_, p| p.data_mut()[0] += 0.0);
+        assert_eq!(gpt.forward(&ids, 1, &mut Pass::eval()).data(), whole.data(), "changed weights are used");
     }
 }

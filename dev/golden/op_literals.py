@@ -128,6 +128,10 @@ case("attention padding", inputs, lambda q, k, v: attention(q, k, v, 2, 2, paddi
 case("attention_packed", [randn(1, 3, 8)], lambda qkv: packed(qkv, 2, 1, 2))
 case("attention_cached", [randn(1, 4, 8)], lambda qkv: packed(qkv, 2, 1, 2)[:, 2:], gradient=False)
 
+weights = torch.tensor([0.5, 2.0, -1.0])
+case("linear_cross_entropy", [randn(3, 4), randn(5, 4)],
+     lambda x, t: (F.cross_entropy(x @ t.T, targets, reduction="none") * weights).sum())
+
 lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in cases.items()]
 out = pathlib.Path(__file__).with_suffix(".json")
 out.write_text("{\n" + ",\n".join(lines) + "\n}\n")

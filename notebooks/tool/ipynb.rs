@@ -102,3 +102,37 @@ fn folded(code: &str, output: &Output, lang: Lang) -> String {
 fn lines(text: &str) -> Value {
     text.split_inclusive('\n').map(Value::from).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::parse;
+
+    const SOURCE: &str =
+        "//! N.\n\nfn main() {\n    // %% [markdown] fr\n    // Bonjour\n    // %% [markdown] en\n    // Hello
+    // %% golden\n    f();\n    g();\n    // %% solution\n    {\n        h();\n    }\n}\n";
+
+    #[test]
+    fn a_file_has_the_prose_of_its_language_the_outputs_and_the_solution_folded_away() {
+        let cells = parse(SOURCE).unwrap();
+        let shown = Output { text: "a\nb\n".into(), rich: vec![("text/html".into(), "<p>".into())] };
+        let solved = Output { text: "fine\n".into(), rich: vec![] };
+        let file = |lang| -> Value {
+            serde_json::from_str(&render(&cells, &[shown.clone(), solved.clone()], lang).unwrap()).unwrap()
+        };
+        let (fr, en) = (file(Lang::Fr), file(Lang::En));
+        assert_eq!(fr["cells"][0]["source"], json!(["Bonjour"]));
+        assert_eq!(en["cells"][0]["source"], json!(["Hello"]));
+        assert_eq!(fr["cells"][1], en["cells"][1]);
+        assert_eq!(en["cells"][1]["source"], json!(["f();\n", "g();"]));
+        assert_eq!(en["cells"][1]["metadata"], json!({ "tags": ["golden"] }));
+        assert_eq!(en["cells"][1]["outputs"][0]["text"], json!(["a\n", "b\n"]));
+        assert_eq!(en["cells"][1]["outputs"][1]["data"], json!({ "text/html": ["<p>"] }));
+        assert_eq!(en["cells"][2]["cell_type"], "markdown");
+        let folded: String =
+            en["cells"][2]["source"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+        assert!(folded.contains("```rust\nh();\n```") && folded.contains("fine"), "{folded}");
+        assert_eq!((&en["nbformat"], &en["nbformat_minor"]), (&json!(4), &json!(5)));
+        assert!(render(&cells, &[shown.clone()], Lang::Fr).is_err());
+    }
+}

@@ -121,3 +121,56 @@ fn code(lines: &[&str]) -> String {
     }
     code
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(cells: &str) -> String {
+        format!("//! A notebook.\n\nfn main() {{\n{cells}}}\n")
+    }
+
+    const PROSE: &str =
+        "    // %% [markdown] fr\n    // # Un\n    //\n    // deux\n    // %% [markdown] en\n    // # One\n";
+
+    #[test]
+    fn prose_stands_twice_and_code_loses_its_indentation() {
+        let code = "    // %% concept\n    let x = [1,\n        2];\n    println!(\"{x:?}\");\n";
+        let cells = parse(&source(&format!("{PROSE}{code}"))).unwrap();
+        assert_eq!(cells[0], Cell::Prose { fr: "# Un\n\ndeux".into(), en: "# One".into() });
+        let code = "let x = [1,\n    2];\nprintln!(\"{x:?}\");".into();
+        assert_eq!(cells[1], Cell::Code { tag: "concept".into(), code, line: 10 });
+    }
+
+    #[test]
+    fn a_last_loop_is_quiet_in_the_kernel_and_a_last_function_is_left_alone() {
+        let code = |body: &str| match &parse(&source(&format!("    // %%\n{body}"))).unwrap()[0] {
+            Cell::Code { code, .. } => code.clone(),
+            prose => panic!("{prose:?}"),
+        };
+        assert!(code("    for i in 0..3 {\n        f(i);\n    }\n").ends_with("};"));
+        assert!(code("    if a {\n        f();\n    } else {\n        g();\n    }\n").ends_with("};"));
+        assert!(code("    {\n        f();\n    }\n").ends_with("};"));
+        assert!(code("    fn f() {\n        g();\n    }\n").ends_with("\n}"));
+        assert!(code("    struct S {\n        a: u8,\n    }\n").ends_with("\n}"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let wrong = |cells: &str, why: &str| {
+            let e = parse(&source(cells)).unwrap_err();
+            assert!(e.contains(why), "{e}");
+        };
+        wrong("", "no cells");
+        wrong("    let x = 1;\n", "line 4: code before the first");
+        wrong("    // %% [markdown] fr\n    // a\n", "line 4: French prose without English");
+        wrong("    // %% [markdown] fr\n    // a\n    // %%\n    f();\n", "line 4: French prose without English");
+        wrong("    // %% [markdown] en\n    // a\n", "English prose without French");
+        wrong("    // %% [markdown] fr\n    // %% [markdown] en\n    // a\n", "line 4: prose without text");
+        wrong("    // %% [markdown] de\n    // a\n", "write [markdown] fr");
+        wrong("    // %% concpet\n    f();\n", "the tags of a cell are concept");
+        wrong("    // %%\n", "a cell without code");
+        wrong("    // %% [markdown] fr\n    // a\n    f();\n", "no comment: f();");
+        assert!(parse("fn main() {}\n").unwrap_err().contains("no line"));
+    }
+}

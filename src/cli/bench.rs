@@ -1,13 +1,15 @@
 //! `motamot bench`: how fast this machine trains and decodes.
 
+use super::load::Weights;
 use super::output::print;
 use crate::data::TokenDataset;
 use crate::generation::{Request, SamplingOptions, generate};
 use crate::model::Gpt;
 use crate::training::{RunConfig, Trainer};
 use crate::utils::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use motamot_kernels::{gemm, isa, parallel, rng::Rng};
+use motamot_tensor::profile::{self, Row};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -27,6 +29,9 @@ pub struct BenchArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Print where the time of a training step goes, op by op
+    #[arg(long)]
+    profile: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -41,6 +46,36 @@ fn time(mut f: impl FnMut() -> Result<()>) -> Result<f64> {
     let clock = Instant::now();
     f()?;
     Ok(clock.elapsed().as_secs_f64())
+}
+
+/// Tokens per second of one sequence that fills the context, sampling included: the median of three.
+fn decoding(gpt: &Gpt) -> Result<f64> {
+    let sampling = SamplingOptions { seed: 1, ..SamplingOptions::default() };
+    let request = Request { max_tokens: gpt.config().context - 1, ..Request::new(gpt, &[0], &sampling) };
+    let once = |_| Ok(generate(gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?.stats.tokens_per_second());
+    Ok(median((0..3).map(once).collect::<Result<_>>()?))
+}
+
+/// Forward and backward of a part, per step.
+fn milliseconds(row: &Row, steps: usize) -> [f64; 2] {
+    [row.forward, row.backward].map(|time| time.as_secs_f64() * 1e3 / steps.max(1) as f64)
+}
+
+/// A table of the parts of a step, the longest first.
+fn print_profile(mut parts: Vec<Row>, steps: usize) -> Result<()> {
+    let Some(total) = parts.iter().map(|row| row.forward + row.backward).reduce(|a, b| a + b) else { return Ok(()) };
+    parts.sort_by_key(|row| std::cmp::Reverse(row.forward + row.backward));
+    print(format_args!(
+        "\n{:<22}{:>8}{:>14}{:>15}{:>9}\n",
+        "part of a step", "calls", "forward, ms", "backward, ms", "share"
+    ))?;
+    for row in &parts {
+        let [forward, backward] = milliseconds(row, steps);
+        let share = 100.0 * (row.forward + row.backward).as_secs_f64() / total.as_secs_f64();
+        let calls = row.calls / steps.max(1);
+        print(format_args!("{:<22}{calls:>8}{forward:>14.2}{backward:>15.2}{share:>8.1} %\n", row.name))?;
+    }
+    print(format_args!("{:<22}{:>46.2} ms\n", "a step", total.as_secs_f64() * 1e3 / steps.max(1) as f64))
 }
 
 /// Runs `motamot bench`.
@@ -60,18 +95,18 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     for _ in 0..2 {
         trainer.step(&text)?;
     }
+    if args.profile {
+        profile::start();
+    }
     let steps: Result<Vec<f64>> = (0..args.steps.max(1)).map(|_| time(|| trainer.step(&text).map(|_| ()))).collect();
     let train = config.tokens_per_step() as f64 / median(steps?);
+    let parts = profile::stop();
 
-    let gpt: &Gpt = &trainer.gpt;
-    let sampling = SamplingOptions { seed: 1, ..SamplingOptions::default() };
-    let prompt = [0];
-    let mut decode = Vec::new();
-    for _ in 0..3 {
-        let request = Request { max_tokens: context - 1, ..Request::new(gpt, &prompt, &sampling) };
-        decode.push(generate(gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?.stats.tokens_per_second());
+    let mut decode = [0.0; 3];
+    for (weights, speed) in Weights::value_variants().iter().zip(&mut decode) {
+        trainer.gpt.quantise(weights.format());
+        *speed = decoding(&trainer.gpt)?;
     }
-    let decode = median(decode);
 
     let (m, c, f) = (config.train.batch * context, config.model.width, config.model.mlp_width());
     let [a, b] = [m * c, c * f].map(|n| vec![0.5f32; n]);
@@ -89,10 +124,18 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let gflops = 2.0 * (m * f * c) as f64 / median(seconds?) / 1e9;
 
     if args.json {
-        let report = json!({
+        let mut report = json!({
             "preset": args.preset, "isa": isa::isa().to_string(), "threads": parallel::threads(), "batch": args.batch,
-            "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode, "gemm_gflops": gflops,
+            "context": context, "train_tokens_per_s": train, "decode_tokens_per_s": decode[0],
+            "decode_bf16_tokens_per_s": decode[1], "decode_int8_tokens_per_s": decode[2], "gemm_gflops": gflops,
         });
+        if args.profile {
+            let part = |row: &Row| {
+                let [forward, backward] = milliseconds(row, args.steps);
+                json!({ "name": row.name, "forward_ms": forward, "backward_ms": backward })
+            };
+            report["profile"] = parts.iter().map(part).collect();
+        }
         print(format_args!("{report}\n"))?;
     } else {
         print(format_args!("{}, {}, {}\n", args.preset, super::threads(), isa::isa()))?;
@@ -101,11 +144,14 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             args.batch,
             args.steps.max(1)
         ))?;
-        print(format_args!(
-            "decode  {decode:>9.0} tokens/s   (one sequence, {} tokens, sampling included)\n",
-            context - 1
-        ))?;
+        for (weights, speed) in ["f32 weights", "bf16 weights", "int8 weights"].iter().zip(decode) {
+            print(format_args!(
+                "decode  {speed:>9.0} tokens/s   ({weights}, one sequence, {} tokens, sampling included)\n",
+                context - 1
+            ))?;
+        }
         print(format_args!("gemm    {gflops:>9.0} GFLOP/s    ({m}×{c} · {c}×{f})\n"))?;
+        print_profile(parts, args.steps)?;
     }
     Ok(())
 }

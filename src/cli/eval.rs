@@ -22,6 +22,9 @@ pub struct EvalArgs {
     /// Tokens between windows [default: the context]; fewer give each token more to look back on, and take longer
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
+    /// Bits in which the weights are read: what fewer of them cost
+    #[arg(long, value_enum, default_value_t)]
+    weights: load::Weights,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -34,7 +37,7 @@ pub struct EvalArgs {
 pub fn run(args: &EvalArgs) -> Result<()> {
     super::set_threads(args.threads)?;
     let dir = model_dir(args.model.as_deref())?;
-    let (gpt, tokenizer) = load::model(&dir)?;
+    let (gpt, tokenizer) = load::model(&dir, args.weights)?;
     let context = gpt.config().context;
     let stride = args.stride.unwrap_or(context);
     if !(1..=context).contains(&stride) {

@@ -89,8 +89,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(args) => train::run(&args),
-        Command::Generate(args) => generate::run(&args, load::model),
-        Command::Chat(args) => chat::run(&args, load::chat_model),
+        Command::Generate(args) => generate::run(&args, |dir| load::model(dir, args.sampling.weights)),
+        Command::Chat(args) => chat::run(&args, |dir| load::chat_model(dir, args.sampling.weights)),
         Command::Eval(args) => eval::run(&args),
         Command::Tokenizer(args) => tokenizer::run(args),
         Command::Baseline(args) => baseline::run(args, encoder),

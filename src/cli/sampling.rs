@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use clap::Args;
 
+use super::load::Weights;
 use crate::generation::SamplingOptions;
 use crate::utils::{Error, Result};
 
@@ -51,6 +52,10 @@ pub struct SamplingArgs {
     /// The same seed gives the same text; without one it is different each time
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+
+    /// Bits in which the weights are read: fewer are faster and less exact (`motamot eval --weights` says how much)
+    #[arg(long, value_enum, default_value_t)]
+    pub weights: Weights,
 }
 
 impl SamplingArgs {

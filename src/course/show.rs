@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::tr;
 use crate::utils::fs::{create_dir_all, write_atomic};
+use crate::utils::html::{Table, Tokens, escaped};
+use crate::utils::plot::{Picture, to_svg};
 
 /// Something that a notebook can show as more than text.
 pub trait Rich {
@@ -20,15 +22,45 @@ pub trait Rich {
     }
 }
 
-impl Rich for crate::utils::plot::Chart {
+impl<P: Picture> Rich for P {
     fn mime(&self) -> &'static str {
         "image/svg+xml"
     }
 
     fn content(&self) -> String {
-        // A chart without a picture says why in its place.
-        self.to_svg()
-            .unwrap_or_else(|e| format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text y=\"20\">{e}</text></svg>"))
+        // A picture that cannot be drawn says why in its place.
+        to_svg(self).unwrap_or_else(|e| {
+            let why = escaped(&e.to_string());
+            format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text y=\"20\">{why}</text></svg>")
+        })
+    }
+}
+
+impl Rich for Tokens {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Tokens::text(self))
+    }
+}
+
+impl Rich for Table {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Table::text(self))
     }
 }
 
@@ -79,5 +111,31 @@ pub const CELL_MARK: &str = "\u{1}cell ";
 pub fn cell(number: usize) {
     if recorded() {
         println!("{CELL_MARK}{number}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::utils::plot::{Bars, Chart, HeatMap, Panels, Scatter};
+
+    #[test]
+    fn pictures_are_svg_and_tables_are_html_and_text() {
+        let pictures: [&dyn Rich; 5] = [
+            &Chart::new("t", "", ""),
+            &Bars::new("t", "", "", ["a"]),
+            &HeatMap::new("t", 1, 1, [1.0]),
+            &Scatter::new("t", "", ""),
+            &Panels::new(1),
+        ];
+        for picture in pictures {
+            assert_eq!((picture.mime(), picture.text()), ("image/svg+xml", None));
+            assert!(picture.content().starts_with("<svg "));
+        }
+        let tables: [&dyn Rich; 2] = [&Table::new(["a"]).row(["1"]), &Tokens::new([("a", "1")])];
+        for table in tables {
+            assert_eq!(table.mime(), "text/html");
+            assert!(table.content().starts_with('<') && table.text().is_some_and(|t| t.starts_with('a')));
+        }
     }
 }

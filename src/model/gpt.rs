@@ -2,9 +2,10 @@
 
 use super::config::{GptConfig, INIT_STD};
 use crate::embeddings::Positions;
-use crate::nn::{Embedding, KvCache, Norm, Pass, modules};
+use crate::nn::{Embedding, KvCache, Module, Norm, Pass, modules};
 use crate::transformer::{Block, NormOrder};
 use crate::utils::Result;
+use motamot_kernels::quant::{Format, Quantised};
 use motamot_kernels::rng::Rng;
 use motamot_tensor::ops::{self, Mask};
 use motamot_tensor::{Shape, Tensor};
@@ -97,6 +98,37 @@ impl Gpt {
     #[track_caller]
     pub fn loss(&self, ids: &[u32], targets: &[u32], batch: usize, pass: &mut Pass) -> Tensor {
         ops::cross_entropy(&self.forward(ids, batch, pass), targets)
+    }
+
+    /// Σ weight·(−ln p(target)) over the tokens, one number: what a step of training goes down. The logits never stand
+    /// whole in memory.
+    #[track_caller]
+    pub fn weighted_loss(
+        &self,
+        ids: &[u32],
+        targets: &[u32],
+        weights: &[f32],
+        batch: usize,
+        pass: &mut Pass,
+    ) -> Tensor {
+        let x = self.hidden(ids, batch, pass);
+        let table = pass.param(&self.lm_head.as_ref().unwrap_or(&self.wte).weight);
+        ops::linear_cross_entropy(&x, &table, targets, weights)
+    }
+
+    /// From now on evaluation and decoding read the matrices in fewer bits: less exact, and faster one token at a time.
+    /// `None` goes back. The weights themselves, which training changes and files hold, stay as they are.
+    pub fn quantise(&mut self, format: Option<Format>) {
+        let head = if self.lm_head.is_some() { "lm_head.weight" } else { "wte.weight" };
+        self.visit_mut("", &mut |path, p| {
+            let (shape, is_head) = (p.shape(), path == head);
+            let is_layer = path.starts_with("h.") && shape.len() == 2;
+            let quantised = format.filter(|_| is_head || is_layer).map(|format| match is_head {
+                true => Quantised::of_rows(format, p.data(), shape[1]),
+                false => Quantised::of_columns(format, p.data(), shape[1]),
+            });
+            p.set_quantised(quantised);
+        });
     }
 
     /// An empty cache for `rows` sequences.

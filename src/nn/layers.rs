@@ -1,6 +1,7 @@
 //! Layers made of one op and its parameters.
 
 use super::{Param, Pass, modules};
+use motamot_kernels::quant::{Quantised, matmul_quantised};
 use motamot_kernels::rng::{Rng, fill_normal};
 use motamot_tensor::{Buf, Shape, Tensor, ops};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,15 @@ fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
 
 fn constant(value: f32, len: usize) -> Param {
     Param::new(Buf::full(len, value), [len])
+}
+
+/// x·Wᵀ + b for weights in fewer bits, (.., K) → (.., N): nothing to train.
+#[track_caller]
+fn product(x: &Tensor, w: &Quantised, bias: Option<&Param>) -> Tensor {
+    let (shape, [n, _]) = (x.shape(), w.shape());
+    let mut y = Buf::stale(shape.rows() * n);
+    matmul_quantised(x.data(), w, bias.map(Param::data), &mut y);
+    Tensor::from_buf(y, shape.with_last_axis(n))
 }
 
 /// y = x·W + b, W (inputs, outputs).
@@ -34,6 +44,9 @@ impl Linear {
     /// (.., inputs) → (.., outputs).
     #[track_caller]
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        if let Some(weight) = pass.quantised(&self.weight) {
+            return product(x, weight, self.bias.as_ref());
+        }
         let bias = self.bias.as_ref().map(|b| pass.param(b));
         ops::linear(x, &pass.param(&self.weight), bias.as_ref())
     }
@@ -61,6 +74,9 @@ impl Embedding {
     /// The table as an output head: (.., C) → (.., V), x·tableᵀ.
     #[track_caller]
     pub fn logits(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        if let Some(table) = pass.quantised(&self.weight) {
+            return product(x, table, None);
+        }
         ops::matmul_nt(x, &pass.param(&self.weight))
     }
 }

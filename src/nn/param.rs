@@ -1,5 +1,6 @@
 //! A parameter, and the one traversal that everything else is built on.
 
+use motamot_kernels::quant::Quantised;
 use motamot_tensor::{Buf, ParamId, Shape};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub struct Param {
     data: Arc<Buf>,
     shape: Shape,
     trainable: bool,
+    quantised: Option<Arc<Quantised>>,
 }
 
 impl Param {
@@ -19,7 +21,7 @@ impl Param {
     pub fn new(data: Buf, shape: impl Into<Shape>) -> Param {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill a parameter {shape}", data.len());
-        Param { id: ParamId::new(), data: Arc::new(data), shape, trainable: true }
+        Param { id: ParamId::new(), data: Arc::new(data), shape, trainable: true, quantised: None }
     }
 
     /// Its key in [`motamot_tensor::Gradients`].
@@ -48,9 +50,20 @@ impl Param {
         self.data.clone()
     }
 
-    /// The weights, to be changed. Copies them first if a frozen copy still shares them.
+    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their quantised form.
     pub fn data_mut(&mut self) -> &mut [f32] {
+        self.quantised = None;
         Arc::<Buf>::make_mut(&mut self.data)
+    }
+
+    /// The same weights in fewer bits, if evaluation and decoding are to use those; see `Gpt::quantise`.
+    pub fn quantised(&self) -> Option<&Quantised> {
+        self.quantised.as_deref()
+    }
+
+    /// Sets what [`Param::quantised`] gives; the weights themselves stay as they are.
+    pub fn set_quantised(&mut self, quantised: Option<Quantised>) {
+        self.quantised = quantised.map(Arc::new);
     }
 
     /// Whether training changes it.
@@ -65,7 +78,8 @@ impl Param {
 
     /// A copy that is not trained. It shares the data until the original changes.
     pub fn frozen(&self) -> Param {
-        Param { id: ParamId::new(), data: self.data.clone(), shape: self.shape, trainable: false }
+        let (data, quantised) = (self.data.clone(), self.quantised.clone());
+        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, quantised }
     }
 }
 

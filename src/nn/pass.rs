@@ -1,7 +1,7 @@
 //! One pass over a model: training, evaluation or decoding, with the same `forward`.
 
 use super::{KvCache, Param};
-use motamot_kernels::rng::Rng;
+use motamot_kernels::{quant::Quantised, rng::Rng};
 use motamot_tensor::{Tensor, ops};
 
 /// What a `forward` has to know besides its input.
@@ -38,6 +38,11 @@ impl<'a> Pass<'a> {
         } else {
             Tensor::shared(p.shared(), p.shape())
         }
+    }
+
+    /// The parameter in fewer bits, if it has such a form; never while training.
+    pub fn quantised<'p>(&self, p: &'p Param) -> Option<&'p Quantised> {
+        p.quantised().filter(|_| !matches!(self.mode, Mode::Train(_)))
     }
 
     /// [`ops::dropout`] while training, `x` itself otherwise.

@@ -73,14 +73,14 @@ impl RunConfig {
     pub fn preset(name: &str) -> Result<RunConfig> {
         let mut model = preset(name)?;
         let mini = TrainConfig {
-            steps: 3600,
+            steps: 5000,
             batch: 8,
             accumulate: 1,
             lr: 1e-3,
-            min_lr: 2e-5,
+            min_lr: 1e-5,
             warmup: 100,
             decay: Decay::Cosine,
-            weight_decay: 0.5,
+            weight_decay: 1.5,
             beta1: 0.9,
             beta2: 0.99,
             eps: 1e-8,

@@ -82,15 +82,21 @@ fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     points.chunks(points.len().div_ceil(1000).max(1)).map(|c| (mean(c, |p| p.0), mean(c, |p| p.1))).collect()
 }
 
-/// The average over about a fortieth of the curve around each point, and over less towards its ends: no lag.
+/// The value at each point of the straight line that fits best through about a fortieth of the curve around it, or, near
+/// its ends, through the first or the last fortieth: no lag, and no last value that stands alone.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let half = points.len() / 80 + 1;
-    let around = |i: usize| half.min(i).min(points.len() - 1 - i);
-    let mean = |i: usize| {
-        let window = &points[i - around(i)..=i + around(i)];
-        window.iter().map(|p| p.1).sum::<f64>() / window.len() as f64
+    let half = (points.len() / 80).max(4);
+    let fit = |i: usize| {
+        let from = i.saturating_sub(half).min(points.len().saturating_sub(2 * half + 1));
+        let window = &points[from..points.len().min(from + 2 * half + 1)];
+        let n = window.len() as f64;
+        let x = window.iter().map(|p| p.0).sum::<f64>() / n;
+        let y = window.iter().map(|p| p.1).sum::<f64>() / n;
+        let covariance: f64 = window.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
+        let variance: f64 = window.iter().map(|p| (p.0 - x).powi(2)).sum();
+        y + (points[i].0 - x) * if variance > 0.0 { covariance / variance } else { 0.0 }
     };
-    points.iter().enumerate().map(|(i, p)| (p.0, mean(i))).collect()
+    points.iter().enumerate().map(|(i, p)| (p.0, fit(i))).collect()
 }
 
 #[cfg(test)]
@@ -149,5 +155,13 @@ mod tests {
     fn an_average_of_a_straight_line_is_the_line() {
         let line: Vec<_> = (0..500).map(|i| (f64::from(i), 1.5 - 0.01 * f64::from(i))).collect();
         assert!(smoothed(&line).iter().zip(&line).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12));
+    }
+    #[test]
+    fn an_average_does_not_end_at_the_last_raw_value() {
+        let noisy = |i: u32| (f64::from(i), 2.0 + if i.is_multiple_of(2) { 0.5 } else { -0.5 });
+        for n in [40, 80, 1000] {
+            let line = smoothed(&(0..n).map(noisy).collect::<Vec<_>>());
+            assert!(line.iter().all(|p| (p.1 - 2.0).abs() < 0.2), "{line:?}");
+        }
     }
 }

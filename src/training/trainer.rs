@@ -7,7 +7,7 @@ use crate::model::Gpt;
 use crate::nn::Pass;
 use crate::utils::{Error, Result};
 use motamot_kernels::rng::Rng;
-use motamot_tensor::{Gradients, ops};
+use motamot_tensor::{Gradients, profile};
 use serde::{Deserialize, Serialize};
 
 /// The generators of a run: independent streams of one seed, so that more dropout does not change the batches.
@@ -103,10 +103,13 @@ impl Trainer {
         let mut dropout = Rng::from_state(self.progress.dropout);
         self.gradients.clear();
         let mut loss = 0.0;
+        let tokens = t.batch * context;
+        let weights = vec![(1.0 / t.accumulate as f32) * (1.0 / tokens as f32); tokens];
         for _ in 0..t.accumulate {
             let batch = data.sample(t.batch, context, |n| batches.below(n));
-            let nll = self.gpt.loss(&batch.inputs, &batch.targets, t.batch, &mut Pass::train(&mut dropout));
-            let share = ops::scale(&ops::mean(&nll), 1.0 / t.accumulate as f32);
+            profile::mark("batch");
+            let pass = &mut Pass::train(&mut dropout);
+            let share = self.gpt.weighted_loss(&batch.inputs, &batch.targets, &weights, t.batch, pass);
             loss += share.item();
             share.backward(&mut self.gradients);
         }
@@ -124,6 +127,7 @@ impl Trainer {
             return Err(diverged("loss", loss));
         }
         let grad_norm = self.optimizer.step(&mut self.gpt, &self.gradients, lr);
+        profile::mark("adamw");
         if !grad_norm.is_finite() {
             return Err(diverged("norm of the gradients", grad_norm));
         }

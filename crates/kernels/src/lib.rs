@@ -20,6 +20,7 @@ pub mod elementwise;
 pub mod embedding;
 pub mod loss;
 pub mod norm;
+pub mod quant;
 pub mod rope;
 pub mod softmax;
 

@@ -38,6 +38,22 @@ vectorise! {
             dst[targets[i] as usize] -= d;
         }
     }
+
+    fn cross_entropy_in_place_rows(logits: &mut [f32], targets: &[u32], v: usize, weights: &[f32], nll: &mut [f32]) {
+        for (i, row) in logits.chunks_exact_mut(v).enumerate() {
+            if targets[i] == IGNORE {
+                nll[i] = 0.0;
+                row.fill(0.0);
+                continue;
+            }
+            let (lse, target, d) = (log_sum_exp(row), targets[i] as usize, weights[i]);
+            nll[i] = lse - row[target];
+            for x in row.iter_mut() {
+                *x = math::exp(*x - lse) * d;
+            }
+            row[target] -= d;
+        }
+    }
 }
 
 #[track_caller]
@@ -74,6 +90,18 @@ pub fn cross_entropy_backward(logits: &[f32], targets: &[u32], v: usize, lse: &[
     parallel::chunks_mut(data, rows * v, |i, dst| {
         let (from, n) = (i * rows, dst.len() / v);
         run(&logits[from * v..][..n * v], &targets[from..][..n], v, &lse[from..][..n], &dnll[from..][..n], dst);
+    });
+}
+
+/// [`cross_entropy`] and its backward in one pass, for a gradient that is known beforehand: nll (N) as there, and logits
+/// (N, V) become (softmax(row) − onehot(target))·weight, while the row is still in the cache. The same bits as the two.
+#[track_caller]
+pub fn cross_entropy_in_place(logits: &mut [f32], targets: &[u32], v: usize, weights: &[f32], nll: &mut [f32]) {
+    check("cross_entropy_in_place", logits, targets, v, [weights.len(), nll.len()]);
+    let rows = rows_per_chunk(v);
+    parallel::chunks2_mut((logits, rows * v), (nll, rows), |i, logits, nll| {
+        let (from, n) = (i * rows, nll.len());
+        cross_entropy_in_place_rows(logits, &targets[from..][..n], v, &weights[from..][..n], nll);
     });
 }
 
@@ -116,6 +144,13 @@ mod tests {
             if v < 100 {
                 check_gradient(&logits, &dnll, &d, |x| reference(x, &targets, v));
             }
+            let both = same_everywhere(|| {
+                let (mut logits, mut nll) = (logits.clone(), vec![f32::NAN; n]);
+                cross_entropy_in_place(&mut logits, &targets, v, &dnll, &mut nll);
+                nll.extend(logits);
+                nll
+            });
+            assert_eq!(both, [&nll[..], &d].concat(), "one pass gives the bits of two");
             for i in (0..n).filter(|i| targets[*i] == IGNORE) {
                 assert!(d[i * v..][..v].iter().all(|d| *d == 0.0));
             }

@@ -18,6 +18,7 @@
 mod buf;
 pub mod gradcheck;
 pub mod ops;
+pub mod profile;
 mod shape;
 mod tape;
 mod tensor;

@@ -3,7 +3,7 @@
 //! Nodes are numbered as they are made, so an op's number is larger than those of its inputs: taking the largest number
 //! first is a topological order, without recursion and without a sort.
 
-use crate::{Buf, Shape, Tensor};
+use crate::{Buf, Shape, Tensor, profile};
 use motamot_kernels::Grad;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -105,6 +105,7 @@ pub fn record<const N: usize>(
         });
         Node::new(name, data.len(), Origin::Op(RefCell::new(Some((inputs, backward)))))
     });
+    profile::charge(name, false);
     Tensor { data, shape, node }
 }
 
@@ -226,6 +227,7 @@ impl Tensor {
                 }
                 ready.insert(n.number, n);
             }
+            profile::charge(node.name, true);
         }
     }
 }

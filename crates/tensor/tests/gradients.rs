@@ -164,6 +164,12 @@ one_for_each_op! {
         check(&normals([&[4, 17]]), |x| ops::cross_entropy(&x[0], &[0, 16, ops::IGNORE, 16]));
         check(&normals([&[2, 2, 33]]), |x| ops::cross_entropy(&x[0], &[32, 1, 2, 2]));
     }
+    fn linear_cross_entropy() {
+        check(&normals([&[5], &[3, 5]]), |x| ops::linear_cross_entropy(&x[0], &x[1], &[2], &[1.5]));
+        let targets = [0, 16, ops::IGNORE, 16];
+        let weights = [0.5, -2.0, 1.0, 0.25];
+        check(&normals([&[2, 2, 6], &[17, 6]]), |x| ops::linear_cross_entropy(&x[0], &x[1], &targets, &weights));
+    }
     fn embedding() {
         check(&normals([&[5, 3]]), |x| ops::embedding(&x[0], &[4, 0, 4, 1], [4]));
         check(&normals([&[3, 17]]), |x| ops::embedding(&x[0], &[2, 2, 2, 0, 1, 0], [2, 3]));

@@ -73,6 +73,10 @@ one_for_each_op! {
     fn softmax() { literal("softmax", |x| ops::softmax(&x[0])); }
     fn log_softmax() { literal("log_softmax", |x| ops::log_softmax(&x[0])); }
     fn cross_entropy() { literal("cross_entropy", |x| ops::cross_entropy(&x[0], &[4, ops::IGNORE, 0])); }
+    fn linear_cross_entropy() {
+        let op = |x: &[Tensor]| ops::linear_cross_entropy(&x[0], &x[1], &[4, ops::IGNORE, 0], &[0.5, 2.0, -1.0]);
+        literal("linear_cross_entropy", op);
+    }
     fn embedding() { literal("embedding", |x| ops::embedding(&x[0], &[3, 0, 3, 1], [2, 2])); }
     fn rope() { literal("rope", |x| ops::rope(&x[0], 2, 4, &[0, 1, 7], 100.0)); }
     fn dropout() { literal("dropout", |x| ops::dropout(&x[0], 0.4, (11, 5))); }

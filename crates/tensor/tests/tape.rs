@@ -5,7 +5,7 @@ mod common;
 use common::{normal, parameters};
 use motamot_kernels::{isa, parallel};
 use motamot_tensor::ops::{self, Attention};
-use motamot_tensor::{Buf, Gradients, ParamId, Tensor, fresh_allocations, record};
+use motamot_tensor::{Buf, Gradients, ParamId, Tensor, fresh_allocations, profile, record};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
@@ -243,4 +243,24 @@ fn the_same_bits_for_any_number_of_threads_and_any_instruction_set() {
             }
         }
     }
+}
+
+#[test]
+fn a_profile_counts_what_ran_between_its_start_and_its_stop() {
+    let step = || {
+        let (_, leaves) = parameters(&[normal(1, [3, 4])]);
+        ops::sum(&ops::exp(&ops::exp(&leaves[0]))).backward(&mut Gradients::new());
+        profile::mark("rest");
+    };
+    step();
+    assert_eq!(profile::stop(), [], "not counting");
+    profile::start();
+    step();
+    step();
+    let rows = profile::stop();
+    let calls: Vec<_> = rows.iter().map(|row| (row.name, row.calls)).collect();
+    assert_eq!(calls, [("exp", 4), ("sum", 2), ("rest", 2)]);
+    assert!(rows[0].backward > std::time::Duration::ZERO && rows[2].backward.is_zero());
+    step();
+    assert_eq!(profile::stop(), []);
 }

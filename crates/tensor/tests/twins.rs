@@ -268,6 +268,20 @@ one_for_each_op! {
         };
         same(&normals([&[2, 2, 17]]), |x| ops::cross_entropy(&x[0], &targets), twin);
     }
+    fn linear_cross_entropy() { // with more rows than are in memory at once: the same bits as the composed twin's
+        let n = 1100;
+        let targets: Vec<u32> = (0..n as u32).map(|i| if i % 7 == 3 { ops::IGNORE } else { i % 9 }).collect();
+        let weights = normal(5, [n]);
+        let (x, table) = (normal(1, [n, 5]), normal(2, [9, 5]));
+        let op = |x: &[Tensor]| ops::linear_cross_entropy(&x[0], &x[1], &targets, weights.data());
+        let twin = |x: &[Tensor]| {
+            let nll = ops::cross_entropy(&ops::matmul_nt(&x[0], &x[1]), &targets);
+            ops::sum(&ops::mul(&nll, &weights))
+        };
+        same(&[x.clone(), table.clone()], op, twin);
+        let gradients = |f: &dyn Fn(&[Tensor]) -> Tensor| run(&[x.clone(), table.clone()], Some(&[1.0]), f).1;
+        assert_eq!(gradients(&op), gradients(&twin));
+    }
     fn embedding() {
         let ids = [4, 0, 4, 1, 4, 2];
         let twin = |x: &[Tensor]| {

@@ -1,7 +1,10 @@
-//! Losses. They return one value per token: masks, weights and means are compositions.
+//! Losses. They return one value per token: masks, weights and means are compositions. The exception is
+//! [`linear_cross_entropy`], which takes the weights first so that the logits never stand whole in memory.
 
+use super::matmul::gemm_grad;
 use crate::{Buf, Shape, Tensor, record};
-use motamot_kernels::loss as k;
+use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::{Grad, elementwise, loss as k};
 
 pub use motamot_kernels::loss::IGNORE;
 
@@ -26,6 +29,61 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Tensor {
     record("cross_entropy", nll, Shape::from(&shape[..shape.len() - 1]), [logits], move |dy, [d_logits]| {
         if let Some(d_logits) = d_logits {
             k::cross_entropy_backward(&saved, &targets, v, &lse, dy, d_logits);
+        }
+    })
+}
+
+/// Logits that are in memory at once; more rows than that only if the vocabulary is large, since each chunk reads all of
+/// the table.
+const LOGITS: usize = 1 << 23;
+const FEWEST_ROWS: usize = 512;
+
+/// y = Σ_i weight_i·nll_i, where nll_i is [`cross_entropy`] of the logits x_i·tableᵀ; the logits exist only a few rows
+/// at a time. Gradients are computed on the way, so the backward only scales them.
+/// Shapes: x (.., C), table (V, C), targets and weights: one per row of x → ().
+/// Saves: the gradients of x and of the table, each where it is wanted.
+/// Backward: dx = dy·Σ_v (softmax − onehot)·weight·table, d_table = dy·((softmax − onehot)·weight)ᵀ·x.
+/// Panics as `matmul_nt` and `cross_entropy` do.  The same bits as composing them.
+/// Source: the loss of "Cut Your Losses", Wijmans et al. 2024, arXiv:2411.09009, without its filter.
+#[track_caller]
+pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights: &[f32]) -> Tensor {
+    let &[v, c] = &table.shape()[..] else { panic!("linear_cross_entropy: table {} is not (V, C)", table.shape()) };
+    let (shape, n) = (x.shape(), x.shape().rows());
+    assert!(
+        shape.last_axis() == c,
+        "linear_cross_entropy: x {shape} · table {}ᵀ: inner axes {} ≠ {c}",
+        table.shape(),
+        shape.last_axis()
+    );
+    assert!(
+        targets.len() == n && weights.len() == n,
+        "linear_cross_entropy: {} targets and {} weights for x {shape}",
+        targets.len(),
+        weights.len()
+    );
+    let mut grads = [(x, x.len()), (table, table.len())].map(|(t, len)| t.is_tracked().then(|| Buf::stale(len)));
+    let rows = (LOGITS / v.max(1)).max(FEWEST_ROWS).min(n);
+    let mut logits = Buf::stale(rows * v);
+    let mut nll = Buf::stale(n);
+    for from in (0..n).step_by(rows.max(1)) {
+        let rows = rows.min(n - from);
+        let (x, logits) = (&x.data()[from * c..][..rows * c], &mut logits[..rows * v]);
+        let (targets, weights) = (&targets[from..][..rows], &weights[from..][..rows]);
+        gemm(Layout::NT, rows, v, c, x, table.data(), logits, Init::Zero);
+        k::cross_entropy_in_place(logits, targets, v, weights, &mut nll[from..][..rows]);
+        if let Some(dx) = &mut grads[0] {
+            gemm(Layout::NN, rows, c, v, logits, table.data(), &mut dx[from * c..][..rows * c], Init::Zero);
+        }
+        if let Some(d_table) = &mut grads[1] {
+            gemm_grad(Layout::TN, v, c, rows, logits, x, Grad { data: d_table, accumulate: from > 0 });
+        }
+    }
+    let y = elementwise::dot(&nll, weights);
+    record("linear_cross_entropy", Buf::full(1, y), [], [x, table], move |dy, slots| {
+        for (slot, grad) in slots.into_iter().zip(&grads) {
+            if let (Some(slot), Some(grad)) = (slot, grad) {
+                elementwise::scale_grad(grad, dy[0], slot);
+            }
         }
     })
 }

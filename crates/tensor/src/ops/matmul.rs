@@ -6,7 +6,7 @@ use motamot_kernels::elementwise;
 use motamot_kernels::gemm::{Init, Layout, gemm};
 
 /// C = or += op(A)·op(B) into a gradient.
-fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
+pub(super) fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
     let init = if dst.accumulate { Init::Accumulate } else { Init::Zero };
     gemm(layout, m, n, k, a, b, dst.data, init);
 }
