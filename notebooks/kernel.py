@@ -25,7 +25,7 @@ def build_folder(root: Path) -> Path:
         folder = root / str(number)
         if number and not folder.exists() and (root / "0" / "target").is_dir():
             copy(root / "0", folder)
-        for cell in folder.glob("target/*/debug/deps/*code_*"):  # the cells of last time
+        for cell in folder.glob("target/*/debug/libcode_*"):  # the cells of last time
             cell.unlink(missing_ok=True)
         return folder
     sys.exit(f"{root}: 100 kernels run already")
@@ -36,7 +36,7 @@ def copy(source: Path, folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        shutil.copytree(source, part, symlinks=True, ignore=shutil.ignore_patterns("incremental", "*code_*"))
+        shutil.copytree(source, part, symlinks=True, ignore=shutil.ignore_patterns("incremental", "libcode_*"))
         part.rename(folder)
     except (OSError, shutil.Error):  # the other kernel is just compiling a cell: build afresh
         shutil.rmtree(part, ignore_errors=True)
