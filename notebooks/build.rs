@@ -25,8 +25,9 @@ fn main() {
         let program = source::parse(&text).and_then(|_| instrument(&text)).unwrap_or_else(|e| panic!("{path}: {e}"));
         let file = Path::new(&out).join(format!("{name}.rs"));
         fs::write(&file, program).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        let _ = writeln!(all, "mod nb_{name} {{\n    include!(concat!(env!(\"OUT_DIR\"), \"/{name}.rs\"));\n}}");
-        let _ = writeln!(table, "    (\"{name}\", nb_{name}::main),");
+        let module = format!("nb_{}", name.to_lowercase());
+        let _ = writeln!(all, "mod {module} {{\n    include!(concat!(env!(\"OUT_DIR\"), \"/{name}.rs\"));\n}}");
+        let _ = writeln!(table, "    (\"{name}\", {module}::main),");
     }
     fs::write(Path::new(&out).join("all.rs"), format!("{all}\n{table}];\n")).expect("OUT_DIR can be written");
 }

@@ -132,7 +132,10 @@ def solution(cell):
 
 
 def start(folder):
-    manager, client = start_new_kernel(startup_timeout=START_LIMIT, kernel_name="rust", cwd=str(folder))
+    try:
+        manager, client = start_new_kernel(startup_timeout=START_LIMIT, kernel_name="rust", cwd=str(folder))
+    except RuntimeError as why:  # what the kernel wrote stands above
+        sys.exit(f"error: no kernel in {folder}: {why}")
     client.allow_stdin = False
     return manager, client
 

@@ -4,7 +4,7 @@
 //! below it (`tests/architecture.rs` checks that):
 //!
 //! ```text
-//!  cli            train · generate · chat · eval · tokenizer · baseline · data · info · bench
+//!  cli            train · generate · chat · eval · tokenizer · baseline · data · info · bench · cours
 //!  training       optimiser, schedule, evaluation, the loop, a run and its folder
 //!  generation     samplers, beam search, the decoding loop, chat                  ┌───────────┐
 //!  data           texts, splits, batches, downloads                               │ tokenizer │  text ⇄ ids

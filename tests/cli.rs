@@ -245,3 +245,40 @@ fn nonsense_is_answered_in_one_line_and_leaves_nothing() {
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), NONSENSE.len(), wrong.join("\n"));
 }
+
+#[test]
+fn reading_the_course() {
+    let place = Place::new();
+    let list = place.ok("cours --lang fr");
+    let number = list.lines().find(|line| line.starts_with("  00 ")).expect("a line of chapter 00");
+    assert!(number.len() > 6 && list.contains("--open"), "{list}");
+    assert_ne!(list, place.ok("course --lang en"));
+    let chapter = place.ok("cours 0 --lang en --out here");
+    assert!(chapter.contains("═══") && chapter.contains("  │ ") && !chapter.contains('\u{1b}'), "{chapter}");
+    let picture = chapter.lines().find_map(|line| line.trim_start_matches([' ', '│']).strip_prefix("here")).unwrap();
+    assert!(std::fs::read_to_string(place.path("here").join(&picture[1..])).unwrap().contains("<svg"));
+    let page = place.ok("cours 00 --lang en --html --out book");
+    let html = std::fs::read_to_string(place.path(page.trim())).unwrap();
+    assert!(html.contains("<html lang=\"en\">") && place.path("book/fr").is_dir(), "{page}");
+    for (line, code, help) in [
+        ("cours 77", 2, "the chapters are 00"),
+        ("cours --lang de", 2, "fr and en"),
+        ("cours --html --out text.txt/x", 1, "help:"),
+    ] {
+        let output = place.run(line);
+        assert_eq!(output.status.code(), Some(code), "{line}");
+        assert!(stderr(&output).contains(help), "{}", stderr(&output));
+    }
+}
+
+/// Without a browser the path is still there, and the reader is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_browser_is_said() {
+    let place = Place::new();
+    let mut command = place.command("cours --open --out book");
+    command.env("PATH", "");
+    let output = run(command, b"");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"book/index.html\n".as_slice()));
+    assert!(stderr(&output).contains("cannot open a browser") && stderr(&output).contains("help: open the page above"));
+}

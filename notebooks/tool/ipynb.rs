@@ -133,6 +133,6 @@ mod tests {
             en["cells"][2]["source"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
         assert!(folded.contains("```rust\nh();\n```") && folded.contains("fine"), "{folded}");
         assert_eq!((&en["nbformat"], &en["nbformat_minor"]), (&json!(4), &json!(5)));
-        assert!(render(&cells, &[shown.clone()], Lang::Fr).is_err());
+        assert!(render(&cells, std::slice::from_ref(&shown), Lang::Fr).is_err());
     }
 }

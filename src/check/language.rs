@@ -1,1 +1,413 @@
-//! Exercises of notebook 00: n-grams, entropy, training pairs.
+//! Exercises of notebook 00: perplexity, smoothed counts, training pairs.
+//!
+//! Each check runs the learner's function on all of its inputs, finds the first wrong answer, and looks for a usual
+//! mistake that explains *every* answer given. In a list of mistakes the more special ones stand first.
+
+mod pairs;
+mod smoothing;
+
+use std::fmt::Debug;
+
+pub use pairs::{causal_pair, masked_pair, span_pair};
+pub use smoothing::add_k;
+
+use super::report::Report;
+use super::trial::{Outcome, close, trial};
+use motamot_kernels::rng::Rng;
+
+/// A usual mistake: its name, what to say in French and in English, and what it computes.
+struct Mistake<I, O> {
+    name: &'static str,
+    fr: &'static str,
+    en: &'static str,
+    gives: fn(&I) -> O,
+}
+
+/// How an exercise is checked.
+struct Exercise<I, O> {
+    id: &'static str,
+    solution: fn(&I) -> O,
+    mistakes: Vec<Mistake<I, O>>,
+    same: fn(&O, &O) -> bool,
+    /// The input in words, French and English.
+    tell: fn(&I) -> (String, String),
+    /// Where to look if no mistake is recognised.
+    look: fn(&I, &O) -> (String, String),
+    /// What was checked.
+    passed: (&'static str, &'static str),
+}
+
+impl<I, O: Debug> Exercise<I, O> {
+    fn check(&self, inputs: &[I], f: impl Fn(&I) -> O) -> Report {
+        let mut answers = Vec::new();
+        for input in inputs {
+            match trial(|| f(input)) {
+                Outcome::Unfinished => return Report::unfinished(self.id),
+                outcome => answers.push(outcome),
+            }
+        }
+        let is_right = |(input, answer): (&I, &Outcome<O>)| match answer {
+            Outcome::Value(value) => (self.same)(value, &(self.solution)(input)),
+            _ => false,
+        };
+        let Some(wrong) = inputs.iter().zip(&answers).position(|pair| !is_right(pair)) else {
+            return Report::passed(self.id, self.passed.0, self.passed.1);
+        };
+        // A panic says nothing about a mistake, but the values on the other inputs may.
+        let explains = |mistake: &&Mistake<I, O>| {
+            let mut differs = false;
+            let all = inputs.iter().zip(&answers).all(|(input, answer)| match answer {
+                Outcome::Value(value) => {
+                    differs |= !(self.same)(value, &(self.solution)(input));
+                    (self.same)(value, &(mistake.gives)(input))
+                }
+                _ => true,
+            });
+            all && differs
+        };
+        if let Some(mistake) = self.mistakes.iter().find(explains) {
+            return Report::mistake(self.id, mistake.name, mistake.fr, mistake.en);
+        }
+        let (fr, en) = (self.tell)(&inputs[wrong]);
+        let value = match answers.swap_remove(wrong).or_report(self.id, (&fr, &en)) {
+            Ok(value) => value,
+            Err(report) => return report,
+        };
+        let expected = (self.solution)(&inputs[wrong]);
+        let look = (self.look)(&inputs[wrong], &value);
+        Report::wrong(
+            self.id,
+            format!("sur {fr}, j'attendais {expected:.4?} et j'ai reçu {value:.4?}. {}", look.0),
+            format!("on {en}, I expected {expected:.4?} and got {value:.4?}. {}", look.1),
+        )
+    }
+}
+
+/// Equal within 1e-6; infinities and not-a-numbers equal their like.
+fn same_number(a: &f64, b: &f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan()) || (a.is_finite() && b.is_finite() && close(*a, *b, 1e-6))
+}
+
+/// Σ −ln p.
+fn nats(p: &[f64]) -> f64 {
+    p.iter().map(|p| -p.ln()).sum()
+}
+
+/// Exercise 00.1: the perplexity of a model that gave the probability p\[i\] to the symbol that really came at i,
+/// exp(−1/N · Σ ln p). A fair die has perplexity 6; a probability of 0 makes it infinite.
+pub fn perplexity(f: impl Fn(&[f64]) -> f64) -> Report {
+    let mut rng = Rng::new(1);
+    let mut list = |n: usize, low: f64| -> Vec<f64> { (0..n).map(|_| low + (1.0 - low) * rng.uniform_f64()).collect() };
+    let mut inputs = vec![vec![1.0 / 6.0; 12], vec![0.5, 0.25, 0.125], vec![1.0; 4], vec![0.01]];
+    inputs.extend([list(7, 0.05), list(31, 0.01), list(100, 0.2), list(2000, 0.001)]);
+    let zero = [0.5, 0.0, 0.25];
+    let exercise = perplexity_exercise();
+    let report = exercise.check(&inputs, |p: &Vec<f64>| f(p));
+    let on_zero = trial(|| f(&zero));
+    let nearly = inputs.iter().all(|p| match trial(|| f(p)) {
+        Outcome::Value(x) => x.is_finite() && close(x, (exercise.solution)(p), 1e-3),
+        _ => false,
+    });
+    match on_zero {
+        Outcome::Value(x) if nearly && x.is_finite() => Report::mistake(
+            exercise.id,
+            "zero-hidden",
+            format!(
+                "sur [0.5, 0, 0.25] tu réponds {x:.4} : une probabilité 0 est remplacée par une petite valeur (ou \
+                 sautée). Un modèle qui déclare impossible ce qui arrive a une perplexité infinie : laisse \
+                 `-ln 0 = +inf` faire son travail"
+            ),
+            format!(
+                "on [0.5, 0, 0.25] you answer {x:.4}: a probability of 0 is replaced by a small value (or skipped). \
+                 A model that calls impossible what then happens has an infinite perplexity: let `-ln 0 = +inf` do \
+                 its work"
+            ),
+        ),
+        Outcome::Value(x) if report.is_passed() && x != f64::INFINITY => Report::wrong(
+            exercise.id,
+            format!("sur [0.5, 0, 0.25], j'attendais l'infini et j'ai reçu {x}. Qu'est-ce que ton code fait de ln 0 ?"),
+            format!("on [0.5, 0, 0.25], I expected infinity and got {x}. What does your code make of ln 0?"),
+        ),
+        Outcome::Panic(message) if report.is_passed() => Report::wrong(
+            exercise.id,
+            format!("ta fonction a paniqué sur [0.5, 0, 0.25] : « {message} ». Une probabilité 0 est permise"),
+            format!("your function panicked on [0.5, 0, 0.25]: \"{message}\". A probability of 0 is allowed"),
+        ),
+        _ => report,
+    }
+}
+
+fn perplexity_exercise() -> Exercise<Vec<f64>, f64> {
+    use std::f64::consts::{LN_2, LN_10};
+    let m = |name, fr, en, gives: fn(&Vec<f64>) -> f64| Mistake { name, fr, en, gives };
+    Exercise {
+        id: "00.1",
+        solution: |p| (nats(p) / p.len() as f64).exp(),
+        same: same_number,
+        tell: |p| {
+            let shown = if p.len() <= 8 { format!("{p:.4?}") } else { format!("{:.4?}…", &p[..4]) };
+            (format!("p = {shown} ({} symboles)", p.len()), format!("p = {shown} ({} symbols)", p.len()))
+        },
+        look: |p, x| {
+            let mean = nats(p) / p.len() as f64;
+            if x.is_nan() {
+                return (
+                    "NaN vient du logarithme d'un nombre négatif, ou de 0 · ∞ : regarde l'ordre des opérations".into(),
+                    "NaN comes from the logarithm of a negative number, or of 0 · ∞: look at the order of what you do"
+                        .into(),
+                );
+            }
+            (
+                format!(
+                    "La moyenne des −ln p vaut ici {mean:.4} nat : affiche la tienne d'abord, l'exponentielle ensuite"
+                ),
+                format!("The mean of −ln p is {mean:.4} nats here: print yours first, then take the exponential"),
+            )
+        },
+        passed: (
+            "un dé équilibré a une perplexité de 6, une probabilité nulle la rend infinie, et 2000 symboles ne la font \
+             pas déborder",
+            "a fair die has a perplexity of 6, a probability of zero makes it infinite, and 2000 symbols do not \
+             overflow it",
+        ),
+        mistakes: vec![
+            m(
+                "product-underflow",
+                "la formule est juste, mais le produit de 2000 probabilités tombe sous le plus petit nombre que f64 \
+                 sache écrire. Additionne des logarithmes au lieu de multiplier des probabilités",
+                "the formula is right, but the product of 2000 probabilities falls below the smallest number that f64 \
+                 can write. Add logarithms instead of multiplying probabilities",
+                |p| p.iter().product::<f64>().powf(-1.0 / p.len() as f64),
+            ),
+            m(
+                "sum-not-mean",
+                "tu prends l'exponentielle de la somme : il faut celle de la moyenne. Divise par le nombre de symboles",
+                "you take the exponential of the sum: it is that of the mean. Divide by the number of symbols",
+                |p| nats(p).exp(),
+            ),
+            m(
+                "missing-exponential",
+                "tu rends l'entropie croisée en nats : la perplexité est son exponentielle",
+                "you return the cross-entropy in nats: the perplexity is its exponential",
+                |p| nats(p) / p.len() as f64,
+            ),
+            m(
+                "missing-exponential",
+                "tu rends l'entropie croisée en bits : la perplexité est 2 puissance ce nombre",
+                "you return the cross-entropy in bits: the perplexity is 2 to that power",
+                |p| nats(p) / p.len() as f64 / LN_2,
+            ),
+            m(
+                "missing-exponential",
+                "tu rends la moyenne des ln p : change son signe, puis prends l'exponentielle",
+                "you return the mean of ln p: change its sign, then take the exponential",
+                |p| -nats(p) / p.len() as f64,
+            ),
+            m(
+                "missing-minus",
+                "il manque le signe moins : ln p est négatif, la perplexité vaut exp(−moyenne). Elle n'est jamais sous 1",
+                "the minus is missing: ln p is negative, the perplexity is exp(−mean). It is never below 1",
+                |p| (-nats(p) / p.len() as f64).exp(),
+            ),
+            m(
+                "missing-minus",
+                "il manque le signe moins, et la moyenne : tu rends l'exponentielle de la somme des ln p, le produit \
+                 des probabilités",
+                "the minus is missing, and so is the mean: you return the exponential of the sum of ln p, the product \
+                 of the probabilities",
+                |p| (-nats(p)).exp(),
+            ),
+            m(
+                "exp-of-bits",
+                "tu mélanges deux bases : logarithme en base 2, exponentielle en base e. Prends `ln` avec `exp`, ou \
+                 `log2` avec `exp2`",
+                "you mix two bases: a logarithm of base 2, an exponential of base e. Take `ln` with `exp`, or `log2` \
+                 with `exp2`",
+                |p| (nats(p) / p.len() as f64 / LN_2).exp(),
+            ),
+            m(
+                "two-to-the-nats",
+                "tu mélanges deux bases : logarithme naturel, puissance de 2. Prends `ln` avec `exp`, ou `log2` avec \
+                 `exp2`",
+                "you mix two bases: a natural logarithm, a power of 2. Take `ln` with `exp`, or `log2` with `exp2`",
+                |p| (nats(p) / p.len() as f64).exp2(),
+            ),
+            m(
+                "log-base-ten",
+                "tu mélanges deux bases : `log10` va avec 10 puissance…, `ln` avec `exp`, `log2` avec `exp2`",
+                "you mix two bases: `log10` goes with 10 to the power…, `ln` with `exp`, `log2` with `exp2`",
+                |p| (nats(p) / p.len() as f64 / LN_10).exp(),
+            ),
+            m(
+                "log-base-ten",
+                "tu mélanges deux bases : `log10` va avec 10 puissance…, `ln` avec `exp`, `log2` avec `exp2`",
+                "you mix two bases: `log10` goes with 10 to the power…, `ln` with `exp`, `log2` with `exp2`",
+                |p| (nats(p) / p.len() as f64 / LN_10).exp2(),
+            ),
+            m(
+                "log-base-ten",
+                "tu rends la moyenne des −log₁₀ p : prends `ln`, puis `exp`",
+                "you return the mean of −log₁₀ p: take `ln`, then `exp`",
+                |p| nats(p) / p.len() as f64 / LN_10,
+            ),
+            m(
+                "base-e-to-the-ten",
+                "tu mélanges deux bases : logarithme naturel, puissance de 10. Prends `ln` avec `exp`",
+                "you mix two bases: a natural logarithm, a power of 10. Take `ln` with `exp`",
+                |p| (nats(p) / p.len() as f64 * LN_10).exp(),
+            ),
+            m(
+                "sum-not-mean",
+                "tu rends la somme des −ln p : divise par le nombre de symboles, puis prends l'exponentielle",
+                "you return the sum of −ln p: divide by the number of symbols, then take the exponential",
+                |p| nats(p),
+            ),
+            m(
+                "mean-of-inverses",
+                "tu fais la moyenne des 1/p (moyenne arithmétique). La perplexité est leur moyenne *géométrique* : la \
+                 moyenne se prend sur les logarithmes",
+                "you average 1/p (the arithmetic mean). The perplexity is their *geometric* mean: the mean is taken \
+                 over the logarithms",
+                |p| p.iter().map(|p| 1.0 / p).sum::<f64>() / p.len() as f64,
+            ),
+            m(
+                "inverse-of-mean",
+                "tu prends l'inverse de la probabilité moyenne. La moyenne se prend sur les −ln p, pas sur les p",
+                "you take the inverse of the mean probability. The mean is taken over −ln p, not over p",
+                |p| p.len() as f64 / p.iter().sum::<f64>(),
+            ),
+            m(
+                "weighted-by-p",
+                "tu calcules −Σ p ln p, l'entropie d'une distribution. Ici p n'en est pas une : c'est la probabilité de \
+                 chaque symbole venu, et chacun compte pour 1/N",
+                "you compute −Σ p ln p, the entropy of a distribution. Here p is not one: it is the probability of \
+                 each symbol that came, and each counts for 1/N",
+                |p| entropy(p).exp(),
+            ),
+            m(
+                "weighted-by-p",
+                "tu calcules −Σ p ln p, l'entropie d'une distribution. Ici p n'en est pas une : c'est la probabilité de \
+                 chaque symbole venu, et chacun compte pour 1/N",
+                "you compute −Σ p ln p, the entropy of a distribution. Here p is not one: it is the probability of \
+                 each symbol that came, and each counts for 1/N",
+                |p| (entropy(p) / p.len() as f64).exp(),
+            ),
+            m(
+                "weighted-by-p",
+                "tu rends −Σ p ln p, l'entropie d'une distribution. Ici p n'en est pas une : chaque symbole compte pour \
+                 1/N, et il reste à prendre l'exponentielle",
+                "you return −Σ p ln p, the entropy of a distribution. Here p is not one: each symbol counts for 1/N, \
+                 and the exponential is still to be taken",
+                |p| entropy(p),
+            ),
+            m(
+                "wrong-count",
+                "tu divises par N − 1 : il y a N symboles, tous notés",
+                "you divide by N − 1: there are N symbols, and all are scored",
+                |p| (nats(p) / (p.len() as f64 - 1.0)).exp(),
+            ),
+            m(
+                "wrong-count",
+                "tu divises par N + 1 : il y a N symboles",
+                "you divide by N + 1: there are N symbols",
+                |p| (nats(p) / (p.len() as f64 + 1.0)).exp(),
+            ),
+            m(
+                "skipped-symbol",
+                "le premier symbole n'est pas compté dans la somme : commence à l'indice 0",
+                "the first symbol is not counted in the sum: begin at index 0",
+                |p| (nats(&p[1..]) / p.len() as f64).exp(),
+            ),
+            m(
+                "skipped-symbol",
+                "le dernier symbole n'est pas compté dans la somme : `0..p.len()` va déjà jusqu'au dernier indice",
+                "the last symbol is not counted in the sum: `0..p.len()` already ends at the last index",
+                |p| (nats(&p[..p.len() - 1]) / p.len() as f64).exp(),
+            ),
+            m(
+                "skipped-symbol",
+                "le premier symbole n'est pas noté : commence à l'indice 0",
+                "the first symbol is not scored: begin at index 0",
+                |p| (nats(&p[1..]) / (p.len() - 1) as f64).exp(),
+            ),
+            m(
+                "skipped-symbol",
+                "le dernier symbole n'est pas noté : `0..p.len()` va déjà jusqu'au dernier indice",
+                "the last symbol is not scored: `0..p.len()` already ends at the last index",
+                |p| (nats(&p[..p.len() - 1]) / (p.len() - 1) as f64).exp(),
+            ),
+            m(
+                "last-symbol-only",
+                "seul le dernier symbole compte : dans la boucle, écris `+=` et non `=`",
+                "only the last symbol counts: in the loop, write `+=` and not `=`",
+                |p| 1.0 / p[p.len() - 1],
+            ),
+            m(
+                "last-symbol-only",
+                "seul le dernier symbole compte : dans la boucle, écris `+=` et non `=`",
+                "only the last symbol counts: in the loop, write `+=` and not `=`",
+                |p| (-p[p.len() - 1].ln() / p.len() as f64).exp(),
+            ),
+            m(
+                "always-one",
+                "tu réponds toujours 1 : la division `1 / n` de deux entiers vaut 0 (convertis avec `as f64`), ou la \
+                 somme n'est jamais remplie",
+                "you always answer 1: the division `1 / n` of two integers is 0 (convert with `as f64`), or the sum is \
+                 never filled",
+                |_| 1.0,
+            ),
+        ],
+    }
+}
+
+/// −Σ p ln p.
+fn entropy(p: &[f64]) -> f64 {
+    p.iter().map(|p| -p * p.ln()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Verdict, unfinished};
+    use crate::course::Lang;
+
+    /// Both languages say something, and the mistake has this name.
+    pub(super) fn named(report: &Report, name: &str) {
+        assert_eq!(report.mistake_name(), Some(name), "{report:?}");
+        let (fr, en) = (report.text(Lang::Fr), report.text(Lang::En));
+        assert!(fr.len() > 40 && en.len() > 40 && fr != en);
+    }
+
+    fn mean(p: &[f64]) -> f64 {
+        nats(p) / p.len() as f64
+    }
+
+    #[test]
+    fn the_perplexity_passes_and_a_stub_is_unfinished() {
+        assert!(perplexity(|p| mean(p).exp()).is_passed());
+        assert!(perplexity(|p| (mean(p) / 2f64.ln()).exp2()).is_passed());
+        assert_eq!(perplexity(|_| unfinished()).verdict(), &Verdict::Unfinished);
+        assert_eq!(perplexity(|_| todo!()).verdict(), &Verdict::Unfinished);
+    }
+
+    #[test]
+    fn every_listed_mistake_of_the_perplexity_is_recognised() {
+        let exercise = perplexity_exercise();
+        for mistake in &exercise.mistakes {
+            named(&perplexity(|p| (mistake.gives)(&p.to_vec())), mistake.name);
+        }
+        named(&perplexity(|p| mean(&p.iter().map(|p| p + 1e-10).collect::<Vec<_>>()).exp()), "zero-hidden");
+        named(&perplexity(|p| mean(&p.iter().map(|p| p.max(1e-12)).collect::<Vec<_>>()).exp()), "zero-hidden");
+    }
+
+    #[test]
+    fn an_unknown_mistake_and_a_panic_get_the_input_and_the_values() {
+        let report = perplexity(|p| mean(p).exp() * 3.0);
+        let text = report.text(Lang::En);
+        assert!(text.contains("0.1667") && text.contains("6.0000") && text.contains("18.0000"), "{text}");
+        let text = perplexity(|_| panic!("oh no")).text(Lang::Fr);
+        assert!(text.contains("oh no") && text.contains("p = "), "{text}");
+        let text = perplexity(|p| if p.contains(&0.0) { panic!("zero!") } else { mean(p).exp() }).text(Lang::En);
+        assert!(text.contains("zero!"), "{text}");
+    }
+}

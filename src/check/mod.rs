@@ -6,10 +6,12 @@
 //! ```
 //! use motamot::check;
 //!
-//! fn perplexity(nats: &[f64]) -> f64 {
-//!     (nats.iter().sum::<f64>() / nats.len() as f64).exp()
+//! fn perplexity(p: &[f64]) -> f64 {
+//!     let nats: f64 = p.iter().map(|p| -p.ln()).sum();
+//!     (nats / p.len() as f64).exp()
 //! }
 //! println!("{}", check::perplexity(perplexity));
+//! # assert!(check::perplexity(perplexity).is_passed());
 //! ```
 //!
 //! It works the same in a cell of a notebook and in a program (`examples/exercises.rs`).

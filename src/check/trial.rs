@@ -76,9 +76,9 @@ fn hush() {
     });
 }
 
-/// Equal within `tolerance`, relative to the larger of 1 and both sizes; NaN equals nothing.
+/// Equal within `tolerance`, relative to the larger of 1 and both sizes; NaN equals nothing, an infinity only itself.
 pub fn close(a: f64, b: f64, tolerance: f64) -> bool {
-    (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
+    a == b || (a - b).is_finite() && (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
 }
 
 /// The largest |a − b| and where it is; infinite if the lengths differ or a value is not a number.
@@ -126,6 +126,7 @@ mod tests {
     #[test]
     fn differences_and_gradients() {
         assert!(close(1e9, 1e9 + 1.0, 1e-8) && !close(f64::NAN, f64::NAN, 1.0) && !close(0.0, 1e-3, 1e-4));
+        assert!(close(f64::INFINITY, f64::INFINITY, 0.0) && !close(f64::INFINITY, 1.0, 1e-6));
         assert_eq!(largest_difference(&[1.0, 2.0], &[1.0, 5.0]), (1, 3.0));
         assert_eq!(largest_difference(&[1.0], &[1.0, 2.0]).1, f64::INFINITY);
         assert_eq!(largest_difference(&[f64::NAN], &[0.0]).1, f64::INFINITY);

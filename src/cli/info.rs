@@ -6,6 +6,7 @@ use super::train::group;
 use crate::model::{GptConfig, PRESETS, Part, preset, read_config};
 use crate::utils::Result;
 use clap::Args;
+use motamot_tensor::ops::{CHUNK_LOGITS, CHUNK_ROWS};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -44,14 +45,22 @@ impl Cost {
         let (q, kv) = (c.heads * c.head_dim(), c.kv_heads() * c.head_dim());
         let f = c.mlp_width() * if c.activation == crate::transformer::Activation::Swiglu { 3 } else { 2 };
         // Kept for the backward, per token and block: two norms' outputs, q k v, the attention's output, the MLP's two
-        // sides, and the residual stream and its branch after each sub-layer. Then the logits.
-        let per_token = c.layers * (2 * c.width + (q + 2 * kv) + q + f + 4 * c.width) + 2 * c.width + c.vocab_size;
+        // sides, and the residual stream and its branch after each sub-layer. Then the gradients that the loss computes on
+        // the way, and a chunk of logits.
+        let per_token = c.layers * (2 * c.width + (q + 2 * kv) + q + f + 4 * c.width) + 3 * c.width;
+        let rows = (CHUNK_LOGITS / c.vocab_size.max(1)).max(CHUNK_ROWS).min(c.context.saturating_mul(batch));
+        let loss = c.vocab_size.saturating_mul(rows + c.width);
         Cost {
             parameters,
             flop: 2 * parts.iter().map(|p| p.multiply_adds).sum::<usize>(),
             weights: 4 * parameters,
             state: 16 * parameters,
-            activations: (4 * c.context).saturating_mul(per_token).saturating_mul(batch),
+            activations: c
+                .context
+                .saturating_mul(per_token)
+                .saturating_mul(batch)
+                .saturating_add(loss)
+                .saturating_mul(4),
             cache: 4 * 2 * c.layers * c.context * kv,
         }
     }

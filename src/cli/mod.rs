@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod bench;
 pub mod chat;
+pub mod cours;
 pub mod data;
 pub mod eval;
 pub mod generate;
@@ -14,6 +15,7 @@ pub mod sampling;
 pub mod tokenizer;
 pub mod train;
 
+use crate::course::Source;
 use crate::utils::{Error, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ enum Command {
     Data(data::DataArgs),
     Info(info::InfoArgs),
     Bench(bench::BenchArgs),
+    #[command(visible_alias = "course")]
+    Cours(cours::CoursArgs),
 }
 
 impl Command {
@@ -57,12 +61,13 @@ impl Command {
             Command::Data(_) => "data",
             Command::Info(_) => "info",
             Command::Bench(_) => "bench",
+            Command::Cours(_) => "cours",
         }
     }
 }
 
-/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage.
-pub fn main() -> ExitCode {
+/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage. `course` holds the chapters of `motamot cours`.
+pub fn main(course: &[Source]) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -72,7 +77,7 @@ pub fn main() -> ExitCode {
         }
     };
     let name = cli.command.name();
-    match run(cli.command) {
+    match run(cli.command, course) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e}");
@@ -86,7 +91,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command, course: &[Source]) -> Result<()> {
     match command {
         Command::Train(args) => train::run(&args),
         Command::Generate(args) => generate::run(&args, |dir| load::model(dir, args.sampling.weights)),
@@ -97,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Data(args) => data::run(args),
         Command::Info(args) => info::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Cours(args) => cours::run(&args, course),
     }
 }
 

@@ -11,9 +11,11 @@ pub mod corpus;
 pub mod download;
 mod prepare;
 pub mod split;
+mod texts;
 
 pub use batches::{Batch, TokenDataset, Window};
 pub use cache::{Cached, Outcome, TokenCache};
 pub use corpus::Corpus;
 pub use prepare::{Prepared, TokenizerSource, bars, prepare};
 pub use split::{Split, split};
+pub use texts::{BOVARY, DECLARATIONS, Declaration, Gpt2Merge, declaration, gpt2_merges, gpt2_sentences};

@@ -56,7 +56,8 @@ pub fn run() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn root() -> PathBuf {
+/// The folder of the project.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
@@ -117,7 +118,8 @@ fn machine_paths(files: &[File]) -> Complaints {
 
 fn unsafe_code(files: &[File]) -> Complaints {
     let word = |line: &str| {
-        let code = line.split("//").next().unwrap_or(line);
+        // The keyword as a text of its own is what a highlighter looks for.
+        let code = line.split("//").next().unwrap_or(line).replace("\"unsafe\"", "");
         code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe").then(|| "unsafe".to_owned())
     };
     let elsewhere = rust(files).filter(|f| !f.path.starts_with("crates/kernels/"));

@@ -33,10 +33,11 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Tensor {
     })
 }
 
-/// Logits that are in memory at once; more rows than that only if the vocabulary is large, since each chunk reads all of
-/// the table.
-const LOGITS: usize = 1 << 23;
-const FEWEST_ROWS: usize = 512;
+/// Logits of [`linear_cross_entropy`] that are in memory at once. More than that only if the vocabulary is large, since
+/// each chunk reads all of the table.
+pub const CHUNK_LOGITS: usize = 1 << 23;
+/// The fewest rows of a chunk of [`linear_cross_entropy`].
+pub const CHUNK_ROWS: usize = 512;
 
 /// y = Σ_i weight_i·nll_i, where nll_i is [`cross_entropy`] of the logits x_i·tableᵀ; the logits exist only a few rows
 /// at a time. Gradients are computed on the way, so the backward only scales them.
@@ -62,7 +63,7 @@ pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights
         weights.len()
     );
     let mut grads = [(x, x.len()), (table, table.len())].map(|(t, len)| t.is_tracked().then(|| Buf::stale(len)));
-    let rows = (LOGITS / v.max(1)).max(FEWEST_ROWS).min(n);
+    let rows = (CHUNK_LOGITS / v.max(1)).max(CHUNK_ROWS).min(n);
     let mut logits = Buf::stale(rows * v);
     let mut nll = Buf::stale(n);
     for from in (0..n).step_by(rows.max(1)) {

@@ -21,7 +21,7 @@ pub use attention::{Attention, Mask, attention, attention_cached, attention_pack
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use layout::{concat, reshape, slice, swap_axes_12, transpose};
-pub use loss::{IGNORE, cross_entropy, linear_cross_entropy};
+pub use loss::{CHUNK_LOGITS, CHUNK_ROWS, IGNORE, cross_entropy, linear_cross_entropy};
 pub use matmul::{linear, matmul, matmul_nt};
 pub use norm::{layer_norm, rms_norm};
 pub use reduce::{mean, sum, sum_rows};
