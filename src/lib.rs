@@ -45,6 +45,7 @@ pub mod course;
 
 pub mod check;
 
+#[cfg(feature = "cli")]
 pub mod cli;
 
 /// Slices in, slices out: the lowest floor, for who wants to call it directly.

@@ -7,6 +7,7 @@
 pub mod batches;
 pub mod cache;
 pub mod corpus;
+#[cfg(feature = "cli")]
 pub mod download;
 mod prepare;
 pub mod split;
