@@ -200,7 +200,8 @@ fn main() {
         let title = format!("n = {n} : « {} »", "my l"[5 - n..].replace(' ', "·"));
         let bars = Bars::new(title, tr("suite", "next"), tr("probabilité", "probability"), labels);
         panels = panels.add(bars.group("", top.iter().map(|&w| p[w])).digits(2));
-        println!("n = {n} : p(o) = {:.3} ({} / {total})", p[encode("o", &alphabet)[0] as usize], row[best(&p, 1)[0]]);
+        let o = encode("o", &alphabet)[0] as usize;
+        println!("n = {n} : p(o) = {:.3} ({} / {total})", p[o], row[o]);
     }
     show(&panels);
 
@@ -863,11 +864,11 @@ fn main() {
     // %%
     for word in ["window", "fenêtre", "été", "窓"] {
         println!(
-            "{word} : {} {}, {} {}",
-            word.chars().count(),
+            "{word} : {} = {}, {} = {}",
             tr("caractères", "characters"),
-            word.len(),
-            tr("octets", "bytes")
+            word.chars().count(),
+            tr("octets", "bytes"),
+            word.len()
         );
     }
 
@@ -889,12 +890,12 @@ fn main() {
         baselines(&train_tokens, &val_tokens, &corpus.bytes[cut..], 3, bpe.vocab_size()).unwrap().remove(2);
     let mut table = Table::new([
         tr("modèle", "model"),
-        "tokens",
+        tr("jetons", "tokens"),
         tr("nats par jeton", "nats per token"),
         tr("perplexité", "perplexity"),
         tr("bits par octet", "bits per byte"),
     ]);
-    let names = tr(["5-gramme de caractères", "3-gramme de tokens BPE"], ["character 5-gram", "3-gram of BPE tokens"]);
+    let names = tr(["5-gramme de caractères", "3-gramme de jetons BPE"], ["character 5-gram", "3-gram of BPE tokens"]);
     for (name, tokens, row) in [(names[0], val.len(), &rows[4]), (names[1], val_tokens.len(), &tri)] {
         let numbers = [row.nats_per_symbol, row.perplexity, row.bits_per_byte].map(|x| format!("{x:.3}"));
         let [nats, perplexity, bits] = numbers;
@@ -909,9 +910,10 @@ fn main() {
     assert!((tri.nats_per_symbol.exp() - tri.perplexity).abs() < 1e-9 * tri.perplexity);
     assert!(tri.perplexity > rows[4].perplexity && tri.bits_per_byte < rows[4].bits_per_byte);
     println!(
-        "{:.3} nats/token ÷ ln 2 × {tokens_per_byte:.4} tokens/{} = {converted:.3}",
+        "{:.3} {} ÷ ln 2 × {tokens_per_byte:.4} {} = {converted:.3}",
         tri.nats_per_symbol,
-        tr("octet", "byte")
+        tr("nats/jeton", "nats/token"),
+        tr("jetons/octet", "tokens/byte")
     );
 
     // %% [markdown] fr

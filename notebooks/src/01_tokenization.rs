@@ -1051,7 +1051,7 @@ fn main() {
             let ids = shakespeare.encode(&text).unwrap();
             assert!(ids.iter().all(|id| !shakespeare.is_special(*id)) && shakespeare.decode(&ids) == text);
         }
-        println!("{}", tr("1 000 textes piégés : aucun jeton spécial", "1,000 trapped texts: no special token"));
+        println!("{}", tr("1 000 textes piégés : aucun jeton spécial", "1,000 booby-trapped texts: no special token"));
     }
 
     // %% [markdown] fr
@@ -1147,7 +1147,8 @@ fn main() {
                 tr("meilleur", "best")
             );
         }
-        show(&chart.log_x());
+        let bar = 2.607; // notebook 00
+        show(&chart.reference(bar, tr("5-gramme de caractères", "character 5-gram")).log_x());
     }
 
     // %% [markdown] fr
