@@ -4,7 +4,7 @@ fn main() {
     // %% [markdown] fr
     // # 01 · La tokenisation
     //
-    // **Durée : une heure.** Un modèle de langue ne lit pas de lettres : il lit des nombres entiers. Ce carnet construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
+    // **Durée : 1 heure.** Un modèle de langue ne lit pas de lettres : il lit des nombres entiers. Ce carnet construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
     //
     // À la fin, tu sauras
     //
@@ -23,7 +23,7 @@ fn main() {
     // %% [markdown] en
     // # 01 · Tokenization
     //
-    // **Time: one hour.** A language model does not read letters: it reads whole numbers. This notebook builds, from nothing, the machine that turns text into numbers and numbers into text.
+    // **Time: 1 hour.** A language model does not read letters: it reads whole numbers. This notebook builds, from nothing, the machine that turns text into numbers and numbers into text.
     //
     // At the end you will be able to
     //
