@@ -114,7 +114,8 @@ fn code(lines: &[&str]) -> String {
     let lines: Vec<&str> = lines.iter().map(|line| line.strip_prefix("    ").unwrap_or(line.trim_start())).collect();
     let mut code = lines.join("\n").trim().to_owned();
     if code.ends_with("\n}") || (code.ends_with('}') && !code.contains('\n')) {
-        let opening = code.lines().rfind(|line| !line.starts_with([' ', '}']) && !line.is_empty()).unwrap_or("");
+        let opening =
+            code.lines().rfind(|line| !line.starts_with([' ', '}', ']', ')']) && !line.is_empty()).unwrap_or("");
         if ["for ", "while ", "loop ", "if ", "match ", "{"].iter().any(|word| opening.starts_with(word)) {
             code.push(';');
         }
@@ -151,7 +152,9 @@ mod tests {
         assert!(code("    for i in 0..3 {\n        f(i);\n    }\n").ends_with("};"));
         assert!(code("    if a {\n        f();\n    } else {\n        g();\n    }\n").ends_with("};"));
         assert!(code("    {\n        f();\n    }\n").ends_with("};"));
+        assert!(code("    for x in [\n        1,\n    ] {\n        f(x);\n    }\n").ends_with("};"));
         assert!(code("    fn f() {\n        g();\n    }\n").ends_with("\n}"));
+        assert!(code("    fn f(\n        a: u8,\n    ) {\n        g();\n    }\n").ends_with("\n}"));
         assert!(code("    struct S {\n        a: u8,\n    }\n").ends_with("\n}"));
     }
 
