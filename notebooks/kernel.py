@@ -7,6 +7,7 @@ one under FOLDER that is kept: FOLDER/0, or the next one that no other kernel us
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def copy(source: Path, folder: Path) -> None:
 def main() -> None:
     root, kernel = Path(sys.argv[1]), sys.argv[2]
     os.environ["EVCXR_TMPDIR"] = str(build_folder(root))
+    # A cell is moved one folder up after it is linked, and its relative path to Rust's own library is then wrong; that
+    # goes unnoticed only where both have nothing but the root of the disk in common.
+    libraries = subprocess.run(["rustc", "--print", "target-libdir"], capture_output=True, text=True, check=True).stdout
+    variable = "DYLD_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+    os.environ[variable] = os.pathsep.join(filter(None, [libraries.strip(), os.environ.get(variable)]))
     here = Path.cwd()
     if here.parent.name == "notebooks" and here.name == "en":
         os.environ["MOTAMOT_LANG"] = "en"
