@@ -46,7 +46,10 @@ fn killed_at_random_moments_a_run_ends_with_the_same_bits() {
         let mut child = start(&place, &line);
         // The first time before anything is there, then a few steps on and a moment later.
         if round > 0 {
-            wait_for(&place, "killed", 60 * round + rng.below(50), &mut child);
+            assert!(
+                wait_for(&place, "killed", 60 * round + rng.below(50), &mut child),
+                "round {round}: it ended by itself"
+            );
         }
         sleep(Duration::from_micros(rng.below(30_000) as u64));
         interrupted += usize::from(child.try_wait().unwrap().is_none());
@@ -67,6 +70,18 @@ fn killed_at_random_moments_a_run_ends_with_the_same_bits() {
         names
     };
     assert_eq!(names("whole"), names("killed"), "rubbish was left");
+}
+
+/// Killed before its first save was complete, a run has nothing to resume; the same command again starts anew.
+#[test]
+fn killed_before_the_first_save_it_starts_anew() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("early")).unwrap();
+    for left in ["metrics.jsonl", ".motamot-new.7-1.model.safetensors"] {
+        std::fs::write(place.path("early").join(left), "").unwrap();
+    }
+    place.ok(&format!("train {TINY} --data text.txt --out early --quiet --steps 5"));
+    assert!(place.path("early/training.json").exists() && place.path("early.1/metrics.jsonl").exists());
 }
 
 #[test]

@@ -170,18 +170,23 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
 
 /// Makes room for a new run: an earlier one in `dir` is renamed to `dir.1` (or .2, …), whose name is returned.
 ///
-/// Nothing is ever overwritten, and a folder that holds some other model is refused.
+/// Nothing is ever overwritten, and a folder that holds some other model is refused. A run that was killed before its
+/// first save has left only its metrics.
 pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
-    let holds = |name: &str| dir.join(name).symlink_metadata().is_ok();
-    if !holds(TRAINING) {
-        return match ["model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl"]
-            .into_iter()
-            .find(|name| holds(name))
+    if dir.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let folder = Folder::open(dir)?;
+    if !folder.has(TRAINING) {
+        if let Some(name) =
+            ["model.safetensors", "config.json", "tokenizer.json"].into_iter().find(|name| folder.has(name))
         {
-            None => Ok(None),
-            Some(name) => Err(Error::new(format!("{} holds a {name} that is no run of motamot train", dir.display()))
-                .help("choose another folder with --out")),
-        };
+            return Err(Error::new(format!("{} holds a {name} that is no run of motamot train", dir.display()))
+                .help("choose another folder with --out"));
+        }
+        if !folder.has(super::METRICS) {
+            return Ok(None);
+        }
     }
     // Beside the folder, not in it, also for "out/". A folder without a name is ".", which must not be moved away.
     let Some(name) = dir.file_name() else {

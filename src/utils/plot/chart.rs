@@ -20,7 +20,7 @@ impl Series {
         Series { name: name.into(), points: points.into_iter().collect(), color: None, faint: false, dots: false }
     }
 
-    /// A colour of [`PALETTE`] instead of the next one.
+    /// A colour of [`PALETTE`](super::PALETTE) instead of the next one.
     pub fn color(self, index: usize) -> Series {
         Series { color: Some(index), ..self }
     }
