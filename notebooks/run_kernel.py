@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -133,7 +134,9 @@ def solution(cell):
 
 def start(folder):
     try:
-        manager, client = start_new_kernel(startup_timeout=START_LIMIT, kernel_name="rust", cwd=str(folder))
+        manager, client = start_new_kernel(
+            startup_timeout=START_LIMIT, kernel_name="rust", cwd=str(folder), stdout=subprocess.DEVNULL
+        )
     except RuntimeError as why:  # what the kernel wrote stands above
         sys.exit(f"error: no kernel in {folder}: {why}")
     client.allow_stdin = False
@@ -213,7 +216,7 @@ def main():
             sys.exit(f"error: the kernel does not work\n{errors}{error or text}")
         return
     paths = [path.resolve() for path in args.notebooks] or sorted(HERE.glob("*.ipynb")) + sorted(HERE.glob("en/*.ipynb"))
-    if not args.notebooks and check_sharing(args):
+    if len(paths) > 1 and check_sharing(args):
         sys.exit(1)
     failed = [path for path in paths if run(path, args)]
     print(f"{len(paths)} notebooks, {len(failed)} with problems")
