@@ -1544,9 +1544,8 @@ mod tests {
         named(&with(Training { from_first_counts: true, ..RIGHT }), "counts-never-updated");
         named(&with(Training { more: 1, ..RIGHT }), "one-merge-too-many");
         named(&with(Training { more: -1, ..RIGHT }), "one-merge-too-few");
-        let learnt = |replace: fn(&[u32], (u32, u32), u32) -> Vec<u32>| {
-            train_bpe(move |text, merges| learn(text, merges, all_pairs, replace))
-        };
+        type Step = fn(&[u32], (u32, u32), u32) -> Vec<u32>;
+        let learnt = |replace: Step| train_bpe(move |text, merges| learn(text, merges, all_pairs, replace));
         assert!(learnt(left).is_passed());
         named(&learnt(drop_last), "last-symbol-lost");
         named(&learnt(keep_half), "half-left-behind");
