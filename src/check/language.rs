@@ -66,7 +66,22 @@ impl<I, O: Debug> Exercise<I, O> {
             all && differs
         };
         if let Some(mistake) = self.mistakes.iter().find(explains) {
-            return Report::mistake(self.id, mistake.name, mistake.fr, mistake.en);
+            let panic = inputs.iter().zip(&answers).find_map(|(input, answer)| match answer {
+                Outcome::Panic(message) => Some((self.tell)(input)).map(|(fr, en)| {
+                    (
+                        format!(". Et elle panique sur {fr} : « {message} »"),
+                        format!(". And it panics on {en}: \"{message}\""),
+                    )
+                }),
+                _ => None,
+            });
+            let (fr, en) = panic.unwrap_or_default();
+            return Report::mistake(
+                self.id,
+                mistake.name,
+                format!("{}{fr}", mistake.fr),
+                format!("{}{en}", mistake.en),
+            );
         }
         let (fr, en) = (self.tell)(&inputs[wrong]);
         let value = match answers.swap_remove(wrong).or_report(self.id, (&fr, &en)) {
@@ -347,6 +362,41 @@ fn perplexity_exercise() -> Exercise<Vec<f64>, f64> {
                 "seul le dernier symbole compte : dans la boucle, écris `+=` et non `=`",
                 "only the last symbol counts: in the loop, write `+=` and not `=`",
                 |p| (-p[p.len() - 1].ln() / p.len() as f64).exp(),
+            ),
+            m(
+                "missing-minus",
+                "il manque le signe moins dans l'exposant : la racine N-ième du produit est l'inverse de la perplexité. Et le produit de 2000 probabilités tombe à 0 : additionne des logarithmes",
+                "the minus is missing in the exponent: the N-th root of the product is the inverse of the perplexity. And the product of 2000 probabilities falls to 0: add logarithms",
+                |p| p.iter().product::<f64>().powf(1.0 / p.len() as f64),
+            ),
+            m(
+                "log-of-mean",
+                "tu prends le logarithme de la probabilité moyenne : la moyenne se prend sur les −ln p, puis vient l'exponentielle",
+                "you take the logarithm of the mean probability: the mean is taken over −ln p, then comes the exponential",
+                |p| -(p.iter().sum::<f64>() / p.len() as f64).ln(),
+            ),
+            m(
+                "complement",
+                "tu prends 1 − p : p[i] est déjà la probabilité du symbole qui est venu",
+                "you take 1 − p: p[i] is already the probability of the symbol that came",
+                |p| {
+                    nats(&p.iter().map(|p| 1.0 - p).collect::<Vec<_>>())
+                        .max(0.0)
+                        .mul_add(1.0 / p.len() as f64, 0.0)
+                        .exp()
+                },
+            ),
+            m(
+                "integer-division",
+                "ta moyenne est arrondie à un entier : divise par `p.len() as f64`, sans passer par un type entier. Et prends ensuite l'exponentielle",
+                "your mean is rounded to an integer: divide by `p.len() as f64`, without an integer type on the way. And then take the exponential",
+                |p| (nats(p) as i64 / p.len() as i64) as f64,
+            ),
+            m(
+                "integer-division",
+                "ta moyenne est arrondie à un entier : divise par `p.len() as f64`, sans passer par un type entier",
+                "your mean is rounded to an integer: divide by `p.len() as f64`, without an integer type on the way",
+                |p| ((nats(p) as i64 / p.len() as i64) as f64).exp(),
             ),
             m(
                 "always-one",

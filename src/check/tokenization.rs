@@ -200,6 +200,58 @@ fn replace(ids: &[u32], pair: (u32, u32), id: u32, how: Replace) -> Vec<u32> {
     out
 }
 
+/// Training with another way to list the pairs, or to replace one.
+fn learn(
+    text: &[u8],
+    merges: usize,
+    pairs: impl Fn(&[u32]) -> Vec<(u32, u32)>,
+    replace: impl Fn(&[u32], (u32, u32), u32) -> Vec<u32>,
+) -> Learned {
+    learn_ids(ids_of(text), merges, pairs, replace)
+}
+
+fn learn_ids(
+    mut ids: Vec<u32>,
+    merges: usize,
+    pairs: impl Fn(&[u32]) -> Vec<(u32, u32)>,
+    replace: impl Fn(&[u32], (u32, u32), u32) -> Vec<u32>,
+) -> Learned {
+    let mut learned = Vec::new();
+    while learned.len() < merges {
+        let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        pairs(&ids).into_iter().for_each(|pair| *counts.entry(pair).or_default() += 1);
+        let best = counts.into_iter().filter(|x| x.1 >= 2).min_by_key(|&(pair, n)| (std::cmp::Reverse(n), pair));
+        let Some((pair, _)) = best else { break };
+        ids = replace(&ids, pair, 256 + learned.len() as u32);
+        learned.push(pair);
+    }
+    (learned, ids)
+}
+
+fn all_pairs(ids: &[u32]) -> Vec<(u32, u32)> {
+    ids.windows(2).map(|p| (p[0], p[1])).collect()
+}
+
+fn left(ids: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
+    replace(ids, pair, id, Replace::LeftToRight)
+}
+
+/// A loop that ends before the last symbol, unless a merge takes it.
+fn drop_last(ids: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
+    let (mut out, mut i) = (Vec::new(), 0);
+    while i + 1 < ids.len() {
+        let here = (ids[i], ids[i + 1]) == pair;
+        out.push(if here { id } else { ids[i] });
+        i += if here { 2 } else { 1 };
+    }
+    out
+}
+
+/// The left half becomes the merge, the right half stays.
+fn keep_half(ids: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
+    (0..ids.len()).map(|i| if ids.get(i + 1).is_some_and(|&b| (ids[i], b) == pair) { id } else { ids[i] }).collect()
+}
+
 /// Whether each merge took one of the most frequent pairs, and all else is as it should be.
 fn right_but_for_ties(text: &[u8], merges: usize, (learned, end): &Learned) -> bool {
     let mut ids: Vec<u32> = text.iter().map(|&b| u32::from(b)).collect();
@@ -251,6 +303,10 @@ fn quoted(bytes: &[u8]) -> String {
 pub fn train_bpe(f: impl Fn(&[u8], usize) -> (Vec<(u32, u32)>, Vec<u32>)) -> Report {
     const NAME: &str = "01.1";
     type Input = (Vec<u8>, usize);
+    let mut inputs = toy_texts(11);
+    inputs.truncate(45);
+    inputs.push(("été, l'été là-bas".as_bytes().to_vec(), 3));
+    inputs.push((vec![0, 255, 0, 255, 200, 0, 255], 2));
     let variant = |t: Training| move |(text, merges): &Input| t.run(text, *merges);
     let mistakes: Vec<Mistake<'_, Input, Learned>> = vec![
         mistake(
@@ -361,10 +417,61 @@ pub fn train_bpe(f: impl Fn(&[u8], usize) -> (Vec<(u32, u32)>, Vec<u32>)) -> Rep
             "there is one merge too many: the loop must run `merges` times",
             variant(Training { more: 1, ..RIGHT }),
         ),
+        mistake(
+            "first-id-0",
+            "tes nouveaux identifiants commencent à 0, mais 0 à 255 sont les octets : la k-ième fusion fait 256 + k",
+            "your new ids begin at 0, but 0 to 255 are the bytes: the k-th merge makes 256 + k",
+            variant(Training { first_id: 0, ..RIGHT }),
+        ),
+        mistake(
+            "text-not-returned",
+            "tes fusions sont justes, mais tu rends le texte de départ : rends celui d'après les fusions",
+            "your merges are right, but you return the text as it was: return the one after the merges",
+            |(text, merges): &Input| (RIGHT.run(text, *merges).0, ids_of(text)),
+        ),
+        mistake(
+            "nothing-merged",
+            "tu ne fusionnes jamais rien. `merges` est le nombre de fusions, pas la taille du vocabulaire : ne lui ôte pas 256",
+            "you never merge anything. `merges` is the number of merges, not the size of the vocabulary: do not take 256 off it",
+            |(text, _): &Input| (vec![], ids_of(text)),
+        ),
+        mistake(
+            "last-symbol-lost",
+            "ton remplacement perd le dernier symbole du texte : il n'a pas de voisin, mais il reste",
+            "your replacement loses the last symbol of the text: it has no neighbour, but it stays",
+            |(text, merges): &Input| learn(text, *merges, all_pairs, drop_last),
+        ),
+        mistake(
+            "half-left-behind",
+            "après une fusion tu avances de 1 : la seconde moitié de la paire reste dans le texte. Avance de 2",
+            "after a merge you move on by 1: the second half of the pair stays in the text. Move on by 2",
+            |(text, merges): &Input| learn(text, *merges, all_pairs, keep_half),
+        ),
+        mistake(
+            "pairs-not-sliding",
+            "tu ne comptes qu'une paire sur deux (`chunks`) : chaque symbole forme une paire avec chacun de ses voisins (`windows(2)`)",
+            "you count only every other pair (`chunks`): each symbol makes a pair with either neighbour (`windows(2)`)",
+            |(text, merges): &Input| learn(text, *merges, |x| x.chunks_exact(2).map(|p| (p[0], p[1])).collect(), left),
+        ),
+        mistake(
+            "last-pair-not-counted",
+            "la dernière paire du texte n'est pas comptée : il y a len − 1 paires",
+            "the last pair of the text is not counted: there are len − 1 pairs",
+            |(text, merges): &Input| learn(text, *merges, |x| all_pairs(&x[..x.len().saturating_sub(1)]), left),
+        ),
+        mistake(
+            "characters-not-bytes",
+            "tu pars des caractères : il faut les octets, qui sont déjà des nombres de 0 à 255 (« é » en a deux)",
+            "you start from characters: it is the bytes, which are numbers from 0 to 255 already (\"é\" has two)",
+            |(text, merges): &Input| {
+                let chars: Vec<u32> = String::from_utf8_lossy(text).chars().map(u32::from).collect();
+                learn_ids(chars, *merges, all_pairs, left)
+            },
+        ),
     ];
     let result = compare(
         NAME,
-        &toy_texts(11),
+        &inputs,
         |(text, merges)| f(text, *merges),
         |(text, merges)| RIGHT.run(text, *merges),
         &mistakes,
@@ -376,7 +483,7 @@ pub fn train_bpe(f: impl Fn(&[u8], usize) -> (Vec<(u32, u32)>, Vec<u32>)) -> Rep
     );
     if let Err(report) = &result
         && report.mistake_name().is_none()
-        && trial(|| toy_texts(11).iter().all(|(text, merges)| right_but_for_ties(text, *merges, &f(text, *merges))))
+        && trial(|| inputs.iter().all(|(text, merges)| right_but_for_ties(text, *merges, &f(text, *merges))))
             == super::Outcome::Value(true)
     {
         return Report::mistake(
@@ -581,14 +688,14 @@ pub fn best_pair(f: impl Fn(&[(Vec<String>, u64)], bool) -> (String, String)) ->
         ),
         mistake(
             "integer-division",
-            "ta division est entière : 5 / 100 vaut 0 pour des u64. Convertis en f64 avant de diviser",
-            "your division is an integer one: 5 / 100 is 0 for u64. Convert to f64 before you divide",
+            "tout score sous 1 compte pour 0 : une division entière (5 / 100 vaut 0 pour des u64 ; convertis en f64 avant de diviser), ou un meilleur score qui part de 1 au lieu de 0",
+            "each score below 1 counts as 0: an integer division (5 / 100 is 0 for u64; convert to f64 before you divide), or a best score that starts from 1 instead of 0",
             variant(Scoring { score: |ab, a, b, w| if w { (ab / (a * b)).floor() } else { ab }, ..SCORING }),
         ),
         mistake(
             "square-root",
-            "tu divises par √(f(a)·f(b)) (un cosinus) ; le score de WordPiece n'a pas de racine",
-            "you divide by √(f(a)·f(b)) (a cosine); WordPiece's score has no root",
+            "tu classes les paires comme f(ab) / √(f(a)·f(b)) : une racine de trop, ou un carré sur f(ab). Le score est f(ab) / (f(a)·f(b))",
+            "you rank pairs as f(ab) / √(f(a)·f(b)) does: a root too many, or f(ab) squared. The score is f(ab) / (f(a)·f(b))",
             variant(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
         ),
         mistake(
@@ -632,6 +739,40 @@ pub fn best_pair(f: impl Fn(&[(Vec<String>, u64)], bool) -> (String, String)) ->
             "à égalité, tu gardes la dernière paire ; la règle est : la première dans le texte (> et non >=)",
             "of equal scores you keep the last pair; the rule is the first in the text (> and not >=)",
             variant(Scoring { last: true, ..SCORING }),
+        ),
+        mistake(
+            "halves-swapped",
+            "la paire est la bonne, mais ses moitiés sont échangées : rends (gauche, droite)",
+            "the pair is the right one, but its halves are swapped: return (left, right)",
+            |(words, wordpiece): &Input| {
+                let (a, b) = SCORING.best(words, *wordpiece);
+                (b, a)
+            },
+        ),
+        mistake(
+            "hashes-removed",
+            "la paire est la bonne, mais tu ôtes le `##` du morceau : rends-le tel qu'il est dans le texte",
+            "the pair is the right one, but you take the `##` off the piece: return it as it stands in the text",
+            |(words, wordpiece): &Input| {
+                let (a, b) = SCORING.best(words, *wordpiece);
+                let bare = |s: String| s.trim_start_matches("##").to_owned();
+                (a, bare(b))
+            },
+        ),
+        mistake(
+            "score-inverted",
+            "ta fraction est à l'envers : c'est f(ab) / (f(a)·f(b)), pas f(a)·f(b) / f(ab)",
+            "your fraction is upside down: it is f(ab) / (f(a)·f(b)), not f(a)·f(b) / f(ab)",
+            variant(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }),
+        ),
+        mistake(
+            "pairs-across-words",
+            "tu formes des paires d'un mot à l'autre : une paire reste à l'intérieur d'un mot",
+            "you make pairs from one word to the next: a pair stays inside a word",
+            |(words, wordpiece): &Input| {
+                let flat = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
+                SCORING.best(&vec![(flat, 1)], *wordpiece)
+            },
         ),
     ];
     let result = compare(
@@ -695,6 +836,11 @@ fn encode_right((bytes, merges): &Encoding) -> Vec<u32> {
 /// As the definition, but each rank is replaced in another way.
 fn encode_with((bytes, merges): &Encoding, how: Replace) -> Vec<u32> {
     (0..merges.len()).fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], 256 + r as u32, how))
+}
+
+/// Goes through the merges in order; `step` gets the ids, the pair and its rank.
+fn encode_as((bytes, merges): &Encoding, step: impl Fn(&[u32], (u32, u32), u32) -> Vec<u32>) -> Vec<u32> {
+    (0..merges.len()).fold(ids_of(bytes), |ids, r| step(&ids, merges[r], r as u32))
 }
 
 /// Merges one pair at a time, the one at `choose(ranks)`, until there is none.
@@ -926,6 +1072,61 @@ pub fn encode_bpe(f: impl Fn(&[u8], &[(u32, u32)]) -> Vec<u32>) -> Report {
                 (0..merges.len()).fold(ids_of(bytes), one)
             },
         ),
+        mistake(
+            "id-off-by-one",
+            "tes identifiants commencent à 255, qui est un octet : la première fusion (rang 0) donne 256",
+            "your ids begin at 255, which is a byte: the first merge (rank 0) makes 256",
+            |e: &Encoding| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r)),
+        ),
+        mistake(
+            "last-symbol-lost",
+            "le dernier symbole se perd : il n'a pas de voisin, mais il reste dans le résultat",
+            "the last symbol gets lost: it has no neighbour, but it stays in the result",
+            |e: &Encoding| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r)),
+        ),
+        mistake(
+            "half-left-behind",
+            "après une fusion tu avances de 1 : la seconde moitié de la paire reste. Avance de 2",
+            "after a merge you move on by 1: the second half of the pair stays. Move on by 2",
+            |e: &Encoding| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r)),
+        ),
+        mistake(
+            "pair-reversed",
+            "tu cherches la paire à l'envers : `merges[r]` est (gauche, droite)",
+            "you look for the pair backwards: `merges[r]` is (left, right)",
+            |e: &Encoding| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r)),
+        ),
+        mistake(
+            "first-merge-skipped",
+            "la première fusion de la liste (rang 0) n'est jamais appliquée : commence à l'indice 0",
+            "the first merge of the list (rank 0) is never applied: begin at index 0",
+            |e: &Encoding| encode_as(e, |ids, pair, r| if r == 0 { ids.to_vec() } else { left(ids, pair, 256 + r) }),
+        ),
+        mistake(
+            "stops-early",
+            "tu t'arrêtes à la première fusion qui n'est pas dans le texte : les suivantes peuvent y être (`continue`, pas `break`)",
+            "you stop at the first merge that the text does not hold: the next ones may be there (`continue`, not `break`)",
+            |(bytes, merges): &Encoding| {
+                let absent = |ids: &[u32], m: (u32, u32)| !ids.windows(2).any(|p| (p[0], p[1]) == m);
+                let mut ids = ids_of(bytes);
+                for (r, &m) in merges.iter().enumerate() {
+                    if absent(&ids, m) {
+                        break;
+                    }
+                    ids = left(&ids, m, 256 + r as u32);
+                }
+                ids
+            },
+        ),
+        mistake(
+            "characters-not-bytes",
+            "tu pars des caractères : il faut les octets (« é » en a deux), sans passer par une chaîne",
+            "you start from characters: it is the bytes (\"é\" has two), without a string on the way",
+            |(bytes, merges): &Encoding| {
+                let ids = String::from_utf8_lossy(bytes).chars().map(u32::from).collect();
+                (0..merges.len()).fold(ids, |ids: Vec<u32>, r| left(&ids, merges[r], 256 + r as u32))
+            },
+        ),
     ];
     match trial(|| f(&[], &[(97, 97)])) {
         super::Outcome::Panic(message) => {
@@ -933,10 +1134,10 @@ pub fn encode_bpe(f: impl Fn(&[u8], &[(u32, u32)]) -> Vec<u32>) -> Report {
                 NAME,
                 "empty-input",
                 format!(
-                    "ta fonction panique sur un texte vide (« {message} ») : `len() - 1` déborde quand len() vaut 0 ; écris `i + 1 < len()`"
+                    "ta fonction panique sur un texte vide (« {message} ») : il n'y a rien à lire. Si tu écris `len() - 1`, cela déborde quand len() vaut 0 : écris `i + 1 < len()`"
                 ),
                 format!(
-                    "your function panics on an empty text (\"{message}\"): `len() - 1` overflows when len() is 0; write `i + 1 < len()`"
+                    "your function panics on an empty text (\"{message}\"): there is nothing to read. If you write `len() - 1`, it overflows when len() is 0: write `i + 1 < len()`"
                 ),
             );
         }
@@ -1160,6 +1361,86 @@ pub fn chat_prompt(f: impl Fn(&Tokenizer, &str) -> Vec<u32>) -> Report {
             "you add line feeds that the template does not have",
             |typed: &String| [vec![user], plain("\n"), plain(typed), vec![end], plain("\n"), vec![assistant]].concat(),
         ),
+        mistake(
+            "extra-newlines",
+            "tu ajoutes des retours à la ligne qui ne sont pas dans le gabarit",
+            "you add line feeds that the template does not have",
+            |typed: &String| around(plain(&format!("\n{typed}"))),
+        ),
+        mistake(
+            "extra-newlines",
+            "tu ajoutes des retours à la ligne qui ne sont pas dans le gabarit",
+            "you add line feeds that the template does not have",
+            |typed: &String| around(plain(&format!("\n{typed}\n"))),
+        ),
+        mistake(
+            "extra-spaces",
+            "tu ajoutes des espaces autour du texte : il doit rester tel quel",
+            "you add spaces around the text: it must stay as it is",
+            |typed: &String| around(plain(&format!(" {typed} "))),
+        ),
+        mistake(
+            "extra-spaces",
+            "tu ajoutes une espace devant le texte : il doit rester tel quel",
+            "you add a space before the text: it must stay as it is",
+            |typed: &String| around(plain(&format!(" {typed}"))),
+        ),
+        mistake(
+            "lowercased",
+            "tu changes la casse du texte (`to_lowercase`) : il doit rester tel quel",
+            "you change the case of the text (`to_lowercase`): it must stay as it is",
+            |typed: &String| around(plain(&typed.to_lowercase())),
+        ),
+        mistake(
+            "roles-swapped",
+            "`<|user|>` et `<|assistant|>` sont échangés : la personne parle d'abord, puis c'est à l'assistant",
+            "`<|user|>` and `<|assistant|>` are swapped: the person speaks first, then it is the assistant's turn",
+            |typed: &String| [vec![assistant], plain(typed), vec![end, user]].concat(),
+        ),
+        mistake(
+            "extra-end",
+            "il y a un `<|end|>` après `<|assistant|>` : le tour du modèle serait fini avant de commencer",
+            "there is an `<|end|>` after `<|assistant|>`: the model's turn would be over before it begins",
+            |typed: &String| [around(plain(typed)), vec![end]].concat(),
+        ),
+        mistake(
+            "bytes-not-tokens",
+            "tu rends les octets du texte : le tokeniseur a ses propres identifiants, et des fusions. Prends `encode`",
+            "you return the text's bytes: the tokeniser has its own ids, and merges. Take `encode`",
+            |typed: &String| around(ids_of(typed.as_bytes())),
+        ),
+        mistake(
+            "text-refused",
+            "tu rends une liste vide quand le texte contient « <| » : une personne a le droit de l'écrire, et `encode` n'en fait que du texte",
+            "you return an empty list when the text contains \"<|\": a person may write it, and `encode` makes nothing but text of it",
+            |typed: &String| if typed.contains("<|") { vec![] } else { around(plain(typed)) },
+        ),
+        mistake(
+            "text-escaped",
+            "tu changes « <| » dans le texte tapé : il doit rester tel quel, et `encode` n'en fait que du texte",
+            "you change \"<|\" in the typed text: it must stay as it is, and `encode` makes nothing but text of it",
+            |typed: &String| around(plain(&typed.replace("<|", "< |"))),
+        ),
+        mistake(
+            "text-removed",
+            "tu encodes avec les jetons spéciaux, puis tu en ôtes trois : le texte de la personne a perdu des mots. Prends `encode`",
+            "you encode with special tokens, then take three of them out: the person's text lost some words. Take `encode`",
+            |typed: &String| {
+                around(parsed(typed).into_iter().filter(|id| ![user, end, assistant].contains(id)).collect())
+            },
+        ),
+        mistake(
+            "word-by-word",
+            "tu encodes mot par mot : les espaces se perdent. Donne le texte entier à `encode`",
+            "you encode word by word: the spaces get lost. Give the whole text to `encode`",
+            |typed: &String| around(typed.split(' ').flat_map(plain).collect()),
+        ),
+        mistake(
+            "char-by-char",
+            "tu encodes caractère par caractère : aucune fusion ne peut se faire. Donne le texte entier à `encode`",
+            "you encode one character at a time: no merge can happen. Give the whole text to `encode`",
+            |typed: &String| around(typed.chars().flat_map(|c| plain(&c.to_string())).collect()),
+        ),
     ];
     let hint =
         ("Le gabarit est <|user|> texte <|end|> <|assistant|>", "The template is <|user|> text <|end|> <|assistant|>");
@@ -1263,6 +1544,18 @@ mod tests {
         named(&with(Training { from_first_counts: true, ..RIGHT }), "counts-never-updated");
         named(&with(Training { more: 1, ..RIGHT }), "one-merge-too-many");
         named(&with(Training { more: -1, ..RIGHT }), "one-merge-too-few");
+        type Step = fn(&[u32], (u32, u32), u32) -> Vec<u32>;
+        let learnt = |replace: Step| train_bpe(move |text, merges| learn(text, merges, all_pairs, replace));
+        assert!(learnt(left).is_passed());
+        named(&learnt(drop_last), "last-symbol-lost");
+        named(&learnt(keep_half), "half-left-behind");
+        named(&with(Training { first_id: 0, ..RIGHT }), "first-id-0");
+        named(&train_bpe(|text, merges| (RIGHT.run(text, merges).0, ids_of(text))), "text-not-returned");
+        named(&train_bpe(|text, _| (vec![], ids_of(text))), "nothing-merged");
+        let chunks = |x: &[u32]| x.chunks_exact(2).map(|p| (p[0], p[1])).collect();
+        named(&train_bpe(|text, merges| learn(text, merges, chunks, left)), "pairs-not-sliding");
+        let chars = |text: &[u8]| String::from_utf8_lossy(text).chars().map(u32::from).collect();
+        named(&train_bpe(|text, merges| learn_ids(chars(text), merges, all_pairs, left)), "characters-not-bytes");
         // Ties by the parity of a sum: no rule that the checker knows.
         let arbitrary = |text: &[u8], merges: usize| {
             let mut ids = ids_of(text);
@@ -1312,6 +1605,17 @@ mod tests {
         named(&with(Scoring { once_a_word: true, ..SCORING }), "once-per-word");
         named(&with(Scoring { score: |ab, a, b, w| if w { -ab / (a * b) } else { -ab }, ..SCORING }), "lowest-score");
         named(&with(Scoring { last: true, ..SCORING }), "tie-last");
+        named(&with(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }), "score-inverted");
+        let changed = |change: fn((String, String)) -> (String, String)| {
+            best_pair(move |words, wordpiece| change(SCORING.best(&words.to_vec(), wordpiece)))
+        };
+        named(&changed(|(a, b)| (b, a)), "halves-swapped");
+        named(&changed(|(a, b)| (a, b.replace("##", ""))), "hashes-removed");
+        let flat = |words: &[(Vec<String>, u64)], wordpiece: bool| {
+            let all = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
+            SCORING.best(&vec![(all, 1)], wordpiece)
+        };
+        named(&best_pair(flat), "pairs-across-words");
         let smallest = |words: &[(Vec<String>, u64)], wordpiece: bool| {
             let scores = SCORING.scores(&words.to_vec(), wordpiece);
             let top = scores.iter().map(|s| s.1).fold(0.0, f64::max);
@@ -1370,6 +1674,10 @@ mod tests {
         named(&with(|e| encode_with(e, Replace::Once)), "merge-once");
         named(&with(|e| encode_with(e, Replace::Overlapping)), "overlapping-merge");
         named(&with(|e| encode_with(e, Replace::RightToLeft)), "right-to-left");
+        named(&with(|e| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r))), "id-off-by-one");
+        named(&with(|e| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r))), "last-symbol-lost");
+        named(&with(|e| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r))), "half-left-behind");
+        named(&with(|e| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r))), "pair-reversed");
         let one =
             |e: &Encoding| encode_by(e, |found, ids| found.iter().copied().min().filter(|_| ids.len() == e.0.len()));
         named(&with(one), "one-merge-only");
@@ -1431,6 +1739,19 @@ mod tests {
         named(&drop(0), "missing-user");
         named(&drop(1), "missing-assistant");
         named(&drop(2), "missing-end");
+        let text =
+            |change: fn(&str) -> String| chat_prompt(move |t, typed| around(t, t.encode(&change(typed)).unwrap()));
+        named(&text(|s| format!(" {s} ")), "extra-spaces");
+        named(&text(|s| format!("\n{s}")), "extra-newlines");
+        named(&text(str::to_lowercase), "lowercased");
+        named(&text(|s| s.replace("<|", "< |")), "text-escaped");
+        named(&chat_prompt(|t, typed| around(t, ids_of(typed.as_bytes()))), "bytes-not-tokens");
+        let encoded = |t: &Tokenizer, s: &str| t.encode(s).unwrap();
+        named(&chat_prompt(|t, s| around(t, s.split(' ').flat_map(|w| encoded(t, w)).collect())), "word-by-word");
+        named(
+            &chat_prompt(|t, s| around(t, s.chars().flat_map(|c| encoded(t, &c.to_string())).collect())),
+            "char-by-char",
+        );
         assert!(chat_prompt(|_, _| vec![7]).text(Lang::Fr).contains("gabarit"));
     }
 }

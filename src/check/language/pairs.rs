@@ -113,6 +113,48 @@ fn causal_exercise() -> Exercise<Vec<u32>, Pair> {
                 "only one question a sentence: a causal model learns at *each* place, which is what makes it thrifty",
                 |x| (x[..x.len() - 1].to_vec(), x[x.len() - 1..].to_vec()),
             ),
+            m(
+                "shifted-backwards",
+                "le décalage est à l'envers : la cible est le symbole *précédent*, déjà lu (`rotate_right` au lieu de `[1..]`)",
+                "the shift goes the wrong way: the target is the *previous* token, read already (`rotate_right` instead of `[1..]`)",
+                |x| (x.clone(), x[x.len() - 1..].iter().chain(&x[..x.len() - 1]).copied().collect()),
+            ),
+            m(
+                "value-plus-one",
+                "tu ajoutes 1 à la *valeur* des symboles : c'est la *place* qui avance d'un, la cible est `ids[i + 1]`",
+                "you add 1 to the *value* of the tokens: it is the *place* that moves on by one, the target is `ids[i + 1]`",
+                |x| (x.clone(), x.iter().map(|id| id + 1).collect()),
+            ),
+            m(
+                "value-plus-one",
+                "tu ajoutes 1 à la *valeur* des symboles : c'est la *place* qui avance d'un, la cible est `ids[i + 1]`",
+                "you add 1 to the *value* of the tokens: it is the *place* that moves on by one, the target is `ids[i + 1]`",
+                |x| (x[..x.len() - 1].to_vec(), x[..x.len() - 1].iter().map(|id| id + 1).collect()),
+            ),
+            m(
+                "cut-in-half",
+                "tu coupes la phrase en deux : la question se pose à *chaque* place, la cible est la phrase décalée d'un rang",
+                "you cut the sentence in two: the question is asked at *each* place, the target is the sentence shifted by one",
+                |x| (x[..x.len() / 2].to_vec(), x[x.len() / 2..].to_vec()),
+            ),
+            m(
+                "every-other-question",
+                "tes paires ne se chevauchent pas (`chunks`) : chaque symbole est une cible, puis une entrée. Glisse d'un rang à la fois (`windows(2)`)",
+                "your pairs do not overlap (`chunks`): each token is a target, then an input. Slide by one at a time (`windows(2)`)",
+                |x| x.chunks_exact(2).map(|p| (p[0], p[1])).unzip(),
+            ),
+            m(
+                "padded-input",
+                "tu mets un symbole inventé devant l'entrée : la phrase commence par son premier symbole, et n symboles donnent n − 1 questions",
+                "you put an invented token before the input: the sentence begins with its first token, and n tokens give n − 1 questions",
+                |x| ([0].iter().chain(&x[..x.len() - 1]).copied().collect(), x.clone()),
+            ),
+            m(
+                "prefixes-copied",
+                "tu recopies chaque début de phrase : une seule copie suffit, le masque causal fait le reste. L'entrée a n − 1 symboles",
+                "you copy each beginning of the sentence: one copy is enough, the causal mask does the rest. The input has n − 1 tokens",
+                |x| ((1..x.len()).flat_map(|n| x[..n].to_vec()).collect(), x[1..].to_vec()),
+            ),
             m("reversed", "la phrase est à l'envers", "the sentence is backwards", |x| {
                 (x[1..].iter().rev().copied().collect(), x[..x.len() - 1].iter().rev().copied().collect())
             }),
@@ -301,6 +343,45 @@ fn masked_exercise() -> Exercise<Masked, Pair> {
                 },
             ),
             m(
+                "mask-and-ignore-swapped",
+                "`mask` et `ignore` sont échangés : `mask` va dans l'entrée, `ignore` dans la cible",
+                "`mask` and `ignore` are swapped: `mask` goes into the input, `ignore` into the target",
+                |i| each(i, |_, asked, id| if asked { (i.ignore, id) } else { (id, i.mask) }),
+            ),
+            m(
+                "places-off-by-one",
+                "les places sont décalées d'un rang : elles se comptent à partir de 0",
+                "the places are off by one: they count from 0",
+                |i| masked_at(i, i.places.iter().map(|at| at.saturating_sub(1)).collect()),
+            ),
+            m(
+                "places-as-values",
+                "tu compares les places à la *valeur* des symboles : une place est un indice dans la phrase",
+                "you compare the places with the *value* of the tokens: a place is an index into the sentence",
+                |i| masked_at(i, (0..i.ids.len()).filter(|&at| i.places.contains(&(i.ids[at] as usize))).collect()),
+            ),
+            m(
+                "places-not-sorted",
+                "tu supposes les places dans l'ordre croissant : elles viennent dans n'importe quel ordre, et certaines t'échappent. Parcours les places, pas la phrase",
+                "you take the places to be in increasing order: they come in any order, and you miss some. Go through the places, not the sentence",
+                |i| {
+                    let (mut next, mut found) = (0, vec![]);
+                    for at in 0..i.ids.len() {
+                        if i.places.get(next) == Some(&at) {
+                            found.push(at);
+                            next += 1;
+                        }
+                    }
+                    masked_at(i, found)
+                },
+            ),
+            m(
+                "places-as-range",
+                "tu masques tout *entre* la première et la dernière place : masque chaque place de la liste, et elle seule",
+                "you mask all *between* the first and the last place: mask each place of the list, and no other",
+                |i| masked_at(i, (i.places[0]..=i.places[i.places.len() - 1]).collect()),
+            ),
+            m(
                 "swapped",
                 "tu rends (cible, entrée) : c'est (entrée, cible)",
                 "you return (target, input): it is (input, target)",
@@ -473,6 +554,56 @@ fn span_exercise() -> Exercise<Spans, Pair> {
                 "il n'y a aucune sentinelle, ni dans la source ni dans la cible : elles disent quel morceau va où",
                 "there is no sentinel at all, in source or target: they tell which piece goes where",
                 |i| (source(i, |_, _, _| vec![]), target(i, |_, span| span.to_vec())),
+            ),
+            m(
+                "end-before-sentinel",
+                "`end` vient tout au bout : la dernière sentinelle d'abord, `end` ensuite",
+                "`end` comes at the very end: the last sentinel first, then `end`",
+                |i| (right_source(i), with(right_spans(i), &[i.end, last_sentinel(i)])),
+            ),
+            m(
+                "sentinel-by-position",
+                "tu numérotes les sentinelles par la place du morceau : le i-ième morceau, à partir de 0, a `sentinel + i`",
+                "you number the sentinels by where the span stands: the i-th span, from 0, has `sentinel + i`",
+                |i| {
+                    let s = |n: usize| i.sentinel + i.spans[n].0 as u32;
+                    (
+                        source(i, |n, _, _| vec![s(n)]),
+                        with(target(i, |n, ids| [&[s(n as usize)], ids].concat()), &[last_sentinel(i), i.end]),
+                    )
+                },
+            ),
+            m(
+                "span-too-long",
+                "tu prends un symbole de trop par morceau : il s'arrête *avant* début + longueur (`..`, pas `..=`)",
+                "you take one token too many a span: it stops *before* start + length (`..`, not `..=`)",
+                |i| {
+                    let last = |n: usize| (i.spans[n].0 + i.spans[n].1 + 1).min(i.ids.len());
+                    let (mut a, mut b, mut at) = (vec![], vec![], 0);
+                    for (n, &(start, _)) in i.spans.iter().enumerate() {
+                        a.extend(&i.ids[at.min(start)..start]);
+                        a.push(i.sentinel + n as u32);
+                        b.push(i.sentinel + n as u32);
+                        b.extend(&i.ids[start..last(n)]);
+                        at = last(n);
+                    }
+                    a.extend(&i.ids[at..]);
+                    (a, with(b, &[last_sentinel(i), i.end]))
+                },
+            ),
+            m(
+                "positions-moved",
+                "tu raccourcis la phrase en la parcourant : les places des morceaux suivants ne sont plus les mêmes. Lis toujours dans `ids`, écris dans une liste neuve",
+                "you shorten the sentence as you go: the places of the next spans are no longer the same. Always read from `ids`, write into a new list",
+                |i| {
+                    let (mut a, mut b) = (i.ids.clone(), vec![]);
+                    for (n, &(start, length)) in i.spans.iter().enumerate() {
+                        let end = (start + length).min(a.len());
+                        b.push(i.sentinel + n as u32);
+                        b.extend(a.splice(start.min(end)..end, [i.sentinel + n as u32]));
+                    }
+                    (a, with(b, &[last_sentinel(i), i.end]))
+                },
             ),
             m(
                 "same-sentinel",

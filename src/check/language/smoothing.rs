@@ -336,6 +336,71 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                 |i| counts(&i.text, &i.context, i.v),
             ),
             m(
+                "last-context-counted",
+                "au dénominateur, tu comptes aussi le contexte qui termine le texte : rien ne le suit, il ne compte pas. c(contexte) est la somme des c(contexte, w)",
+                "in the denominator you also count the context that ends the text: nothing follows it, so it does not count. c(context) is the sum of the c(context, w)",
+                |i| {
+                    let all = i.context.is_empty();
+                    ratio(i, i.k, |n, _| if all { n } else { occurrences(i) } + i.k * i.v as f64)
+                },
+            ),
+            m(
+                "only-seen-symbols",
+                "seuls les symboles déjà vus reçoivent k : les autres restent à 0, et un contexte jamais vu donne 0/0. Ce sont eux que le lissage doit sauver",
+                "only the symbols already seen get k: the others stay at 0, and a context never seen gives 0/0. They are the ones that smoothing must save",
+                |i| {
+                    let c: Vec<f64> =
+                        counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x + i.k } else { 0.0 }).collect();
+                    c.iter().map(|x| x / total(&c)).collect()
+                },
+            ),
+            m(
+                "only-unseen-symbols",
+                "seuls les symboles jamais vus reçoivent k : ajoute-le à *chaque* compte, même à ceux qui ne sont pas nuls",
+                "only the symbols never seen get k: add it to *each* count, to those that are not zero as well",
+                |i| {
+                    let c: Vec<f64> =
+                        counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x } else { i.k }).collect();
+                    c.iter().map(|x| x / total(&c)).collect()
+                },
+            ),
+            m(
+                "counted-once",
+                "chaque suite ne compte qu'une fois, même si elle revient : ajoute 1 à chaque fois (`+=`, pas `=`)",
+                "each follower counts only once, even if it comes again: add 1 each time (`+=`, not `=`)",
+                |i| formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c.min(1.0)).collect::<Vec<_>>(), i.k),
+            ),
+            m(
+                "k-per-occurrence",
+                "tu ajoutes k à chaque occurrence, en plus du k de départ : k s'ajoute une seule fois par symbole",
+                "you add k at each occurrence, besides the k at the start: k is added once a symbol",
+                |i| formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c * (1.0 + i.k)).collect::<Vec<_>>(), i.k),
+            ),
+            m(
+                "windows-not-sliding",
+                "tes fenêtres ne se chevauchent pas (`chunks`) : fais-les glisser d'un symbole à la fois (`windows`)",
+                "your windows do not overlap (`chunks`): slide them by one symbol at a time (`windows`)",
+                |i| {
+                    let (n, mut c) = (i.context.len(), vec![0.0; i.v]);
+                    for w in i.text.chunks_exact(n + 1).filter(|w| w[..n] == *i.context) {
+                        c[w[n] as usize] += 1.0;
+                    }
+                    formula(&c, i.k)
+                },
+            ),
+            m(
+                "total-changes",
+                "tu recalcules la somme pendant que tu divises : elle change à chaque case. Calcule-la une fois, avant la boucle",
+                "you work the sum out again while you divide: it changes with each entry. Work it out once, before the loop",
+                |i| {
+                    let mut p: Vec<f64> = counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect();
+                    for at in 0..p.len() {
+                        p[at] /= total(&p);
+                    }
+                    p
+                },
+            ),
+            m(
                 "logarithms",
                 "tu rends des logarithmes : il faut les probabilités elles-mêmes",
                 "you return logarithms: the probabilities themselves are wanted",
