@@ -56,8 +56,12 @@ fn list(values: &[f64]) -> String {
 }
 
 fn number(x: f64) -> String {
-    let text = format!("{x:.4}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    let text = if x != 0.0 && x.abs() < 5e-5 { format!("{x:.1e}") } else { format!("{x:.4}") };
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// The answer to a result of the wrong length.

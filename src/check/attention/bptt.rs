@@ -1,9 +1,11 @@
 //! 03.1: the backward of a recurrent network.
+//!
+//! (Over 500 lines: the usual mistakes stand beside the right answer, each with its text twice and its test.)
 
 use motamot_kernels::rng::Rng;
 
 use super::{Slip, agree, list, random, recognise, wrong_length};
-use crate::check::{Report, largest_difference, numeric_gradient, trial};
+use crate::check::{Outcome, Report, largest_difference, numeric_gradient, trial};
 
 const EXERCISE: &str = "03.1";
 
@@ -28,6 +30,11 @@ enum Bug {
     Sign,
     LastSkipped,
     FirstSkipped,
+    Squared,
+    TimeReversed,
+    GradientOfState,
+    OneStep,
+    FutureInLoop,
     // In dW.
     OverwrittenFirst,
     OverwrittenLast,
@@ -60,6 +67,7 @@ fn backward(bug: Bug, h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>,
                 NotSquared => 1.0 - now,
                 TanhTwice => 1.0 - now.tanh().powi(2),
                 Sigmoid => now * (1.0 - now),
+                Squared => now * now,
                 _ => 1.0 - now * now,
             };
             let own = if bug == OwnLost && s + 1 < t { 0.0 } else { d_h[s * c + i] };
@@ -70,8 +78,18 @@ fn backward(bug: Bug, h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>,
                 TanhOnlyFuture => own + later * slope,
                 _ => (own + later) * slope,
             };
+            if bug == FutureInLoop {
+                for j in 0..c {
+                    future[j] = (0..=i).map(|i| w[i * c + j] * dz[s * c + i]).sum();
+                }
+            }
         }
-        let from = if bug == FutureBeforeTanh { &all } else { &dz };
+        let own: Vec<f64> = (0..t * c).map(|at| d_h[at] * (1.0 - h[at + c] * h[at + c])).collect();
+        let from = match bug {
+            FutureBeforeTanh => &all,
+            OneStep => &own,
+            _ => &dz,
+        };
         for j in 0..c {
             let back: f64 = match bug {
                 NotTransposed => (0..c).map(|i| w[j * c + i] * from[s * c + i]).sum(),
@@ -80,6 +98,12 @@ fn backward(bug: Bug, h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>,
             };
             future[j] = if bug == FutureAccumulates { future[j] + back } else { back };
         }
+    }
+    if bug == TimeReversed {
+        dz = dz.chunks(c).rev().flatten().copied().collect();
+    }
+    if bug == GradientOfState {
+        dz.clone_from(&all);
     }
     if bug == Sign {
         dz.iter_mut().for_each(|x| *x = -*x);
@@ -112,7 +136,7 @@ fn backward(bug: Bug, h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>,
     (dw, dz)
 }
 
-const IN_DZ: [Slip<Bug>; 17] = [
+const IN_DZ: [Slip<Bug>; 22] = [
     (
         NoDerivative,
         "missing-tanh-derivative",
@@ -215,6 +239,31 @@ const IN_DZ: [Slip<Bug>; 17] = [
         "le premier pas est oublié : la boucle doit aller jusqu'à 0 compris",
         "the first step is left out: the loop must go down to 0 and include it",
     ),
+    (Squared, "derivative-without-one", "tanh′ vaut 1 − h², tu as pris h²", "tanh′ is 1 − h², you took h²"),
+    (
+        TimeReversed,
+        "time-reversed",
+        "tes dz sont justes, mais le temps est à l'envers (des `push` ou `extend` dans une boucle qui recule ?) : la ligne 0 de dz est le premier pas",
+        "your dz are right, but time runs backwards (`push` or `extend` in a loop that goes back?): row 0 of dz is the first step",
+    ),
+    (
+        GradientOfState,
+        "gradient-before-tanh",
+        "tu rends le gradient de h_t (d_h + futur) : dz_t est celui d'avant la tanh, multiplié par 1 − h_t²",
+        "you return the gradient of h_t (d_h + future): dz_t is the one before tanh, multiplied by 1 − h_t²",
+    ),
+    (
+        OneStep,
+        "one-step-only",
+        "le gradient du futur ne remonte que d'un pas : il doit venir du dz_{t+1} complet, qui contient lui-même son futur, pas de d_h[t+1]·(1 − h²) seul",
+        "the gradient from the future goes back one step only: it must come from the whole dz_{t+1}, which holds its own future, not from d_h[t+1]·(1 − h²) alone",
+    ),
+    (
+        FutureInLoop,
+        "future-changed-inside-loop",
+        "`futur` change pendant la boucle sur i : les i suivants se servent d'un futur déjà remplacé. Calcule d'abord tous les dz_t, puis le nouveau futur",
+        "`future` changes within the loop over i: the next i use a future that has been replaced. Compute all of dz_t first, then the new future",
+    ),
 ];
 
 const IN_DW: [Slip<Bug>; 10] = [
@@ -296,7 +345,24 @@ fn answer(f: impl Fn(&[f64], &[f64], &[f64], usize) -> (Vec<f64>, Vec<f64>)) -> 
         let h: Vec<f64> = random(&mut rng, (t + 1) * c, 0.7).iter().map(|x| x.tanh()).collect();
         let (d_h, w) = (random(&mut rng, t * c, 1.0), random(&mut rng, c * c, 0.8));
         let size = format!("T = {t}, C = {c}");
-        let (dw, dz) = trial(|| f(&h, &d_h, &w, c)).or_report(EXERCISE, (&size, &size))?;
+        let outcome = trial(|| f(&h, &d_h, &w, c));
+        if let Outcome::Panic(m) = &outcome
+            && (m.contains("out of bounds") || m.contains("out of range"))
+        {
+            return Err(Report::mistake(
+                EXERCISE,
+                "out-of-bounds",
+                format!(
+                    "un indice sort d'un tableau pour {size} (« {m} ») : `h` a T + 1 = {} lignes de C, `d_h` et dz T = {t} (donc T = d_h.len() / C) ; h_t est la ligne t + 1 de `h` quand on compte les pas à partir de 0",
+                    t + 1
+                ),
+                format!(
+                    "an index leaves an array for {size} (\"{m}\"): `h` has T + 1 = {} rows of C, `d_h` and dz T = {t} (so T = d_h.len() / C); h_t is row t + 1 of `h` when steps count from 0",
+                    t + 1
+                ),
+            ));
+        }
+        let (dw, dz) = outcome.or_report(EXERCISE, (&size, &size))?;
         if dw.len() == t * c && dz.len() == c * c && t != c {
             return Err(Report::mistake(
                 EXERCISE,
@@ -339,7 +405,7 @@ fn wrong(
 ) -> Report {
     // dz_2 = 2·(1 − 0.16) = 1.68; dz_1 = (1 + 0.5·1.68)·(1 − 0.36) = 1.1776; dW = 0.2·1.1776 + 0.6·1.68 = 1.24352
     let (h, d_h, w) = ([0.2, 0.6, -0.4], [1.0, 2.0], [0.5]);
-    if let crate::check::Outcome::Value((dw, dz)) = trial(|| f(&h, &d_h, &w, 1))
+    if let Outcome::Value((dw, dz)) = trial(|| f(&h, &d_h, &w, 1))
         && !(agree(&dw, &[1.24352]) && agree(&dz, &[1.1776, 1.68]))
     {
         let (dw, dz) = (list(&dw), list(&dz));
@@ -422,6 +488,11 @@ mod tests {
             (dz, dw)
         });
         assert_eq!(swapped.mistake_name(), Some("swapped-results"));
+        let after_the_end = rnn_backward(|h, d, w, c| {
+            let (dw, dz) = backward(None, h, d, w, c);
+            (dw, dz.iter().enumerate().map(|(i, x)| x + h[i + 2 * c]).collect())
+        });
+        assert_eq!(after_the_end.mistake_name(), Some("out-of-bounds"));
         // Two mistakes at once: the first one on the way is named.
         let both =
             rnn_backward(|h, d, w, c| (backward(OverwrittenFirst, h, d, w, c).0, backward(NoFuture, h, d, w, c).1));

@@ -1,4 +1,6 @@
 //! 03.2: causal attention, the queries being the last ones.
+//!
+//! (Over 500 lines: the usual mistakes stand beside the right answer, each with its text twice and its test.)
 
 use motamot_kernels::rng::Rng;
 
@@ -36,6 +38,11 @@ enum Bug {
     LinearWeights,
     Hardest,
     OutputTransposed,
+    IntegerRoot,
+    OwnValue,
+    NegatedScores,
+    OnlyLast,
+    LogWeights,
 }
 use Bug::*;
 
@@ -49,6 +56,8 @@ fn attention(bug: Bug, q: &[f64], k: &[f64], v: &[f64], d: usize) -> Vec<f64> {
         DividedByD => dot(q, i, k, j) / d as f64,
         DividedByRootT => dot(q, i, k, j) / (t as f64).sqrt(),
         Multiplied => dot(q, i, k, j) * root,
+        IntegerRoot => dot(q, i, k, j) / root.floor(),
+        NegatedScores => -dot(q, i, k, j) / root,
         TransposedScores if n == t => dot(q, j, k, i) / root,
         ValuesForKeys => dot(q, i, v, j) / root,
         Uniform => 0.0,
@@ -62,6 +71,8 @@ fn attention(bug: Bug, q: &[f64], k: &[f64], v: &[f64], d: usize) -> Vec<f64> {
             MaskStrict => j < at,
             MaskOneLate => j <= at + 1,
             MaskReversed => j >= at,
+            OwnValue => j == at,
+            OnlyLast => (t - n..=at).contains(&j),
             _ => j <= at,
         }
     };
@@ -89,6 +100,8 @@ fn attention(bug: Bug, q: &[f64], k: &[f64], v: &[f64], d: usize) -> Vec<f64> {
             Mean => (row[j] - max).exp() / sum / (at + 1) as f64,
             LinearWeights if j <= at => row[j] / row[..=at].iter().sum::<f64>(),
             LinearWeights => 0.0,
+            LogWeights if j <= at => ((row[j] - max).exp() / sum).ln(),
+            LogWeights => 0.0,
             Hardest => f64::from(u8::from(row[j] == max)),
             _ => (row[j] - max).exp() / sum,
         };
@@ -105,7 +118,7 @@ fn attention(bug: Bug, q: &[f64], k: &[f64], v: &[f64], d: usize) -> Vec<f64> {
     y
 }
 
-const SLIPS: [Slip<Bug>; 26] = [
+const SLIPS: [Slip<Bug>; 31] = [
     (NoScale, "missing-scale", "tu as oublié de diviser les scores par √d", "you forgot to divide the scores by √d"),
     (
         DividedByD,
@@ -252,6 +265,36 @@ const SLIPS: [Slip<Bug>; 26] = [
         "avec moins de requêtes que de clés, les requêtes sont les dernières : la requête i est à la position T − n + i et voit les clés jusqu'à celle-là",
         "with fewer queries than keys the queries are the last ones: query i stands at position T − n + i and sees the keys up to there",
     ),
+    (
+        IntegerRoot,
+        "integer-root",
+        "tu divises par √d arrondie à l'entier : c'est `(d as f64).sqrt()`",
+        "you divide by √d rounded down to an integer: it is `(d as f64).sqrt()`",
+    ),
+    (
+        OwnValue,
+        "own-value-only",
+        "chaque requête ne voit qu'elle-même, tu rends donc sa valeur : elle voit toutes les clés jusqu'à la sienne",
+        "each query sees only itself, so that you return its own value: it sees all the keys up to its own",
+    ),
+    (
+        NegatedScores,
+        "negated-scores",
+        "le signe des scores est inversé : la clé la plus semblable à la requête reçoit le plus petit poids (e^−s au lieu de e^s ?)",
+        "the sign of the scores is reversed: the key most like the query gets the smallest weight (e^−s instead of e^s?)",
+    ),
+    (
+        OnlyLast,
+        "only-the-last-keys",
+        "tu ne regardes que les n dernières clés : les requêtes sont les n dernières, mais elles voient aussi toutes les clés d'avant, à partir de 0",
+        "you only look at the last n keys: the queries are the last n, but they see all the keys before, too, from 0 on",
+    ),
+    (
+        LogWeights,
+        "log-softmax",
+        "tu pondères par ln p (log-softmax) : les poids sont les p eux-mêmes",
+        "you weight by ln p (log-softmax): the weights are the p themselves",
+    ),
 ];
 
 /// 03.2: causal attention of n queries over t ≥ n keys and values, the queries being the last n positions.
@@ -264,11 +307,34 @@ pub fn causal_attention(f: impl Fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>) -
 fn answer(f: impl Fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>) -> Result<Report, Report> {
     let mut rng = Rng::new(33);
     // First a square where all slips differ, then others; fewer queries than keys come last.
-    for (n, t, d) in [(4, 4, 3), (3, 3, 2), (1, 1, 2), (6, 6, 1), (5, 5, 5), (7, 7, 8), (2, 5, 3), (1, 6, 4), (4, 9, 2)]
+    for (n, t, d) in [(5, 5, 6), (3, 3, 2), (1, 1, 2), (6, 6, 1), (5, 5, 5), (7, 7, 8), (2, 5, 3), (1, 6, 4), (4, 9, 2)]
     {
         let [q, k, v] = [n, t, t].map(|rows| random(&mut rng, rows * d, 1.1));
         let size = if n == t { format!("n = T = {t}, d = {d}") } else { format!("n = {n}, T = {t}, d = {d}") };
-        let y = trial(|| f(&q, &k, &v, d)).or_report(EXERCISE, (&size, &size))?;
+        let outcome = trial(|| f(&q, &k, &v, d));
+        if let Outcome::Panic(m) = &outcome
+            && (m.contains("out of bounds") || m.contains("out of range") || m.contains("with overflow"))
+        {
+            return Err(Report::mistake(
+                EXERCISE,
+                "out-of-bounds",
+                format!(
+                    "un indice sort d'un tableau pour {size} (« {m} ») : la requête i est la ligne i de `q` ({n} lignes), mais elle est à la position T − n + i et voit les T − n + i + 1 premières lignes de `k` et `v` ({t} lignes), sans aller au-delà"
+                ),
+                format!(
+                    "an index leaves an array for {size} (\"{m}\"): query i is row i of `q` ({n} rows), but it stands at position T − n + i and sees the first T − n + i + 1 rows of `k` and `v` ({t} rows), and none beyond"
+                ),
+            ));
+        }
+        let y = outcome.or_report(EXERCISE, (&size, &size))?;
+        if y.len() == t * d && n < t {
+            return Err(Report::mistake(
+                EXERCISE,
+                "one-row-per-key",
+                format!("pour {size}, tu rends {t} lignes, une par clé : il en faut n = {n}, une par requête"),
+                format!("for {size}, you return {t} rows, one per key: it takes n = {n}, one per query"),
+            ));
+        }
         if y.len() != n * d {
             return Err(wrong_length(EXERCISE, ("la sortie (n, d)", "the output (n, d)"), n * d, y.len()));
         }
@@ -318,8 +384,32 @@ fn large(f: impl Fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>) -> Result<(), Re
             "right, except for very large scores (±5,000): e^5000 overflows, then ∞/∞ = NaN. First subtract its largest score from each row",
         )
     };
-    if !fine(&run([5000.0, 5000.0])?, [3.0, 5.0]) || !fine(&run([-5000.0, -5000.0])?, [3.0, 5.0]) {
+    if !fine(&run([5000.0, 5000.0])?, [3.0, 5.0]) {
         return Err(overflow());
+    }
+    let y = run([-5000.0, -5000.0])?;
+    if !fine(&y, [3.0, 5.0]) {
+        return Err(if fine(&y, [7.0, 5.0]) {
+            Report::mistake(
+                EXERCISE,
+                "finite-mask",
+                "juste, sauf pour des scores très négatifs (−5 000) : le score que tu donnes aux clés cachées est alors le plus grand, et le futur gagne. Mets −∞ (`f64::NEG_INFINITY`), ou ne compte pas ces clés",
+                "right, except for very negative scores (−5,000): the score you give the hidden keys is then the largest, and the future wins. Put −∞ (`f64::NEG_INFINITY`), or do not count those keys",
+            )
+        } else {
+            Report::mistake(
+                EXERCISE,
+                "maximum-starts-too-high",
+                format!(
+                    "juste, sauf quand tous les scores visibles valent −5 000 : on attend [3, 5], tu as {}. Les exponentielles y tombent toutes à 0, puis 0/0 = NaN : retranche le vrai maximum de la ligne, cherché à partir de −∞ (pas de 0)",
+                    list(&y)
+                ),
+                format!(
+                    "right, except when all the visible scores are −5,000: [3, 5] is expected, you have {}. All the exponentials become 0 there, and 0/0 = NaN: subtract the row's true maximum, searched from −∞ (not from 0)",
+                    list(&y)
+                ),
+            )
+        });
     }
     if !fine(&run([0.0, 5000.0])?, [3.0, 7.0]) {
         return Err(Report::mistake(
@@ -331,6 +421,22 @@ fn large(f: impl Fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>) -> Result<(), Re
     }
     if !fine(&run([5000.0, 0.0])?, [3.0, 3.0]) {
         return Err(overflow());
+    }
+    // 3 + 4·σ(−1): two large scores that differ by 1.
+    let y = run([5000.0, 4999.0])?;
+    if !fine(&y, [3.0, 4.075_765_685]) {
+        return Err(Report::mistake(
+            EXERCISE,
+            "clamped-scores",
+            format!(
+                "juste, sauf pour deux grands scores qui diffèrent : pour 5 000 et 4 999 on attend [3, 4.0758], tu as {}. Les limiter (`clamp`, `min`) efface leur différence ; retranche le maximum de la ligne",
+                list(&y)
+            ),
+            format!(
+                "right, except for two large scores that differ: for 5,000 and 4,999, [3, 4.0758] is expected, you have {}. Limiting them (`clamp`, `min`) wipes out their difference; subtract the row's maximum",
+                list(&y)
+            ),
+        ));
     }
     Ok(())
 }
@@ -380,12 +486,12 @@ fn wrong(
         return Report::wrong(
             EXERCISE,
             format!(
-                "avec une seule clé, son poids est 1 quel que soit le score : pour q = [1], k = [2], v = [3], d = 1 on attend [3], tu as {}",
-                list(&y)
+                "avec une seule clé, son poids est 1 quel que soit le score : pour q = [1], k = [2], v = [3], d = 1 on attend [3], tu as {:?} (un epsilon au dénominateur ?)",
+                y
             ),
             format!(
-                "with a single key its weight is 1 whatever the score: for q = [1], k = [2], v = [3], d = 1, [3] is expected, you have {}",
-                list(&y)
+                "with a single key its weight is 1 whatever the score: for q = [1], k = [2], v = [3], d = 1, [3] is expected, you have {:?} (an epsilon in the denominator?)",
+                y
             ),
         );
     }
@@ -443,6 +549,37 @@ mod tests {
         assert!(right.is_passed(), "{right:?}");
         let none = causal_attention(|q, k, v, d| with_max(q, k, v, d, |_, _| 0.0));
         assert_eq!(none.mistake_name(), Some("no-max-subtraction"));
+        let from_zero =
+            causal_attention(|q, k, v, d| with_max(q, k, v, d, |row, n| row[..n].iter().copied().fold(0.0, f64::max)));
+        assert_eq!(from_zero.mistake_name(), Some("maximum-starts-too-high"));
+        let clamped = causal_attention(|q, k, v, d| {
+            with_max(q, k, v, d, |row, n| row[..n].iter().copied().fold(f64::MIN, f64::max))
+                .iter()
+                .map(|y| if *y > 4.0 && *y < 4.1 && q == [1.0, 1.0] { 5.0 } else { *y })
+                .collect()
+        });
+        assert_eq!(clamped.mistake_name(), Some("clamped-scores"));
+        let finite = causal_attention(|q, k, v, d| {
+            let (n, t) = (q.len() / d, k.len() / d);
+            let low = k.iter().all(|k| *k < -4000.0);
+            if low {
+                vec![v[1], 0.5 * (v[0] + v[1])]
+            } else {
+                assert!(n <= t);
+                attention(Right, q, k, v, d)
+            }
+        });
+        assert_eq!(finite.mistake_name(), Some("finite-mask"));
+        let all_rows = causal_attention(|q, k, v, d| {
+            let y = attention(Right, q, k, v, d);
+            [vec![0.0; k.len() - y.len()], y].concat()
+        });
+        assert_eq!(all_rows.mistake_name(), Some("one-row-per-key"));
+        let beyond = causal_attention(|q, k, v, d| {
+            let y = attention(Right, q, k, v, d);
+            y.iter().enumerate().map(|(i, y)| y + 0.0 * k[i + d]).collect()
+        });
+        assert_eq!(beyond.mistake_name(), Some("out-of-bounds"));
         let hidden = causal_attention(|q, k, v, d| {
             with_max(q, k, v, d, |row, _| row.iter().copied().fold(f64::NEG_INFINITY, f64::max))
         });

@@ -1,5 +1,7 @@
 //! 03.3: a test of causality, itself tested on layers that leak and layers that do not.
 
+use std::cell::Cell;
+
 use super::{Report, Slip};
 use crate::check::trial;
 
@@ -8,16 +10,28 @@ const EXERCISE: &str = "03.3";
 /// A layer: x (t rows of d) → y of the same shape.
 type Layer = fn(&[f64], usize, usize) -> Vec<f64>;
 
+thread_local! {
+    /// The t and d of the trial, and whether a layer was called with the two exchanged.
+    static SHAPE: Cell<(usize, usize, bool)> = const { Cell::new((0, 0, false)) };
+}
+
+fn note_shape(x: &[f64], t: usize, d: usize) {
+    let (want_t, want_d, exchanged) = SHAPE.get();
+    SHAPE.set((want_t, want_d, exchanged || (t != d && (t, d) == (want_d, want_t))));
+    assert_eq!(x.len(), t * d, "x must hold t rows of d numbers");
+}
+
 /// Attention of x with itself; which keys are visible, and how the others are hidden.
 fn attention(x: &[f64], t: usize, d: usize, visible: fn(usize, usize) -> bool, hidden: f64, after: bool) -> Vec<f64> {
-    assert_eq!(x.len(), t * d, "x must hold t rows of d numbers");
+    note_shape(x, t, d);
     let mut y = vec![0.0; t * d];
     for i in 0..t {
         let dot = |j: usize| (0..d).map(|c| x[i * d + c] * x[j * d + c]).sum::<f64>() / (d as f64).sqrt();
         let s: Vec<f64> = (0..t).map(|j| if after || visible(i, j) { dot(j) } else { hidden }).collect();
         let max = s.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = s.iter().map(|s| (s - max).exp()).sum();
-        for j in (0..t).filter(|&j| !after || visible(i, j)) {
+        // A hidden key is not read at all: 0·NaN would be NaN.
+        for j in (0..t).filter(|&j| visible(i, j) || (!after && hidden.is_finite())) {
             for c in 0..d {
                 y[i * d + c] += (s[j] - max).exp() / sum * x[j * d + c];
             }
@@ -47,19 +61,19 @@ fn masked_after(x: &[f64], t: usize, d: usize) -> Vec<f64> {
 }
 
 fn identity(x: &[f64], t: usize, d: usize) -> Vec<f64> {
-    assert_eq!(x.len(), t * d, "x must hold t rows of d numbers");
+    note_shape(x, t, d);
     x.to_vec()
 }
 
 /// Row i is row i − 1 of x: causal, and y_i does not depend on x_i at all.
 fn shifted(x: &[f64], t: usize, d: usize) -> Vec<f64> {
-    [vec![0.0; d], identity(x, t, d)[..(t - 1) * d].to_vec()].concat()
+    [vec![0.0; d.min(t * d)], identity(x, t, d)[..t.saturating_sub(1) * d].to_vec()].concat()
 }
 
 /// Row i is the sum of the rows from i on.
 fn reversed(x: &[f64], t: usize, d: usize) -> Vec<f64> {
     let mut y = identity(x, t, d);
-    for at in (0..(t - 1) * d).rev() {
+    for at in (0..t.saturating_sub(1) * d).rev() {
         y[at] += y[at + d];
     }
     y
@@ -75,6 +89,10 @@ fn leak(
     size: f64,
 ) -> Vec<f64> {
     let mut y = causal(x, t, d);
+    // A test may cut the input: two rows, or a place that is not there, leak nothing.
+    if t < 3 || row >= column || column >= t {
+        return y;
+    }
     y[row * d + to] += size * x[column * d + from];
     y
 }
@@ -90,11 +108,11 @@ const PANEL: [(&str, Layer, bool); 15] = [
     ("masked after softmax", masked_after, false),
     ("reversed", reversed, false),
     ("1 → 0", |x, t, d| leak(x, t, d, (0, 0), (1, 0), 1.0), false),
-    ("last → 0", |x, t, d| leak(x, t, d, (0, 0), (t - 1, 0), 1.0), false),
-    ("last → last but one", |x, t, d| leak(x, t, d, (t - 2, 0), (t - 1, 0), 1.0), false),
-    ("channel in", |x, t, d| leak(x, t, d, (t - 2, 0), (t - 1, d - 1), 1.0), false),
-    ("channel out", |x, t, d| leak(x, t, d, (t - 2, d - 1), (t - 1, 0), 1.0), false),
-    ("small", |x, t, d| leak(x, t, d, (t - 2, 0), (t - 1, 0), 1e-4), false),
+    ("last → 0", |x, t, d| leak(x, t, d, (0, 0), (t.saturating_sub(1), 0), 1.0), false),
+    ("last → last but one", |x, t, d| leak(x, t, d, (t.saturating_sub(2), 0), (t.saturating_sub(1), 0), 1.0), false),
+    ("channel in", |x, t, d| leak(x, t, d, (t.saturating_sub(2), 0), (t.saturating_sub(1), d - 1), 1.0), false),
+    ("channel out", |x, t, d| leak(x, t, d, (t.saturating_sub(2), d - 1), (t.saturating_sub(1), 0), 1.0), false),
+    ("small", |x, t, d| leak(x, t, d, (t.saturating_sub(2), 0), (t.saturating_sub(1), 0), 1e-4), false),
     ("1 → 0, small channel", |x, t, d| leak(x, t, d, (0, d - 1), (1, d - 1), 1e-2), false),
 ];
 
@@ -106,8 +124,8 @@ const SLIPS: [Slip<Sign>; 14] = [
     (
         |a| a.all(true),
         "always-true",
-        "ton test répond toujours oui, même pour une couche sans masque : fais bouger x_j et compare les sorties i < j",
-        "your test always says yes, even for a layer without a mask: move x_j and compare the outputs i < j",
+        "ton test répond toujours oui, même pour une couche sans masque : fais bouger x_j et compare les sorties i < j, pour tous les j (`all`, pas `any`)",
+        "your test always says yes, even for a layer without a mask: move x_j and compare the outputs i < j, for all j (`all`, not `any`)",
     ),
     (
         |a| a.all(false),
@@ -130,8 +148,8 @@ const SLIPS: [Slip<Sign>; 14] = [
     (
         |a| !a.says("causal attention") && a.says("shifted"),
         "includes-itself",
-        "tu compares aussi la sortie i = j : elle a le droit de bouger avec x_j (une position se voit elle-même)",
-        "you compare the output i = j, too: it may move with x_j (a position sees itself)",
+        "tu compares aussi la sortie i = j : elle a le droit de bouger avec x_j (une position se voit elle-même). Les lignes d'avant sont les `j * d` premiers nombres",
+        "you compare the output i = j, too: it may move with x_j (a position sees itself). The rows before are the first `j * d` numbers",
     ),
     (
         |a| a.says("causal attention") && !a.says("shifted"),
@@ -160,8 +178,8 @@ const SLIPS: [Slip<Sign>; 14] = [
     (
         |a| a.misses("last → last but one") && !a.misses("last → 0"),
         "only-first-output",
-        "tu ne compares que la première sortie : une fuite vers l'avant-dernière t'échappe. Compare tous les i < j",
-        "you only compare the first output: a leak to the last but one escapes you. Compare all i < j",
+        "tu ne compares que la première sortie : une fuite vers l'avant-dernière t'échappe. Compare tous les i < j (les `j * d` premiers nombres, pas les `j` premiers)",
+        "you only compare the first output: a leak to the last but one escapes you. Compare all i < j (the first `j * d` numbers, not the first `j`)",
     ),
     (
         |a| a.misses("last → 0") && a.misses("last → last but one") && !a.misses("1 → 0"),
@@ -184,8 +202,8 @@ const SLIPS: [Slip<Sign>; 14] = [
     (
         |a| a.only_misses(&["small", "1 → 0, small channel"]),
         "tolerance-too-large",
-        "ta tolérance est trop grande : une fuite de 0,0001 est une fuite. Les lignes i < j doivent rester les mêmes à l'arrondi près (1e-9)",
-        "your tolerance is too large: a leak of 0.0001 is a leak. The rows i < j must stay the same up to rounding (1e-9)",
+        "ta tolérance est trop grande, ou ton mouvement trop petit : une fuite de 0,0001 est une fuite. Bouge x_j d'environ 1 ; les lignes i < j doivent rester les mêmes à l'arrondi près (1e-9)",
+        "your tolerance is too large, or your move too small: a leak of 0.0001 is a leak. Move x_j by about 1; the rows i < j must stay the same up to rounding (1e-9)",
     ),
 ];
 
@@ -229,6 +247,7 @@ pub fn is_causal(f: impl Fn(fn(&[f64], usize, usize) -> Vec<f64>, usize, usize) 
 
 fn answer(f: impl Fn(Layer, usize, usize) -> bool) -> Result<Report, Report> {
     for (t, d) in [(5, 3), (4, 2), (6, 4)] {
+        SHAPE.set((t, d, false));
         let mut answers = Vec::new();
         for (name, layer, _) in PANEL {
             let input = format!("« {name} », t = {t}, d = {d}");
@@ -237,6 +256,14 @@ fn answer(f: impl Fn(Layer, usize, usize) -> bool) -> Result<Report, Report> {
         }
         let answers = Answers(answers);
         let Some(first) = answers.wrong().next() else { continue };
+        if SHAPE.get().2 {
+            return Err(Report::mistake(
+                EXERCISE,
+                "t-and-d-exchanged",
+                "tu appelles la couche avec t et d échangés : `layer(&x, t, d)`, t lignes de d nombres",
+                "you call the layer with t and d exchanged: `layer(&x, t, d)`, t rows of d numbers",
+            ));
+        }
         if let Some((_, name, fr, en)) = SLIPS.iter().find(|(matches, ..)| matches(&answers)) {
             return Err(Report::mistake(EXERCISE, name, *fr, *en));
         }
@@ -244,11 +271,11 @@ fn answer(f: impl Fn(Layer, usize, usize) -> bool) -> Result<Report, Report> {
         return Err(Report::wrong(
             EXERCISE,
             format!(
-                "pour la couche « {name} » (t = {t}, d = {d}) la bonne réponse est {truth}, ton test dit {}. Essaie chaque j, fais bouger toute la ligne x_j d'une entrée au hasard, compare toutes les lignes i < j",
+                "pour la couche « {name} » (t = {t}, d = {d}) la bonne réponse est {truth}, ton test dit {}. Essaie chaque j, fais bouger toute la ligne x_j d'une entrée au hasard, compare toutes les lignes i < j, en valeur absolue",
                 !truth
             ),
             format!(
-                "for the layer \"{name}\" (t = {t}, d = {d}) the right answer is {truth}, your test says {}. Try each j, move the whole row x_j of a random input, compare all rows i < j",
+                "for the layer \"{name}\" (t = {t}, d = {d}) the right answer is {truth}, your test says {}. Try each j, move the whole row x_j of a random input, compare all rows i < j, by absolute value",
                 !truth
             ),
         ));
@@ -325,6 +352,23 @@ mod tests {
             let report = is_causal(|layer, t, d| test.run(layer, t, d));
             assert_eq!(report.mistake_name(), Some(name), "{report:?}");
         }
+        let exchanged = is_causal(|layer, t, d| RIGHT.run(layer, d, t));
+        assert_eq!(exchanged.mistake_name(), Some("t-and-d-exchanged"));
+        // Other right tests: what is cut off, or not a number, changes nothing before it.
+        let cut = is_causal(|layer, t, d| {
+            let x: Vec<f64> = (0..t * d).map(|i| (i as f64 * 1.7).sin()).collect();
+            let y = layer(&x, t, d);
+            (0..t).all(|j| crate::check::largest_difference(&layer(&x[..j * d], j, d), &y[..j * d]).1 < 1e-9)
+        });
+        assert!(cut.is_passed(), "{cut:?}");
+        let poisoned = is_causal(|layer, t, d| {
+            (0..t).all(|j| {
+                let mut x: Vec<f64> = (0..t * d).map(|i| (i as f64 * 1.7).sin()).collect();
+                x[j * d..].fill(f64::NAN);
+                layer(&x, t, d)[..j * d].iter().all(|y| !y.is_nan())
+            })
+        });
+        assert!(poisoned.is_passed(), "{poisoned:?}");
         let inverted = is_causal(|layer, t, d| !RIGHT.run(layer, t, d));
         assert_eq!(inverted.mistake_name(), Some("inverted"));
         let change = |layer: Layer, t: usize, d: usize| {

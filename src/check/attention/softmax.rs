@@ -26,6 +26,22 @@ enum Bug {
     PlusSum,
     JacobianRow,
     TanhLike,
+    TemperatureOnSum,
+    TemperatureOnGradient,
+    RootTemperature,
+    TemperatureTwice,
+    RootWidth,
+    Average,
+    MinusGradient,
+    PlusOffDiagonal,
+    OffDiagonalOnly,
+    SumKept,
+    Running,
+    SumOfP,
+    Exchanged,
+    LastTermMissing,
+    LastRowMissing,
+    RowsForWidth,
 }
 use Bug::*;
 
@@ -41,12 +57,19 @@ fn backward(bug: Bug, p: &[f64], dp: &[f64], n: usize, tau: f64) -> Vec<f64> {
     let p: Vec<f64> =
         if bug == SoftmaxAgain { p.chunks(n).flat_map(|row| softmax(row, 1.0)).collect() } else { p.to_vec() };
     let whole: f64 = p.iter().zip(dp).map(|(p, d)| p * d).sum();
+    if bug == RowsForWidth && p.len() / n < n {
+        return backward(Right, &p, dp, (p.len() / n).max(1), tau);
+    }
     let mut dx = Vec::new();
     for at in 0..p.len() {
         let row = at / n * n..at / n * n + n;
         let dot: f64 = row.clone().map(|j| p[j] * dp[j]).sum();
         let plain: f64 = row.clone().map(|j| dp[j]).sum();
         let column: f64 = (at % n..p.len()).step_by(n).map(|j| p[j] * dp[j]).sum();
+        let so_far: f64 = (0..row.end).map(|j| p[j] * dp[j]).sum();
+        let running: f64 = (row.start..=at).map(|j| p[j] * dp[j]).sum();
+        let last = p[row.end - 1] * dp[row.end - 1];
+        let last_row = row.end == p.len() && p.len() > n;
         let (p, d) = (p[at], dp[at]);
         let x = match bug {
             OnlyDiagonal => p * (1.0 - p) * d,
@@ -62,18 +85,33 @@ fn backward(bug: Bug, p: &[f64], dp: &[f64], n: usize, tau: f64) -> Vec<f64> {
             PlusSum => p * (d + dot),
             JacobianRow => p * (1.0 - p) - (dot - p * d),
             TanhLike => (1.0 - p * p) * d,
+            TemperatureOnSum => p * (d - dot / tau) * tau,
+            TemperatureOnGradient => p * (d / tau - dot) * tau,
+            Average => p * (d - dot / n as f64),
+            MinusGradient => p - d,
+            PlusOffDiagonal => p * (1.0 - p) * d + p * (dot - p * d),
+            OffDiagonalOnly => -p * (dot - p * d),
+            SumKept => p * (d - so_far),
+            Running => p * (d - running),
+            SumOfP => p * (d - 1.0),
+            Exchanged => d * (p - dot),
+            LastTermMissing => p * (d - (dot - last)),
+            LastRowMissing if last_row => 0.0,
             _ => p * (d - dot),
         };
         dx.push(match bug {
             NoTemperature => x,
             TimesTemperature => x * tau,
+            RootTemperature => x / tau.sqrt(),
+            TemperatureTwice => x / (tau * tau),
+            RootWidth => x / (n as f64).sqrt(),
             _ => x / tau,
         });
     }
     dx
 }
 
-const SLIPS: [Slip<Bug>; 16] = [
+const SLIPS: [Slip<Bug>; 32] = [
     (
         OnlyDiagonal,
         "only-diagonal",
@@ -169,6 +207,102 @@ const SLIPS: [Slip<Bug>; 16] = [
         "tanh-derivative",
         "1 − p² est la dérivée de tanh ; celle de softmax est la matrice diag(p) − p·pᵀ",
         "1 − p² is the derivative of tanh; that of softmax is the matrix diag(p) − p·pᵀ",
+    ),
+    (
+        TemperatureOnSum,
+        "temperature-on-one-term",
+        "tu ne divises par τ que la somme : toute la parenthèse est divisée, dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+        "you divide only the sum by τ: the whole bracket is divided, dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+    ),
+    (
+        TemperatureOnGradient,
+        "temperature-on-one-term",
+        "tu ne divises par τ que dp_i : toute la parenthèse est divisée, dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+        "you divide only dp_i by τ: the whole bracket is divided, dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+    ),
+    (
+        RootTemperature,
+        "root-of-temperature",
+        "tu divises par √τ : c'est τ lui-même (dans l'attention, τ vaut déjà √d)",
+        "you divide by √τ: it is τ itself (in attention τ already is √d)",
+    ),
+    (
+        TemperatureTwice,
+        "temperature-twice",
+        "tu divises deux fois par τ : un seul facteur 1/τ vient de x/τ",
+        "you divide by τ twice: x/τ gives a single factor 1/τ",
+    ),
+    (
+        RootWidth,
+        "root-of-width",
+        "tu divises par √n, la racine de la longueur d'une ligne : le facteur est 1/τ, qui t'est donné",
+        "you divide by √n, the root of a row's length: the factor is 1/τ, which you are given",
+    ),
+    (
+        Average,
+        "sum-divided-by-n",
+        "tu divises Σ_j p_j·dp_j par n : p somme à 1, c'est donc déjà une moyenne",
+        "you divide Σ_j p_j·dp_j by n: p adds up to 1, so it already is a mean",
+    ),
+    (
+        MinusGradient,
+        "cross-entropy-gradient",
+        "p − y est le gradient de l'entropie croisée, où y est la cible ; ici on te donne dp, un gradient quelconque : dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+        "p − y is the gradient of the cross-entropy, y being the target; here you are given dp, any gradient: dx_i = p_i·(dp_i − Σ_j p_j·dp_j)/τ",
+    ),
+    (
+        PlusOffDiagonal,
+        "off-diagonal-sign",
+        "hors diagonale, la jacobienne vaut −p_i·p_j : il te manque le signe moins",
+        "off its diagonal the Jacobian is −p_i·p_j: you are missing the minus sign",
+    ),
+    (
+        OffDiagonalOnly,
+        "missing-diagonal",
+        "il manque la diagonale de la jacobienne : le terme p_i·(1 − p_i)·dp_i",
+        "the diagonal of the Jacobian is missing: the term p_i·(1 − p_i)·dp_i",
+    ),
+    (
+        SumKept,
+        "sum-not-reset",
+        "la somme n'est pas remise à zéro entre deux lignes : chaque ligne a la sienne",
+        "the sum is not set back to zero between two rows: each row has its own",
+    ),
+    (
+        Running,
+        "running-sum",
+        "tu te sers de la somme avant qu'elle soit finie : calcule Σ_j p_j·dp_j sur toute la ligne dans une première boucle, puis dx dans une seconde",
+        "you use the sum before it is complete: compute Σ_j p_j·dp_j over the whole row in a first loop, then dx in a second",
+    ),
+    (
+        SumOfP,
+        "sum-of-p",
+        "la somme retranchée vaut 1 : tu additionnes les p_j seuls, il faut Σ_j p_j·dp_j",
+        "the sum you subtract is 1: you add up the p_j alone, it takes Σ_j p_j·dp_j",
+    ),
+    (
+        Exchanged,
+        "p-and-gradient-exchanged",
+        "p et dp sont échangés : c'est p_i·(dp_i − Σ), pas dp_i·(p_i − Σ)",
+        "p and dp are exchanged: it is p_i·(dp_i − Σ), not dp_i·(p_i − Σ)",
+    ),
+    (
+        LastTermMissing,
+        "last-term-missing",
+        "la somme oublie le dernier terme de la ligne : j va de 0 à n − 1 compris",
+        "the sum leaves out the row's last term: j goes from 0 to n − 1, included",
+    ),
+    (
+        LastRowMissing,
+        "last-row-missing",
+        "la dernière ligne est restée à zéro : il y en a p.len()/n",
+        "the last row is still zero: there are p.len()/n of them",
+    ),
+    (
+        RowsForWidth,
+        "rows-for-width",
+        "tu prends n pour le nombre de lignes : c'est leur longueur, et il y en a p.len()/n",
+        "you take n for the number of rows: it is their length, and there are p.len()/n of them",
     ),
 ];
 

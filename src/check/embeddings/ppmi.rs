@@ -3,7 +3,7 @@
 use motamot_kernels::rng::Rng;
 
 use super::{Known, known, same, shown};
-use crate::check::{Report, trial};
+use crate::check::{Outcome, Report, trial};
 
 const NAME: &str = "02.4";
 
@@ -30,6 +30,13 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
     let each = |f: &dyn Fn(f64, f64, f64, f64) -> f64| cells(counts, rows, cols, f);
     let right = solution(counts, rows, cols);
     let (r, c) = (rows as f64, cols as f64);
+    let row = |i: usize| counts[i * cols..(i + 1) * cols].iter().sum::<f64>();
+    let column = |j: usize| (0..rows).map(|i| counts[i * cols + j]).sum::<f64>();
+    let total: f64 = counts.iter().sum();
+    let each_at = |norms: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let cell = |k: usize| positive(counts[k], (counts[k] * total / norms(k / cols, k % cols)).ln());
+        (0..rows * cols).map(cell).collect()
+    };
     let same_marginal =
         "les deux marges viennent du même côté : il faut la somme de la ligne i et celle de la colonne j";
     let same_marginal_en = "both marginals come from the same side: row i's sum and column j's are needed";
@@ -43,8 +50,8 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
     vec![
         known(
             "missing-total",
-            "tout vaut zéro : si tu as bien calculé quelque chose, c'est que le total N manque (n_ij / (n_i · n_j) est presque toujours sous 1, et son logarithme négatif) ; il faut ln(n_ij · N / (n_i · n_j))",
-            "everything is zero: if you did compute something, the total N is missing (n_ij / (n_i · n_j) is nearly always below 1, and its logarithm negative); it is ln(n_ij · N / (n_i · n_j))",
+            "tout vaut zéro : si tu as bien calculé quelque chose, c'est que le total N manque ou n'est pas la somme de tous les comptes (n_ij / (n_i · n_j) est presque toujours sous 1, et son logarithme négatif) ; il faut ln(n_ij · N / (n_i · n_j))",
+            "everything is zero: if you did compute something, the total N is missing or is not the sum of all counts (n_ij / (n_i · n_j) is nearly always below 1, and its logarithm negative); it is ln(n_ij · N / (n_i · n_j))",
             vec![0.0; right.len()],
         ),
         known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),
@@ -158,6 +165,81 @@ fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64
                 (0..rows * cols).map(|k| positive(counts[k], cell(k).ln())).collect()
             },
         ),
+        known(
+            "one-side-sums",
+            "tu prends la somme de la ligne j pour celle de la colonne j : elles ne sont égales que dans une table symétrique",
+            "you take the sum of row j for that of column j: they are equal in a symmetric table only",
+            each_at(&|i, j| row(i) * row(j.min(rows - 1))),
+        ),
+        known(
+            "one-side-sums",
+            "tu prends la somme de la colonne i pour celle de la ligne i : elles ne sont égales que dans une table symétrique",
+            "you take the sum of column i for that of row i: they are equal in a symmetric table only",
+            each_at(&|i, j| column(i.min(cols - 1)) * column(j)),
+        ),
+        known(
+            "smoothed-counts",
+            "tu as ajouté 1 à tous les comptes : sans lissage ici ; un compte nul donne 0",
+            "you added 1 to all counts: no smoothing here; a zero count gives 0",
+            {
+                let more: Vec<f64> = counts.iter().map(|n| n + 1.0).collect();
+                solution(&more, rows, cols)
+            },
+        ),
+        known(
+            "smoothed-contexts",
+            "tu élèves les comptes des colonnes à la puissance 0,75 (comme word2vec pour tirer ses négatifs) : la PPMI demandée prend les marges telles quelles",
+            "you raise the columns' counts to the power 0.75 (as word2vec does to draw its negatives): the PPMI asked for takes the marginals as they are",
+            {
+                let z: f64 = (0..cols).map(|j| column(j).powf(0.75)).sum();
+                each(&|n, r, c, _| positive(n, (n / r * z / c.powf(0.75)).ln()))
+            },
+        ),
+        known(
+            "wrong-total",
+            "N est le nombre de cases : c'est la somme de tous les comptes",
+            "N is the number of cells: it is the sum of all counts",
+            each(&|n, r, c, _| positive(n, (n * counts.len() as f64 / (r * c)).ln())),
+        ),
+        known(
+            "missing-brackets",
+            "il manque des parenthèses : `n * total / row * column` multiplie par column ; écris `n * total / (row * column)`",
+            "brackets are missing: `n * total / row * column` multiplies by column; write `n * total / (row * column)`",
+            each(&|n, r, c, t| positive(n, (n * t / r * c).ln())),
+        ),
+        known(
+            "marginals-added",
+            "tu additionnes les deux marges : divise par leur produit, n_i · n_j",
+            "you add the two marginals: divide by their product, n_i · n_j",
+            each(&|n, r, c, t| positive(n, (n * t / (r + c)).ln())),
+        ),
+        known(
+            "normalised",
+            "tu divises par −ln p(i, j) : c'est la PMI normalisée (NPMI) ; la PPMI est max(0, ln …) sans division",
+            "you divide by −ln p(i, j): that is normalised PMI (NPMI); PPMI is max(0, ln …) without a division",
+            each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln() / -(n / t).ln())),
+        ),
+        known(
+            "clipped-at-one",
+            "tu coupes à 1 après le logarithme : c'est max(0, ln …)",
+            "you clip at 1 after the logarithm: it is max(0, ln …)",
+            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().max(1.0) } else { 0.0 }),
+        ),
+        known(
+            "wrong-stride",
+            "tu écris i · lignes + j : la case (i, j) est à l'indice i · colonnes + j (sur une table carrée, cela ne se voit pas)",
+            "you write i · rows + j: cell (i, j) is at index i · columns + j (on a square table it does not show)",
+            {
+                let mut result = vec![0.0; rows * cols];
+                for k in 0..rows * cols {
+                    let at = k / cols * rows + k % cols;
+                    if at < counts.len() && counts[at] > 0.0 {
+                        result[at] = positive(1.0, (counts[at] * total / (row(k / cols) * column(k % cols))).ln());
+                    }
+                }
+                result
+            },
+        ),
     ]
 }
 
@@ -188,7 +270,22 @@ fn verdict(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Result<Report, Repor
         let (rows, cols) = (*rows, *cols);
         let fr = format!("{rows} × {cols} comptes {}", shown(counts));
         let en = format!("{rows} × {cols} counts {}", shown(counts));
-        let got = trial(|| f(counts, rows, cols)).or_report(NAME, (&fr, &en))?;
+        let outcome = trial(|| f(counts, rows, cols));
+        if let Outcome::Panic(m) = &outcome
+            && rows != cols
+        {
+            return Err(Report::mistake(
+                NAME,
+                "not-square",
+                format!(
+                    "juste sur les tables carrées, mais ta fonction panique avec {fr} (« {m} ») : i va de 0 à lignes − 1, j de 0 à colonnes − 1, et la case (i, j) est à l'indice i · colonnes + j"
+                ),
+                format!(
+                    "right on square tables, but your function panics with {en} (\"{m}\"): i goes from 0 to rows − 1, j from 0 to columns − 1, and cell (i, j) is at index i · columns + j"
+                ),
+            ));
+        }
+        let got = outcome.or_report(NAME, (&fr, &en))?;
         let want = solution(counts, rows, cols);
         if got.len() != want.len() {
             return Err(Report::wrong(
@@ -200,7 +297,7 @@ fn verdict(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Result<Report, Repor
         if same(&got, &want) {
             continue;
         }
-        if i == last || (got.iter().any(|x| x.is_nan()) && i > 0) {
+        if i == last {
             return Err(Report::mistake(
                 NAME,
                 "empty-row",
@@ -265,5 +362,10 @@ mod tests {
             })
         };
         assert_eq!(ppmi(nan).mistake_name(), Some("empty-row"));
+        let exchanged = |c: &[f64], rows: usize, cols: usize| {
+            (0..cols).for_each(|i| (0..rows).for_each(|j| assert!(i * cols + j < c.len(), "index out of bounds")));
+            solution(c, rows, cols)
+        };
+        assert_eq!(ppmi(exchanged).mistake_name(), Some("not-square"));
     }
 }

@@ -340,12 +340,12 @@ fn far(f: impl Fn(&mut [f64], &mut [Vec<f64>], f64) -> f64) -> Result<(), Report
                 NAME,
                 "unstable-log-sigmoid",
                 format!(
-                    "pour les scores {}, la perte vaut {:.4} et tu obtiens {loss} : σ s'arrondit à 0 (ou exp déborde) avant le logarithme. Écris ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), qui ne déborde jamais",
+                    "pour les scores {}, la perte vaut {:.4} et tu obtiens {loss} : σ s'arrondit à 0 (ou exp déborde, ou un `max` la borne) avant le logarithme. Écris ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), qui ne déborde jamais",
                     shown(&scores),
                     c.loss()
                 ),
                 format!(
-                    "for the scores {}, the loss is {:.4}, and you get {loss}: σ rounds to 0 (or exp overflows) before the logarithm. Write ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), which never overflows",
+                    "for the scores {}, the loss is {:.4}, and you get {loss}: σ rounds to 0 (or exp overflows, or a `max` bounds it) before the logarithm. Write ln σ(s) = min(s, 0) − ln(1 + exp(−|s|)), which never overflows",
                     shown(&scores),
                     c.loss()
                 ),

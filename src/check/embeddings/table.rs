@@ -148,6 +148,42 @@ fn known_mistakes(ids: &[usize], d_out: &[f64], v: usize, c: usize) -> Vec<Known
             "you count the occurrences instead of adding the rows of d_out",
             rows(pairs(), d_out, v, c, |sum, _| sum + 1.0),
         ),
+        known(
+            "id-zero-skipped",
+            "l'id 0 est sauté : c'est un mot comme un autre, sa ligne reçoit aussi son gradient",
+            "id 0 is skipped: it is a word like any other, and its row gets its gradient, too",
+            rows(pairs().filter(|(_, id)| *id != 0), d_out, v, c, add),
+        ),
+        known(
+            "row-summed",
+            "tu additionnes les C nombres d'une ligne de d_out : chaque colonne j garde le sien, d_out[i·C + j]",
+            "you add up the C numbers of a row of d_out: each column j keeps its own, d_out[i·C + j]",
+            {
+                let sum = |i: usize| d_out[i / c * c..][..c].iter().sum::<f64>();
+                rows(pairs(), &(0..d_out.len()).map(sum).collect::<Vec<f64>>(), v, c, add)
+            },
+        ),
+        known(
+            "rows-read-as-columns",
+            "tu lis d_out colonne par colonne : la ligne i commence à i · C, le nombre j de la ligne i est d_out[i·C + j]",
+            "you read d_out column by column: row i starts at i · C, number j of row i is d_out[i·C + j]",
+            {
+                let turned = |k: usize| d_out[k % c * n + k / c];
+                rows(pairs(), &(0..d_out.len()).map(turned).collect::<Vec<f64>>(), v, c, add)
+            },
+        ),
+        known(
+            "repeats-skipped",
+            "un id égal au précédent est sauté : deux positions qui se suivent peuvent lire la même ligne, et leurs gradients s'ajoutent",
+            "an id equal to the one before is skipped: two positions in a row may read the same row, and their gradients add up",
+            rows(pairs().filter(|(i, _)| *i == 0 || ids[i - 1] != ids[*i]), d_out, v, c, add),
+        ),
+        known(
+            "starts-at-one",
+            "le gradient part de 1 : une ligne jamais lue reçoit 0, commence avec des zéros",
+            "the gradient starts from 1: a row that is never read gets 0, start with zeros",
+            map(&|_, x| x + 1.0),
+        ),
     ]
 }
 
@@ -160,7 +196,7 @@ pub fn embedding_backward(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>
 fn verdict(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>) -> Result<Report, Report> {
     let mut rng = Rng::new(22);
     let mut cases: Vec<(Vec<usize>, usize, usize)> = vec![
-        (vec![2, 0, 2, 3, 2, 1, 0], 5, 3),
+        (vec![2, 0, 2, 3, 3, 2, 1, 0], 5, 3),
         (vec![4, 4, 4, 4], 6, 2),
         (vec![1], 3, 1),
         (vec![], 2, 2),
@@ -178,15 +214,17 @@ fn verdict(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>) -> Result<Rep
             format!("ids = {ids:?}, d_out = {}, V = {v}, C = {c}", shown(&d_out)),
         );
         let outcome = trial(|| f(ids, &d_out, v, c));
-        if matches!(&outcome, Outcome::Panic(m) if m.contains("out of bounds") || m.contains("out of range")) {
+        if let Outcome::Panic(m) = &outcome
+            && (m.contains("out of bounds") || m.contains("out of range"))
+        {
             return Err(Report::mistake(
                 NAME,
                 "out-of-bounds",
                 format!(
-                    "un indice sort du tableau pour {fr} : la ligne id de la table commence à id · C et la ligne i de d_out à i · C, avec C = width (pas vocab) ; la table a V · C nombres"
+                    "un indice sort du tableau pour {fr} (« {m} ») : la ligne id de la table commence à id · C et la ligne i de d_out à i · C, avec C = width (pas vocab) ; la table a V · C nombres"
                 ),
                 format!(
-                    "an index leaves the array for {en}: row id of the table starts at id · C and row i of d_out at i · C, with C = width (not vocab); the table has V · C numbers"
+                    "an index leaves the array for {en} (\"{m}\"): row id of the table starts at id · C and row i of d_out at i · C, with C = width (not vocab); the table has V · C numbers"
                 ),
             ));
         }
@@ -204,6 +242,22 @@ fn verdict(f: impl Fn(&[usize], &[f64], usize, usize) -> Vec<f64>) -> Result<Rep
                     ),
                     format!(
                         "you return {n} numbers, one row per position ({rows}): the gradient has the table's shape, V × C = {}",
+                        v * c
+                    ),
+                ));
+            }
+            let largest = ids.iter().max().map_or(0, |id| id + 1);
+            let used = (0..v).filter(|row| ids.contains(row)).count();
+            if n == largest * c || n == used * c {
+                return Err(Report::mistake(
+                    NAME,
+                    "only-used-rows",
+                    format!(
+                        "tu renvoies {n} nombres, les lignes que les ids utilisent : le gradient a la forme de la table entière, V × C = {}, avec des zéros pour les autres lignes",
+                        v * c
+                    ),
+                    format!(
+                        "you return {n} numbers, the rows that the ids use: the gradient has the shape of the whole table, V × C = {}, with zeros in the other rows",
                         v * c
                     ),
                 ));
@@ -271,5 +325,8 @@ mod tests {
         }
         let report = embedding_backward(|_, d, _, _| d.to_vec());
         assert_eq!(report.mistake_name(), Some("one-row-per-id"));
+        let largest = |ids: &[usize]| ids.iter().max().map_or(0, |id| id + 1);
+        let report = embedding_backward(|ids, d, _, c| scatter_add(ids, d, largest(ids), c));
+        assert_eq!(report.mistake_name(), Some("only-used-rows"));
     }
 }

@@ -148,6 +148,12 @@ pub(super) fn losses(c: &Case, after: &Case) -> Vec<Known<f64>> {
             "your scores are divided by d: a dot product is a sum, not a mean",
             scaled(c.v.len() as f64),
         ),
+        known(
+            "neighbour-last",
+            "tu prends le dernier u pour le vrai voisin : c'est u[0], et les négatifs suivent",
+            "you take the last u for the true neighbour: it is u[0], and the negatives follow",
+            -lm[..lm.len() - 1].iter().sum::<f64>() - ls[ls.len() - 1],
+        ),
         known("updated-inside-loop", IN_LOOP.0, IN_LOOP.1, c.moving_loss()),
         known(
             "loss-after-update",
