@@ -20,10 +20,14 @@ pub enum Isa {
     Avx2,
     /// 512-bit vectors (F, VL, BW and DQ).
     Avx512,
+    /// The same, with products of bf16 pairs (`vdpbf16ps`). In f32 it is [`Isa::Avx512`].
+    Avx512Bf16,
+    /// The same, with tiles of bf16 pairs (AMX). In f32 it is [`Isa::Avx512`].
+    Amx,
 }
 
 impl Isa {
-    const ALL: [Isa; 4] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
+    const ALL: [Isa; 6] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16, Isa::Amx];
 
     fn name(self) -> &'static str {
         match self {
@@ -31,6 +35,8 @@ impl Isa {
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Amx => "amx",
         }
     }
 
@@ -48,10 +54,25 @@ impl Isa {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => Isa::Avx512.runs_here() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512Bf16.runs_here() && amx_granted(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 => false,
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => false,
         }
     }
+
+    /// Whether products in bf16 have instructions of their own here.
+    pub fn has_bf16(self) -> bool {
+        self >= Isa::Avx512Bf16
+    }
+}
+
+/// Whether the processor has AMX tiles with bf16 products, and the system lets this process use them.
+#[cfg(target_arch = "x86_64")]
+fn amx_granted() -> bool {
+    false
 }
 
 impl fmt::Display for Isa {
@@ -65,10 +86,9 @@ impl FromStr for Isa {
 
     fn from_str(s: &str) -> Result<Self, String> {
         let wanted = s.trim().to_ascii_lowercase();
-        Isa::ALL
-            .into_iter()
-            .find(|isa| isa.name() == wanted)
-            .ok_or_else(|| format!("unknown instruction set {s:?}: expected portable, neon, avx2 or avx512"))
+        Isa::ALL.into_iter().find(|isa| isa.name() == wanted).ok_or_else(|| {
+            format!("unknown instruction set {s:?}: expected portable, neon, avx2, avx512, avx512bf16 or amx")
+        })
     }
 }
 
@@ -217,7 +237,9 @@ macro_rules! vectorise {
                 $crate::isa::Isa::Avx2 => unsafe { avx2::<$($use)*>($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::isa::Isa::Avx512 => unsafe { avx512::<$($use)*>($($arg),*) },
+                $crate::isa::Isa::Avx512 | $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => unsafe {
+                    avx512::<$($use)*>($($arg),*)
+                },
                 // NEON with FMA is part of what every aarch64 compilation may use.
                 _ => body::<$($use)*>($($arg),*),
             }

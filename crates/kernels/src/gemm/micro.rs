@@ -69,7 +69,7 @@ impl Kernel {
     pub(crate) fn current() -> &'static Kernel {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
-            isa::Isa::Avx512 => &super::x86::AVX512,
+            isa::Isa::Avx512 | isa::Isa::Avx512Bf16 | isa::Isa::Amx => &super::x86::AVX512,
             #[cfg(target_arch = "x86_64")]
             isa::Isa::Avx2 => &super::x86::AVX2,
             _ => &PORTABLE,
