@@ -8,6 +8,7 @@
 //! the spot if it is stored transposed. `small::rows` and `small::dots` do one to four rows, which have little to do
 //! but to read B once. A product with other precision inside (bf16 tiles) would stand beside them.
 
+mod bf16;
 mod driver;
 pub(crate) mod micro;
 mod small;
