@@ -5,7 +5,7 @@ use super::output::print;
 use crate::data::TokenDataset;
 use crate::generation::{Request, SamplingOptions, generate};
 use crate::model::Gpt;
-use crate::training::{RunConfig, Trainer};
+use crate::training::{Precision, RunConfig, Trainer};
 use crate::utils::Result;
 use clap::{Args, ValueEnum};
 use motamot_kernels::{gemm, isa, parallel, rng::Rng};
@@ -26,6 +26,9 @@ pub struct BenchArgs {
     /// Training steps to time; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     steps: usize,
+    /// How products of the training step are computed
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -84,6 +87,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let mut config = RunConfig::preset(&args.preset)?;
     config.model.dropout = 0.0;
     config.train.batch = args.batch;
+    config.train.precision = args.precision;
+    super::warn_of_precision(args.precision);
     config.check()?;
     super::check_memory(&config)?;
     let (v, context) = (config.model.vocab_size, config.model.context);

@@ -16,8 +16,10 @@ pub mod tokenizer;
 pub mod train;
 
 use crate::course::Source;
+use crate::training::Precision;
 use crate::utils::{Error, Result};
 use clap::{Parser, Subcommand};
+use motamot_kernels::bf16;
 use std::process::ExitCode;
 
 /// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
@@ -122,6 +124,15 @@ fn check_memory(config: &crate::training::RunConfig) -> Result<()> {
             .help("lower --batch (and raise --set accumulate), the width, the layers or the context"));
     }
     Ok(())
+}
+
+/// Says so if products in bf16 were asked for and this machine computes them in f32.
+fn warn_of_precision(precision: Precision) {
+    if precision == Precision::Bf16 && precision.of_kernels() == bf16::Precision::F32 {
+        let isa = motamot_kernels::isa::isa();
+        eprintln!("warning: products in bf16 are no faster here ({isa}); computing in f32");
+        eprintln!("help: they need a processor with AVX-512-BF16 or AMX");
+    }
 }
 
 /// "1 thread", "2 threads".

@@ -3,7 +3,9 @@
 use super::model_dir::CHECKPOINTS;
 use crate::data::{Corpus, Prepared, TokenCache, TokenizerSource, bars, prepare};
 use crate::training::state::TextId;
-use crate::training::{Event, Metrics, Outcome, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state};
+use crate::training::{
+    Event, Metrics, Outcome, Precision, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state,
+};
 use crate::utils::{Error, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,9 +45,10 @@ pub struct TrainArgs {
     /// Threads [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// How matrix products are computed; bf16 has no kernels yet and falls back to f32
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
+    /// How matrix products are computed [default: the preset's]; bf16 is faster where the processor has instructions for
+    /// it (AVX-512-BF16, AMX), and gives other digits than f32
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
     /// How text becomes tokens [default: the preset's]
     #[arg(long, value_enum)]
     tokenizer: Option<TokenizerArg>,
@@ -64,12 +67,6 @@ pub struct TrainArgs {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Precision {
-    F32,
-    Bf16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,6 +99,7 @@ impl TrainArgs {
         t.batch = self.batch.unwrap_or(t.batch);
         t.steps = self.steps.unwrap_or(t.steps);
         t.seed = self.seed.unwrap_or(t.seed);
+        t.precision = self.precision.unwrap_or(t.precision);
         if let Some(vocab) = self.vocab {
             if t.tokenizer == TokenizerChoice::Char {
                 return Err(Error::usage("--vocab: a character tokenizer has the characters of the text")
@@ -125,14 +123,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     super::set_threads(args.threads)?;
     let out = args.out();
     let say = Say { quiet: args.quiet };
-    if args.precision == Precision::Bf16 {
-        say.line("warning: there are no bf16 kernels in this version; computing in f32");
-    }
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Arc::new(AtomicBool::new(false));
     handle_ctrl_c(&stop, &begun)?;
     let mut run = if args.resume { resume(args, &out, &say)? } else { start(args, &out, &say)? };
     begun.store(true, Ordering::Relaxed);
+    super::warn_of_precision(run.trainer.config().train.precision);
     let mut display = Display::new(&run, args.quiet);
     let outcome = run.train(&stop, &mut |event| display.show(event));
     display.finish();
@@ -234,6 +230,7 @@ fn resume(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
         ("--seed", args.seed.is_some()),
         ("--tokenizer", args.tokenizer.is_some()),
         ("--vocab", args.vocab.is_some()),
+        ("--precision", args.precision.is_some()),
         ("--config", args.config.is_some()),
         ("--set", !args.set.is_empty()),
     ];

@@ -2,7 +2,7 @@
 
 use super::config::{GptConfig, INIT_STD};
 use crate::embeddings::Positions;
-use crate::nn::{Embedding, KvCache, Module, Norm, Pass, modules};
+use crate::nn::{Embedding, KvCache, Module, Norm, Param, Pass, modules};
 use crate::transformer::{Block, NormOrder};
 use crate::utils::Result;
 use motamot_kernels::quant::{Format, Quantised};
@@ -119,15 +119,28 @@ impl Gpt {
     /// From now on evaluation and decoding read the matrices in fewer bits: less exact, and faster one token at a time.
     /// `None` goes back. The weights themselves, which training changes and files hold, stay as they are.
     pub fn quantise(&mut self, format: Option<Format>) {
-        let head = if self.lm_head.is_some() { "lm_head.weight" } else { "wte.weight" };
-        self.visit_mut("", &mut |path, p| {
-            let (shape, is_head) = (p.shape(), path == head);
-            let is_layer = path.starts_with("h.") && shape.len() == 2;
-            let quantised = format.filter(|_| is_head || is_layer).map(|format| match is_head {
-                true => Quantised::of_rows(format, p.data(), shape[1]),
-                false => Quantised::of_columns(format, p.data(), shape[1]),
+        self.visit_matrices(&mut |is_head, p| {
+            let cols = p.shape()[1];
+            let quantised = format.map(|format| match is_head {
+                true => Quantised::of_rows(format, p.data(), cols),
+                false => Quantised::of_columns(format, p.data(), cols),
             });
             p.set_quantised(quantised);
+        });
+    }
+
+    /// Packs the matrices that have changed, for passes with [`Precision::Bf16`](motamot_kernels::bf16::Precision).
+    pub fn pack(&mut self) {
+        self.visit_matrices(&mut |_, p| p.pack());
+    }
+
+    /// Calls `f` for each matrix that rows of activations are multiplied by; and is it the head's?
+    fn visit_matrices(&mut self, f: &mut dyn FnMut(bool, &mut Param)) {
+        let head = if self.lm_head.is_some() { "lm_head.weight" } else { "wte.weight" };
+        self.visit_mut("", &mut |path, p| {
+            if path == head || (path.starts_with("h.") && p.shape().len() == 2) {
+                f(path == head, p);
+            }
         });
     }
 

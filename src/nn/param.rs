@@ -1,7 +1,7 @@
 //! A parameter, and the one traversal that everything else is built on.
 
 use motamot_kernels::quant::Quantised;
-use motamot_tensor::{Buf, ParamId, Shape};
+use motamot_tensor::{Buf, Panels, ParamId, Shape};
 use std::sync::Arc;
 
 /// A named array of weights that training may change.
@@ -13,6 +13,9 @@ pub struct Param {
     shape: Shape,
     trainable: bool,
     quantised: Option<Arc<Quantised>>,
+    panels: Option<Arc<Panels>>,
+    /// Panels of weights that have changed since: memory for the next.
+    stale: Option<Arc<Panels>>,
 }
 
 impl Param {
@@ -21,7 +24,15 @@ impl Param {
     pub fn new(data: Buf, shape: impl Into<Shape>) -> Param {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill a parameter {shape}", data.len());
-        Param { id: ParamId::new(), data: Arc::new(data), shape, trainable: true, quantised: None }
+        Param {
+            id: ParamId::new(),
+            data: Arc::new(data),
+            shape,
+            trainable: true,
+            quantised: None,
+            panels: None,
+            stale: None,
+        }
     }
 
     /// Its key in [`motamot_tensor::Gradients`].
@@ -50,9 +61,10 @@ impl Param {
         self.data.clone()
     }
 
-    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their quantised form.
+    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their other forms.
     pub fn data_mut(&mut self) -> &mut [f32] {
         self.quantised = None;
+        self.stale = self.panels.take().or(self.stale.take());
         Arc::<Buf>::make_mut(&mut self.data)
     }
 
@@ -64,6 +76,27 @@ impl Param {
     /// Sets what [`Param::quantised`] gives; the weights themselves stay as they are.
     pub fn set_quantised(&mut self, quantised: Option<Quantised>) {
         self.quantised = quantised.map(Arc::new);
+    }
+
+    /// The panels with which products of this matrix are computed in bf16, if [`Param::pack`] made them.
+    pub fn panels(&self) -> Option<&Arc<Panels>> {
+        self.panels.as_ref()
+    }
+
+    /// Makes [`Param::panels`] of the weights as they are, unless they are there. Panics if it is no matrix.
+    #[track_caller]
+    pub fn pack(&mut self) {
+        assert_eq!(self.shape.len(), 2, "pack: a parameter {} is no matrix", self.shape);
+        if self.panels.is_none() {
+            let panels = match self.stale.take().and_then(Arc::into_inner) {
+                Some(mut panels) => {
+                    panels.repack(&self.data);
+                    panels
+                }
+                None => Panels::new(&self.data, self.shape[1]),
+            };
+            self.panels = Some(Arc::new(panels));
+        }
     }
 
     /// Whether training changes it.
@@ -78,8 +111,8 @@ impl Param {
 
     /// A copy that is not trained. It shares the data until the original changes.
     pub fn frozen(&self) -> Param {
-        let (data, quantised) = (self.data.clone(), self.quantised.clone());
-        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, quantised }
+        let (data, quantised, panels) = (self.data.clone(), self.quantised.clone(), self.panels.clone());
+        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, quantised, panels, stale: None }
     }
 }
 

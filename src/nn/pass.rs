@@ -1,12 +1,13 @@
 //! One pass over a model: training, evaluation or decoding, with the same `forward`.
 
 use super::{KvCache, Param};
-use motamot_kernels::{quant::Quantised, rng::Rng};
+use motamot_kernels::{bf16::Precision, quant::Quantised, rng::Rng};
 use motamot_tensor::{Tensor, ops};
 
 /// What a `forward` has to know besides its input.
 pub struct Pass<'a> {
     mode: Mode<'a>,
+    precision: Precision,
 }
 
 enum Mode<'a> {
@@ -18,21 +19,40 @@ enum Mode<'a> {
 impl<'a> Pass<'a> {
     /// Ops are recorded and dropout is on; its randomness comes from `rng`.
     pub fn train(rng: &'a mut Rng) -> Pass<'a> {
-        Pass { mode: Mode::Train(rng) }
+        Pass { mode: Mode::Train(rng), precision: Precision::F32 }
     }
 
     /// Nothing is recorded, nothing is dropped.
     pub fn eval() -> Pass<'static> {
-        Pass { mode: Mode::Eval }
+        Pass { mode: Mode::Eval, precision: Precision::F32 }
     }
 
     /// As [`Pass::eval`], for the tokens that follow those in `cache`, whose keys and values are kept there.
     pub fn decode(cache: &'a mut KvCache) -> Pass<'a> {
-        Pass { mode: Mode::Decode(cache) }
+        Pass { mode: Mode::Decode(cache), precision: Precision::F32 }
+    }
+
+    /// The same pass with products computed otherwise than in f32: those of matrices that have been packed (see
+    /// [`Param::pack`]), and attention.
+    pub fn with_precision(self, precision: Precision) -> Pass<'a> {
+        Pass { precision, ..self }
+    }
+
+    /// How products are computed.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The parameter as a tensor; tracked while training, if it is trainable.
     pub fn param(&self, p: &Param) -> Tensor {
+        let tensor = self.leaf(p);
+        match p.panels() {
+            Some(panels) if self.precision == Precision::Bf16 => tensor.with_panels(panels.clone()),
+            _ => tensor,
+        }
+    }
+
+    fn leaf(&self, p: &Param) -> Tensor {
         if p.is_trainable() && matches!(self.mode, Mode::Train(_)) {
             Tensor::parameter(p.id(), p.shared(), p.shape())
         } else {

@@ -4,6 +4,7 @@ use super::optimizer::AdamWConfig;
 use super::schedule::{Decay, Schedule};
 use crate::model::{GptConfig, preset};
 use crate::utils::{Error, Result};
+use motamot_kernels::bf16;
 use serde::{Deserialize, Serialize};
 
 /// How text becomes tokens.
@@ -14,6 +15,29 @@ pub enum TokenizerChoice {
     Bpe,
     /// One token per character.
     Char,
+}
+
+/// How the products of a training step are computed. Evaluation is always in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// The same bits on every machine.
+    #[default]
+    F32,
+    /// Factors rounded to bf16 where the processor has instructions for it, sums, weights and moments in f32: faster, and
+    /// the same bits only on processors of one kind. Where there are none it is f32.
+    Bf16,
+}
+
+impl Precision {
+    /// What the kernels of this machine are asked for.
+    pub fn of_kernels(self) -> bf16::Precision {
+        match self {
+            Precision::Bf16 if bf16::pays() => bf16::Precision::Bf16,
+            _ => bf16::Precision::F32,
+        }
+    }
 }
 
 /// The numbers of a training run. Sizes are counted per step: `batch · accumulate` sequences of `context` tokens.
@@ -56,6 +80,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// How text becomes tokens.
     pub tokenizer: TokenizerChoice,
+    /// How products are computed.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 /// A run: the model and how it is trained.
@@ -91,6 +118,7 @@ impl RunConfig {
             sample_tokens: 60,
             seed: 1337,
             tokenizer: TokenizerChoice::Bpe,
+            precision: Precision::F32,
         };
         let train = match name {
             "nano" => TrainConfig { steps: 200, lr: 3e-3, min_lr: 3e-4, warmup: 20, weight_decay: 0.1, ..mini },

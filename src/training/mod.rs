@@ -10,7 +10,7 @@ mod schedule;
 pub mod state;
 mod trainer;
 
-pub use config::{RunConfig, TokenizerChoice, TrainConfig};
+pub use config::{Precision, RunConfig, TokenizerChoice, TrainConfig};
 pub use evaluate::{Evaluation, evaluate};
 pub use metrics::{Metrics, MetricsFile};
 pub use optimizer::{AdamW, AdamWConfig, grad_norm};

@@ -6,7 +6,7 @@ use crate::data::batches::TokenDataset;
 use crate::model::Gpt;
 use crate::nn::Pass;
 use crate::utils::{Error, Result};
-use motamot_kernels::rng::Rng;
+use motamot_kernels::{bf16::Precision, rng::Rng};
 use motamot_tensor::{Gradients, profile};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,7 @@ pub struct Trainer {
     /// Where it stands.
     pub progress: Progress,
     config: RunConfig,
+    precision: Precision,
     gradients: Gradients,
 }
 
@@ -81,7 +82,8 @@ impl Trainer {
         gpt.set_dropout(config.model.dropout);
         let mut optimizer = AdamW::new(config.train.adamw());
         optimizer.set_steps(progress.step as u64);
-        Trainer { gpt, optimizer, progress, config: config.clone(), gradients: Gradients::new() }
+        let precision = config.train.precision.of_kernels();
+        Trainer { gpt, optimizer, progress, config: config.clone(), precision, gradients: Gradients::new() }
     }
 
     /// What it is trained with.
@@ -105,10 +107,14 @@ impl Trainer {
         let mut loss = 0.0;
         let tokens = t.batch * context;
         let weights = vec![(1.0 / t.accumulate as f32) * (1.0 / tokens as f32); tokens];
+        if self.precision == Precision::Bf16 {
+            self.gpt.pack();
+            profile::mark("packing weights");
+        }
         for _ in 0..t.accumulate {
             let batch = data.sample(t.batch, context, |n| batches.below(n));
             profile::mark("batch");
-            let pass = &mut Pass::train(&mut dropout);
+            let pass = &mut Pass::train(&mut dropout).with_precision(self.precision);
             let share = self.gpt.weighted_loss(&batch.inputs, &batch.targets, &weights, t.batch, pass);
             loss += share.item();
             share.backward(&mut self.gradients);

@@ -3,9 +3,9 @@
 //! `cargo run --release -p motamot-kernels --example gemm_speed [-- FILTER]`: only shapes whose line contains FILTER,
 //! such as `TN` or `8192×768`; or one shape of your own: `-- NN 100 200 300` (m n k). `MOTAMOT_THREADS` sets the
 //! threads. The best of many short repetitions is printed, the instruction sets taking turns, so that a busy machine
-//! disturbs them alike.
+//! disturbs them alike. Instruction sets with products in bf16 (`avx512bf16`, `amx`) use these.
 
-use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::gemm::{Init, Layout, bf16::gemm_bf16, gemm};
 use motamot_kernels::isa::{self, Isa};
 use motamot_kernels::parallel;
 use std::time::{Duration, Instant};
@@ -84,7 +84,8 @@ fn main() {
                 isa::with(isa, || {
                     for _ in 0..(1e7 / flop).ceil() as usize {
                         let start = Instant::now();
-                        gemm(layout, m, n, k, &a, &b, &mut c, Init::Zero);
+                        let product = if isa.has_bf16() { gemm_bf16 } else { gemm };
+                        product(layout, m, n, k, &a, &b, &mut c, Init::Zero);
                         *best = best.min(start.elapsed().as_secs_f64());
                     }
                 });

@@ -2,6 +2,7 @@
 
 use crate::tape::{Node, ParamId, parameter_node};
 use crate::{Buf, Shape};
+use motamot_kernels::gemm::bf16::Packed;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,9 +13,41 @@ pub struct Tensor {
     pub(crate) data: Arc<Buf>,
     pub(crate) shape: Shape,
     pub(crate) node: Option<Rc<Node>>,
+    pub(crate) panels: Option<Arc<Panels>>,
+}
+
+/// A matrix (R, C) rounded to bf16 and packed as the right factor of products: as it stands, and transposed.
+pub struct Panels {
+    /// For x·W, x (.., R).
+    pub(crate) plain: Packed,
+    /// For y·Wᵀ, y (.., C).
+    pub(crate) turned: Packed,
+}
+
+impl Panels {
+    /// Packs a matrix of `cols` columns. Panics if they do not divide it.
+    #[track_caller]
+    pub fn new(w: &[f32], cols: usize) -> Panels {
+        let rows = w.len() / cols.max(1);
+        Panels { plain: Packed::new(cols, rows, w, false), turned: Packed::new(rows, cols, w, true) }
+    }
+
+    /// Packs other values of the same matrix. Panics if there are not as many.
+    #[track_caller]
+    pub fn repack(&mut self, w: &[f32]) {
+        self.plain.repack(w, false);
+        self.turned.repack(w, true);
+    }
 }
 
 impl Tensor {
+    /// The same matrix, of which products are computed in bf16 from now on: those of `linear`, `matmul_nt` and
+    /// `linear_cross_entropy`, and of their backward. `panels` must be made of these values.
+    pub fn with_panels(mut self, panels: Arc<Panels>) -> Tensor {
+        self.panels = Some(panels);
+        self
+    }
+
     /// A constant: nothing flows back into it. Panics if `values` do not fill `shape`.
     #[track_caller]
     pub fn new(values: &[f32], shape: impl Into<Shape>) -> Tensor {
@@ -26,13 +59,13 @@ impl Tensor {
     pub fn from_buf(data: Buf, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        Tensor { data: Arc::new(data), shape, node: None }
+        Tensor { data: Arc::new(data), shape, node: None, panels: None }
     }
 
     /// A constant, all zeros.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
-        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None }
+        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None, panels: None }
     }
 
     /// A leaf whose gradient is wanted under the name `id`; shares `data`.
@@ -41,7 +74,7 @@ impl Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
         let node = parameter_node(id, data.len());
-        Tensor { data, shape, node: Some(node) }
+        Tensor { data, shape, node: Some(node), panels: None }
     }
 
     /// A leaf that shares `data` and is not tracked.
@@ -49,7 +82,7 @@ impl Tensor {
     pub fn shared(data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        Tensor { data, shape, node: None }
+        Tensor { data, shape, node: None, panels: None }
     }
 
     /// The same values as a constant: the gradient stops here.

@@ -83,16 +83,15 @@ impl Plan {
     }
 }
 
-/// What a calling thread keeps from one product to the next.
+/// The order in which packing and multiplying happen, and what a calling thread keeps for it.
 #[derive(Default)]
-struct Shared {
-    b: Scratch,
+pub(super) struct Stream {
     /// Per tile: how many slabs it has had.
     turns: Vec<AtomicUsize>,
 }
 
 thread_local! {
-    static SHARED: Cell<Option<Box<Shared>>> = const { Cell::new(None) };
+    static SHARED: Cell<Option<Box<(Scratch, Stream)>>> = const { Cell::new(None) };
     static PACKED_A: RefCell<Scratch> = RefCell::default();
 }
 
@@ -121,47 +120,60 @@ impl Drop for Fail<'_> {
     }
 }
 
+impl Stream {
+    /// Runs `pack(slab, part)` for each part of each slab and `multiply(slab, tile)` for each tile of each slab: a tile's
+    /// slabs in order, each after all parts of that slab, which are packed after the last use of the slab two before.
+    pub(super) fn run(
+        &mut self,
+        [slabs, packs, tiles]: [usize; 3],
+        parallel: bool,
+        pack: impl Fn(usize, usize) + Sync,
+        multiply: impl Fn(usize, usize) + Sync,
+    ) {
+        self.turns.iter_mut().for_each(|turn| *turn.get_mut() = 0);
+        if self.turns.len() < tiles {
+            self.turns.resize_with(tiles, AtomicUsize::default);
+        }
+        let turns = &self.turns[..];
+        // Counts of finished chunks, even and odd slabs apart.
+        let packs_done = [const { AtomicUsize::new(0) }; 2];
+        let tiles_done = [const { AtomicUsize::new(0) }; 2];
+        let failed = AtomicBool::new(false);
+
+        let run = |i: usize| {
+            let _fail = Fail(&failed);
+            let (slab, i) = (i / (packs + tiles), i % (packs + tiles));
+            let (parity, before) = (slab % 2, slab / 2);
+            if i < packs {
+                wait(&failed, || tiles_done[parity].load(Acquire) >= before * tiles);
+                pack(slab, i);
+                packs_done[parity].fetch_add(1, Release);
+            } else {
+                let tile = i - packs;
+                wait(&failed, || packs_done[parity].load(Acquire) >= (before + 1) * packs);
+                wait(&failed, || turns[tile].load(Acquire) == slab);
+                multiply(slab, tile);
+                turns[tile].store(slab + 1, Release);
+                tiles_done[parity].fetch_add(1, Release);
+            }
+        };
+        let chunks = slabs * (packs + tiles);
+        if parallel { parallel::for_each_chunk(chunks, run) } else { (0..chunks).for_each(run) }
+    }
+}
+
 pub(super) fn packed(kernel: &Kernel, g: &Product) {
     let plan = Plan::new(kernel, g);
     let mut shared = SHARED.take().unwrap_or_default();
-    let Shared { b, turns } = &mut *shared;
+    let (b, stream) = &mut *shared;
     let slab_len = plan.panels * kernel.cols * plan.slab.min(g.k);
     let packed_b = SharedMut::new(b.get(slab_len * plan.slabs.min(2)));
-    turns.iter_mut().for_each(|turn| *turn.get_mut() = 0);
-    if turns.len() < plan.tiles {
-        turns.resize_with(plan.tiles, AtomicUsize::default);
-    }
-    let turns = &turns[..];
-
-    // Counts of finished chunks, even and odd slabs apart.
-    let packs_done = [const { AtomicUsize::new(0) }; 2];
-    let tiles_done = [const { AtomicUsize::new(0) }; 2];
-    let failed = AtomicBool::new(false);
-
-    let run = |i: usize| {
-        let _fail = Fail(&failed);
-        let (slab, i) = (i / (plan.packs + plan.tiles), i % (plan.packs + plan.tiles));
-        let (parity, before) = (slab % 2, slab / 2);
-        if i < plan.packs {
-            // The slab two before this one, whose place it takes, must have been used up.
-            wait(&failed, || tiles_done[parity].load(Acquire) >= before * plan.tiles);
-            pack_b(kernel, g, &plan, slab, i, &packed_b, parity * slab_len);
-            packs_done[parity].fetch_add(1, Release);
-        } else {
-            let tile = i - plan.packs;
-            wait(&failed, || packs_done[parity].load(Acquire) >= (before + 1) * plan.packs);
-            wait(&failed, || turns[tile].load(Acquire) == slab);
-            multiply(kernel, g, &plan, slab, tile, packed_b.as_ptr().wrapping_add(parity * slab_len));
-            turns[tile].store(slab + 1, Release);
-            tiles_done[parity].fetch_add(1, Release);
-        }
-    };
-    let chunks = plan.slabs * (plan.packs + plan.tiles);
-    if g.is_large() {
-        parallel::for_each_chunk(chunks, run)
-    } else {
-        (0..chunks).for_each(run)
-    }
+    stream.run(
+        [plan.slabs, plan.packs, plan.tiles],
+        g.is_large(),
+        |slab, part| pack_b(kernel, g, &plan, slab, part, &packed_b, slab % 2 * slab_len),
+        |slab, tile| multiply(kernel, g, &plan, slab, tile, packed_b.as_ptr().wrapping_add(slab % 2 * slab_len)),
+    );
     SHARED.set(Some(shared));
 }
 

@@ -6,9 +6,9 @@
 //! Four drivers share the work. `driver::packed` does large products: B is packed into panels by all threads, tiles of
 //! C are handed out. `small::panels` does up to a few hundred rows: each panel of B is used where it is, or packed on
 //! the spot if it is stored transposed. `small::rows` and `small::dots` do one to four rows, which have little to do
-//! but to read B once. A product with other precision inside (bf16 tiles) would stand beside them.
+//! but to read B once. [`bf16`] has the product that rounds its operands.
 
-mod bf16;
+pub mod bf16;
 mod driver;
 pub(crate) mod micro;
 mod small;
@@ -48,21 +48,7 @@ pub enum Init<'a> {
 /// If a slice has not the length that m, n and k give it.
 #[track_caller]
 pub fn gemm(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], c: &mut [f32], init: Init) {
-    assert_eq!(a.len(), m * k, "gemm {layout:?}: a has {} elements, m·k = {m}·{k}", a.len());
-    assert_eq!(b.len(), k * n, "gemm {layout:?}: b has {} elements, k·n = {k}·{n}", b.len());
-    assert_eq!(c.len(), m * n, "gemm {layout:?}: c has {} elements, m·n = {m}·{n}", c.len());
-    if let Init::Bias(bias) = init {
-        assert_eq!(bias.len(), n, "gemm {layout:?}: bias has {} elements, n = {n}", bias.len());
-    }
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        match init {
-            Init::Zero => c.fill(0.0),
-            Init::Accumulate => (),
-            Init::Bias(bias) => c.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
-        }
+    if !checked("gemm", layout, [m, n, k], [a.len(), b.len()], c, init) {
         return;
     }
     let kernel = Kernel::current();
@@ -76,6 +62,25 @@ pub fn gemm(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], 
     } else {
         driver::packed(kernel, &product);
     }
+}
+
+/// Panics unless the lengths fit; false if nothing is left to multiply: then C is done.
+#[track_caller]
+fn checked(name: &str, layout: Layout, [m, n, k]: [usize; 3], [a, b]: [usize; 2], c: &mut [f32], init: Init) -> bool {
+    assert_eq!(a, m * k, "{name} {layout:?}: a has {a} elements, m·k = {m}·{k}");
+    assert_eq!(b, k * n, "{name} {layout:?}: b has {b} elements, k·n = {k}·{n}");
+    assert_eq!(c.len(), m * n, "{name} {layout:?}: c has {} elements, m·n = {m}·{n}", c.len());
+    if let Init::Bias(bias) = init {
+        assert_eq!(bias.len(), n, "{name} {layout:?}: bias has {} elements, n = {n}", bias.len());
+    }
+    if m > 0 && n > 0 && k == 0 {
+        match init {
+            Init::Zero => c.fill(0.0),
+            Init::Accumulate => (),
+            Init::Bias(bias) => c.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(bias)),
+        }
+    }
+    m > 0 && n > 0 && k > 0
 }
 
 /// The arguments of [`gemm`], none of m, n and k zero.
@@ -131,4 +136,21 @@ impl Scratch {
         // SAFETY: a `Line` is 16 f32 without padding.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), lines * 16) }
     }
+
+    /// The same memory as pairs of bf16.
+    fn get_pairs(&mut self, len: usize) -> &mut [u32] {
+        pairs_mut(self.get(len))
+    }
+}
+
+/// The bits of f32 as pairs of bf16.
+fn pairs(memory: &[f32]) -> &[u32] {
+    // SAFETY: an f32 has the size and alignment of a u32, and any bits are a value of both.
+    unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len()) }
+}
+
+/// The same, to be written.
+fn pairs_mut(memory: &mut [f32]) -> &mut [u32] {
+    // SAFETY: as in `pairs`.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len()) }
 }

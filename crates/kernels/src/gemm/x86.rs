@@ -9,7 +9,7 @@ pub(super) static AVX512: Kernel = Kernel::new(12, 32, avx512_block, avx512_pack
 pub(super) static AVX2: Kernel = Kernel::new(6, 16, avx2_block, avx2_pack, Some(avx2_dots));
 
 /// The lowest `n` of 16 lanes (all for more).
-fn mask16(n: usize) -> __mmask16 {
+pub(super) fn mask16(n: usize) -> __mmask16 {
     if n >= 16 { !0 } else { (1 << n) - 1 }
 }
 
@@ -46,6 +46,7 @@ unsafe fn avx512_rows<const R: usize>(t: &Block) {
                     sums[i] = [_mm512_maskz_loadu_ps(m0, c), _mm512_maskz_loadu_ps(m1, c.wrapping_add(16))];
                 }
                 Start::Row(bias) => {
+                    prefetch(c, 48);
                     sums[i] = [_mm512_maskz_loadu_ps(m0, bias), _mm512_maskz_loadu_ps(m1, bias.wrapping_add(16))];
                 }
             }
@@ -109,7 +110,7 @@ unsafe fn avx512_pack(src: *const f32, stride: usize, k: usize, cols: usize, dst
 /// Lane j of register i becomes lane i of register j.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn transpose16(r: &mut [__m512; 16]) {
+pub(super) fn transpose16(r: &mut [__m512; 16]) {
     // Within each 128-bit quarter, as 4×4 blocks: first pairs of registers, then pairs of pairs …
     for i in (0..16).step_by(4) {
         let (x0, x1) = (_mm512_unpacklo_ps(r[i], r[i + 1]), _mm512_unpackhi_ps(r[i], r[i + 1]));
@@ -309,7 +310,10 @@ unsafe fn avx2_rows<const R: usize>(
                     prefetch(c.wrapping_add(R * t.c_row), 32);
                     sums[i] = load(c);
                 }
-                Start::Row(bias) => sums[i] = load(bias),
+                Start::Row(bias) => {
+                    prefetch(c, 32);
+                    sums[i] = load(bias);
+                }
             }
         }
         let (mut a, mut b) = (t.a, t.b);

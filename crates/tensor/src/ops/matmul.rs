@@ -1,20 +1,72 @@
 //! Matrix products. Every one is `gemm`, batched over leading axes where there are any.
 
-use crate::{Buf, Tensor, record};
+use crate::{Buf, Panels, Tensor, record};
 use motamot_kernels::Grad;
 use motamot_kernels::elementwise;
+use motamot_kernels::gemm::bf16::{Packed, gemm_bf16, gemm_bf16_packed};
 use motamot_kernels::gemm::{Init, Layout, gemm};
+use std::sync::Arc;
 
 /// C = or += op(A)·op(B) into a gradient.
-pub(super) fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
-    let init = if dst.accumulate { Init::Accumulate } else { Init::Zero };
-    gemm(layout, m, n, k, a, b, dst.data, init);
+fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
+    gemm(layout, m, n, k, a, b, dst.data, init_of(dst.accumulate));
+}
+
+/// A matrix W (R, C) as the right factor of products: in bf16 if it has panels, else in f32.
+pub(super) struct Factor {
+    data: Arc<Buf>,
+    panels: Option<Arc<Panels>>,
+    rows: usize,
+    cols: usize,
+}
+
+impl Factor {
+    /// Of a tensor of rank 2.
+    pub(super) fn new(w: &Tensor) -> Factor {
+        Factor { data: w.data.clone(), panels: w.panels.clone(), rows: w.shape()[0], cols: w.shape()[1] }
+    }
+
+    /// y (m, C) = x (m, R)·W
+    pub(super) fn times(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
+        self.product(Layout::NN, [m, self.cols, self.rows], |p| &p.plain, x, y, init);
+    }
+
+    /// y (m, R) = x (m, C)·Wᵀ
+    pub(super) fn times_turned(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
+        self.product(Layout::NT, [m, self.rows, self.cols], |p| &p.turned, x, y, init);
+    }
+
+    fn product(
+        &self,
+        layout: Layout,
+        [m, n, k]: [usize; 3],
+        side: fn(&Panels) -> &Packed,
+        x: &[f32],
+        y: &mut [f32],
+        init: Init,
+    ) {
+        match &self.panels {
+            Some(panels) => gemm_bf16_packed(m, x, side(panels), y, init),
+            None => gemm(layout, m, n, k, x, &self.data, y, init),
+        }
+    }
+
+    /// dW (R, C) = or += xᵀ·dy with x (m, R), dy (m, C)
+    pub(super) fn gradient(&self, m: usize, x: &[f32], dy: &[f32], dst: Grad) {
+        let product = if self.panels.is_some() { gemm_bf16 } else { gemm };
+        product(Layout::TN, self.rows, self.cols, m, x, dy, dst.data, init_of(dst.accumulate));
+    }
+}
+
+/// What a gradient's sums start from.
+fn init_of(accumulate: bool) -> Init<'static> {
+    if accumulate { Init::Accumulate } else { Init::Zero }
 }
 
 /// y = x·W + b, the layer that most of a Transformer consists of.
 /// Shapes: x (.., I), w (I, O), b (O) → (.., O).  Saves: x, w.
 /// Backward: dx = dy·Wᵀ, dw = xᵀ·dy, db = Σ_rows dy.
-/// Panics if the inner or the outer axes differ.
+/// Panics if the inner or the outer axes differ.  In bf16 if `w` has panels.
 /// `w` lies as GPT-2's Conv1D stores it: inputs down, outputs across (torch.nn.Linear stores the transpose).
 #[track_caller]
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -31,15 +83,15 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
         }
         None => Init::Zero,
     };
-    gemm(Layout::NN, m, o, i, x.data(), w.data(), &mut y, init);
-    let (xs, ws) = (x.data.clone(), w.data.clone());
+    let (xs, ws) = (x.data.clone(), Factor::new(w));
+    ws.times(m, x.data(), &mut y, init);
     let constant = Tensor::zeros([0]);
     record("linear", y, shape.with_last_axis(o), [x, w, b.unwrap_or(&constant)], move |dy, [dx, dw, db]| {
         if let Some(dx) = dx {
-            gemm_grad(Layout::NT, m, i, o, dy, &ws, dx);
+            ws.times_turned(m, dy, dx.data, init_of(dx.accumulate));
         }
         if let Some(dw) = dw {
-            gemm_grad(Layout::TN, i, o, m, &xs, dy, dw);
+            ws.gradient(m, &xs, dy, dw);
         }
         if let Some(db) = db {
             elementwise::sum_rows(dy, o, db);
@@ -49,7 +101,7 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
 
 /// y = a·bᵀ: rows of `a` against rows of `b`, as a tied output head uses the embedding table.
 /// Shapes: a (.., K), b (N, K) → (.., N).  Saves: a, b.  Backward: da = dy·b, db = dyᵀ·a.
-/// Panics if the inner axes differ.  Same as torch.nn.functional.linear(a, b).
+/// Panics if the inner axes differ.  In bf16 if `b` has panels.  Same as torch.nn.functional.linear(a, b).
 #[track_caller]
 pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
     let &[n, k] = &b.shape()[..] else { panic!("matmul_nt: b {} is not (N, K)", b.shape()) };
@@ -57,14 +109,14 @@ pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
     assert_eq!(shape.last_axis(), k, "matmul_nt: a {shape} · b {}ᵀ: inner axes {} ≠ {k}", b.shape(), shape.last_axis());
     let m = shape.rows();
     let mut y = Buf::stale(m * n);
-    gemm(Layout::NT, m, n, k, a.data(), b.data(), &mut y, Init::Zero);
-    let (sa, sb) = (a.data.clone(), b.data.clone());
+    let (sa, sb) = (a.data.clone(), Factor::new(b));
+    sb.times_turned(m, a.data(), &mut y, Init::Zero);
     record("matmul_nt", y, shape.with_last_axis(n), [a, b], move |dy, [da, db]| {
         if let Some(da) = da {
-            gemm_grad(Layout::NN, m, k, n, dy, &sb, da);
+            sb.times(m, dy, da.data, init_of(da.accumulate));
         }
         if let Some(db) = db {
-            gemm_grad(Layout::TN, n, k, m, dy, &sa, db);
+            sb.gradient(m, dy, &sa, db);
         }
     })
 }

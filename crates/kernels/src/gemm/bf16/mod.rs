@@ -2,12 +2,27 @@
 //!
 //! A pair is one `u32`: two neighbours along k, the first in its lower half. With pairs for elements a product over k is
 //! one over k/2, and looks like that in f32: panels of B 32 columns wide, a block of C that stays in registers or tiles.
+//! A is packed as well, row by row, since it has to be converted anyway.
+//!
+//! Each element of C is summed in an order that does not depend on the blocking or on the number of threads. Within a
+//! pair the units differ in their last bits: `vdpbf16ps` adds one product, then the other; AMX keeps the sums of even
+//! and odd k apart for 32 steps; neither knows denormals.
 
 #[cfg(target_arch = "x86_64")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver is still to come"))]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod driver;
+mod portable;
+#[cfg(test)]
+mod tests;
 
 use super::micro::Start;
+use super::{Init, Layout, Product};
+use crate::buffer::AlignedBuf;
+use crate::isa::{self, Isa};
+use crate::parallel::SharedMut;
+use std::time::{Duration, Instant};
 
 /// Columns of a panel and of a block.
 const COLS: usize = 32;
@@ -27,9 +42,125 @@ struct Block {
     /// Element (i, j) is at `c + i·c_row + j`.
     c: *mut f32,
     c_row: usize,
-    /// At most 32. A can be read, but means nothing, for the rest of these.
+    /// At most [`Unit::rows`]. A can be read, but means nothing, for the rest of these.
     rows: usize,
     /// At most 32. B can be read for the rest of these, C not.
     cols: usize,
     start: Start,
+}
+
+/// What a thread holds while it computes blocks.
+#[cfg(target_arch = "x86_64")]
+type Held = Option<amx::Tiles>;
+#[cfg(not(target_arch = "x86_64"))]
+type Held = ();
+
+/// What computes blocks and packs for them. Sources are f32, destinations whole groups of 16 pairs, zeros where the
+/// source ends; all strides count elements.
+struct Unit {
+    /// The most rows of a block.
+    rows: usize,
+    /// Makes this thread ready for `block` as long as the result lives; cheap for a chunk of blocks, not for one.
+    hold: unsafe fn() -> Held,
+    block: unsafe fn(&Block),
+    /// (src, n, dst): n neighbours along k → ⌈n/2⌉ pairs.
+    along: unsafe fn(*const f32, usize, *mut u32),
+    /// (first, second, n, dst): two rows across k → 32 pairs, of which n ≤ 32 are of the rows. `second` may be null.
+    across: unsafe fn(*const f32, *const f32, usize, *mut u32),
+    /// (src, stride, rows, n, dst, dst_stride): n ≤ 32 neighbours along k of ≤ 16 rows → 16 rows of dst, one per pair.
+    turn_along: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
+    /// (src, stride, cols, n, dst, dst_stride): n ≤ 32 rows of ≤ 16 columns → a row of 16 pairs for each column.
+    turn_across: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
+}
+
+impl Unit {
+    /// That of [`isa::isa()`]; plain Rust where there is none.
+    fn current() -> &'static Unit {
+        match isa::isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => &avx512::UNIT,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => &amx::UNIT,
+            _ => &portable::UNIT,
+        }
+    }
+}
+
+/// C (m×n) = init + A (m×k) · B (k×n) as [`super::gemm`], with A and B rounded to bf16.
+///
+/// Without instructions for it ([`Isa::has_bf16`]) this is the slow judge of those that have them.
+///
+/// # Panics
+/// If a slice has not the length that m, n and k give it.
+#[track_caller]
+pub fn gemm_bf16(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], c: &mut [f32], init: Init) {
+    if super::checked("gemm_bf16", layout, [m, n, k], [a.len(), b.len()], c, init) {
+        driver::multiply_packing(Unit::current(), &Product { layout, m, n, k, a, b, c: SharedMut::new(c), init });
+    }
+}
+
+/// A right factor B (k×n) rounded and packed once, for products with many left ones.
+pub struct Packed {
+    n: usize,
+    k: usize,
+    /// Panel by panel; each has its pairs in rows of 32.
+    memory: AlignedBuf,
+}
+
+impl Packed {
+    /// Packs B, stored k×n or, `transposed`, n×k.
+    ///
+    /// # Panics
+    /// If `b` has not n·k elements.
+    #[track_caller]
+    pub fn new(n: usize, k: usize, b: &[f32], transposed: bool) -> Packed {
+        let memory = AlignedBuf::zeroed(n.next_multiple_of(COLS) * k.next_multiple_of(2 * PAIRS) / 2);
+        let mut packed = Packed { n, k, memory };
+        packed.repack(b, transposed);
+        packed
+    }
+
+    /// Packs another B of the same size into the same memory.
+    ///
+    /// # Panics
+    /// If `b` has not n·k elements.
+    #[track_caller]
+    pub fn repack(&mut self, b: &[f32], transposed: bool) {
+        let (n, k) = (self.n, self.k);
+        assert_eq!(b.len(), n * k, "Packed: b has {} elements, n·k = {n}·{k}", b.len());
+        if n > 0 && k > 0 {
+            let source = driver::Source { b, transposed, n, k };
+            driver::pack(Unit::current(), &source, super::pairs_mut(&mut self.memory));
+        }
+    }
+}
+
+/// [`gemm_bf16`] with `b` packed before, the same bits; `layout` is NN.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_packed(m: usize, a: &[f32], b: &Packed, c: &mut [f32], init: Init) {
+    let (n, k, layout) = (b.n, b.k, Layout::NN);
+    if super::checked("gemm_bf16_packed", layout, [m, n, k], [a.len(), n * k], c, init) {
+        let g = Product { layout, m, n, k, a, b: &[], c: SharedMut::new(c), init };
+        driver::multiply_packed(Unit::current(), &g, super::pairs(&b.memory));
+    }
+}
+
+/// How many times as fast as in f32 a product that stays in the first-level cache is here: the best of some tries.
+pub(crate) fn speed_up() -> f64 {
+    const SIDE: usize = 64;
+    let (x, mut y) = (vec![0.5f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
+    let packed = Packed::new(SIDE, SIDE, &x, false);
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..20 {
+        let clock = Instant::now();
+        super::gemm(Layout::NN, SIDE, SIDE, SIDE, &x, &x, &mut y, Init::Zero);
+        best[0] = best[0].min(clock.elapsed());
+        let clock = Instant::now();
+        gemm_bf16_packed(SIDE, &x, &packed, &mut y, Init::Zero);
+        best[1] = best[1].min(clock.elapsed());
+    }
+    best[0].as_secs_f64() / best[1].as_secs_f64()
 }

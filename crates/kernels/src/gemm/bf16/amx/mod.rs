@@ -18,13 +18,16 @@ mod emulator;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
-use super::{Block, COLS, PAIRS};
+use super::{Block, COLS, Held, PAIRS, Unit, avx512};
 use crate::gemm::micro::Start;
 use std::arch::asm;
 use std::marker::PhantomData;
 
+/// All machines with AMX have AVX-512-BF16, which packs.
+pub(super) static UNIT: Unit = Unit { rows: ROWS, hold, block, ..avx512::UNIT };
+
 /// Rows of a block.
-pub(super) const ROWS: usize = 32;
+const ROWS: usize = 32;
 
 /// Rows of a tile.
 const TILE: usize = 16;
@@ -55,8 +58,8 @@ static WHOLE: Shapes = {
 /// The tiles of this thread, shaped for [`block`] as long as this lives.
 ///
 /// Shapes belong to a thread. Giving tiles back matters: as long as they hold something, the system saves 8 KiB
-/// whenever it takes the thread off its core, and the core cannot sleep deeply. Both together take some 80 ns, so have
-/// one of these around a chunk of blocks, not around each. A second one on the same thread would end the first.
+/// whenever it takes the thread off its core, and the core cannot sleep deeply. Taking and giving back cost some 80 ns,
+/// so have one of these around a chunk of blocks, not around each. A second one on the same thread would end the first.
 pub(super) struct Tiles {
     /// Not to be sent to another thread.
     _of_this_thread: PhantomData<*const ()>,
@@ -65,7 +68,7 @@ pub(super) struct Tiles {
 impl Tiles {
     /// # Safety
     /// The machine must run [`crate::isa::Isa::Amx`].
-    pub(super) unsafe fn configure() -> Tiles {
+    unsafe fn configure() -> Tiles {
         // SAFETY: the instruction is there by the caller's promise; it reads 64 bytes and clears the tiles.
         unsafe {
             asm!(
@@ -93,6 +96,13 @@ impl Drop for Tiles {
     }
 }
 
+/// # Safety
+/// As [`Tiles::configure`].
+unsafe fn hold() -> Held {
+    // SAFETY: the caller's promise.
+    Some(unsafe { Tiles::configure() })
+}
+
 /// 32×32 elements for what tiles cannot read or write in C itself.
 #[repr(align(64))]
 struct Square([[f32; COLS]; ROWS]);
@@ -106,7 +116,7 @@ static ZEROS: [f32; COLS] = [0.0; COLS];
 ///
 /// # Safety
 /// What [`Block`] says, with A readable for all 32 rows; this thread holds [`Tiles`].
-pub(super) unsafe fn block(t: &Block) {
+unsafe fn block(t: &Block) {
     debug_assert!(t.rows <= ROWS && t.cols <= COLS);
     // SAFETY: the caller's promise.
     unsafe {

@@ -1,10 +1,13 @@
 //! These run the machine code of [`super::block`]: on the unit where there is one, else on the emulator.
 
+use super::super::{driver, portable};
 use super::emulator::{self, Instruction, Tile, TileFile};
 use super::*;
-use crate::bf16::{pair, to_f32};
+use crate::bf16::{pair, round, to_f32};
+use crate::gemm::{Init, Layout, Product};
 use crate::isa::{self, Isa};
 use crate::map::testing::normals;
+use crate::parallel::{self, SharedMut};
 use crate::rng::Rng;
 use std::os::unix::process::ExitStatusExt;
 
@@ -143,6 +146,39 @@ fn long_sums_and_none() {
         let operands = Operands::new(32, 32, pairs, [16, 100]);
         for start in operands.starts() {
             assert_eq!(bits(&operands.run(start)), bits(&operands.twin(start)), "{pairs} pairs, {start:?}");
+        }
+    }
+}
+
+#[test]
+fn whole_products_with_any_number_of_threads() {
+    // Tiles by the emulator, packing by plain Rust where there is nothing else.
+    let unit = if has_unit() { &UNIT } else { &Unit { rows: ROWS, hold, block, ..portable::UNIT } };
+    drop(tiles());
+    for layout in [Layout::NN, Layout::NT, Layout::TN] {
+        for [m, n, k] in [[1, 1, 1], [33, 65, 70], [100, 40, 700]] {
+            let (a, b, before) = (normals(1, m * k), normals(2, k * n), normals(3, m * n));
+            // The definition of the block's sums, which no blocking changes.
+            let mut want = before.clone();
+            for (e, want) in want.iter_mut().enumerate() {
+                let (i, j) = (e / n, e % n);
+                for step in (0..k).step_by(2 * PAIRS) {
+                    let mut chains = [0.0f32; 2];
+                    for p in step..k.min(step + 2 * PAIRS) {
+                        let x = round(a[if layout == Layout::TN { p * m + i } else { i * k + p }]);
+                        let y = round(b[if layout == Layout::NT { j * k + p } else { p * n + j }]);
+                        chains[p % 2] = x.mul_add(y, chains[p % 2]);
+                    }
+                    *want += chains[0] + chains[1];
+                }
+            }
+            for threads in 1..4 {
+                let mut c = before.clone();
+                let product =
+                    Product { layout, m, n, k, a: &a, b: &b, c: SharedMut::new(&mut c), init: Init::Accumulate };
+                parallel::with_threads(threads, || driver::multiply_packing(unit, &product));
+                assert_eq!(c, want, "{layout:?} {m}×{n}×{k}, {threads} threads");
+            }
         }
     }
 }

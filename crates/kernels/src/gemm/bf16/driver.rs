@@ -1,0 +1,281 @@
+//! Packing and multiplying as one stream of chunks, as in f32; see [`super::super::driver`].
+
+use super::{Block, COLS, Held, PAIRS, Unit};
+use crate::gemm::driver::Stream;
+use crate::gemm::micro::prefetch;
+use crate::gemm::{Layout, Product, Scratch};
+use crate::parallel::{self, SharedMut};
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+/// Rows of A in a tile: a multiple of the rows of every unit's block. With [`DEPTH`] they fill a tenth of the
+/// second-level cache.
+const TILE_ROWS: usize = 96;
+/// Columns of a tile.
+const TILE_COLS: usize = 2048;
+/// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
+const DEPTH: usize = 512;
+/// Elements of B in a slab, about; and at most.
+const SLAB: usize = 1 << 20;
+const MAX_SLAB: usize = 1 << 23;
+/// Elements of B that one chunk packs, about.
+const PACK: usize = 1 << 16;
+
+/// How a product is cut up. Nothing here changes a result.
+struct Plan {
+    tile_rows: usize,
+    tile_cols: usize,
+    across: usize,
+    tiles: usize,
+    /// Steps of k in a slab and in a go, multiples of 32.
+    slab: usize,
+    slabs: usize,
+    depth: usize,
+}
+
+impl Plan {
+    /// `whole`: B is packed already, all of k in one slab.
+    fn new(unit: &Unit, g: &Product, whole: bool) -> Plan {
+        let (m, n, k) = (g.m, g.n, g.k);
+        let threads = if g.is_large() { parallel::threads() } else { 1 };
+        let enough = 4 * threads;
+        let mut down = m.div_ceil(TILE_ROWS);
+        let mut across = n.div_ceil(TILE_COLS);
+        if threads > 1 && down * across < enough {
+            down = enough.div_ceil(across).min(m.div_ceil(2 * unit.rows)).max(down);
+            across = enough.div_ceil(down).min(n.div_ceil(4 * COLS)).max(across);
+        }
+        let tile_rows = m.div_ceil(down).next_multiple_of(unit.rows);
+        let tile_cols = n.div_ceil(across).next_multiple_of(COLS);
+        let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
+
+        let even = |parts: usize| k.div_ceil(parts).next_multiple_of(2 * PAIRS);
+        let depth = even(k.div_ceil(DEPTH.min((MAX_SLAB / n).max(2 * PAIRS))));
+        let slab = if whole { k.next_multiple_of(2 * PAIRS) } else { (SLAB / n / depth).max(1) * depth };
+        Plan { tile_rows, tile_cols, across, tiles: down * across, slab, slabs: k.div_ceil(slab), depth }
+    }
+}
+
+thread_local! {
+    static SHARED: Cell<Option<Box<(Scratch, Stream)>>> = const { Cell::new(None) };
+    static PACKED_A: RefCell<Scratch> = RefCell::default();
+}
+
+pub(super) fn multiply_packing(unit: &Unit, g: &Product) {
+    let plan = Plan::new(unit, g, false);
+    let source = Source { b: g.b, transposed: g.layout == Layout::NT, n: g.n, k: g.k };
+    let mut shared = SHARED.take().unwrap_or_default();
+    let (memory, stream) = &mut *shared;
+    let packing = Packing::new(&source, plan.slab);
+    let memory = SharedMut::new(memory.get_pairs(packing.slab_len() * plan.slabs.min(2)));
+    stream.run(
+        [plan.slabs, packing.parts, plan.tiles],
+        g.is_large(),
+        |slab, part| packing.pack(unit, &source, slab * plan.slab, part, &memory, slab % 2 * packing.slab_len()),
+        |slab, tile| {
+            let b = memory.as_ptr().wrapping_add(slab % 2 * packing.slab_len());
+            multiply(unit, g, &plan, slab, tile, b, packing.panel_len);
+        },
+    );
+    SHARED.set(Some(shared));
+}
+
+/// The same with all of B in panels already.
+pub(super) fn multiply_packed(unit: &Unit, g: &Product, b: &[u32]) {
+    let plan = Plan::new(unit, g, true);
+    let panel_len = plan.slab / 2 * COLS;
+    assert_eq!(b.len(), g.n.div_ceil(COLS) * panel_len);
+    let tile = |tile| multiply(unit, g, &plan, 0, tile, b.as_ptr(), panel_len);
+    if g.is_large() { parallel::for_each_chunk(plan.tiles, tile) } else { (0..plan.tiles).for_each(tile) }
+}
+
+/// Packs all of B.
+pub(super) fn pack(unit: &Unit, source: &Source, dst: &mut [u32]) {
+    let packing = Packing::new(source, source.k);
+    assert_eq!(dst.len(), packing.slab_len());
+    let dst = SharedMut::new(dst);
+    parallel::for_each_chunk(packing.parts, |part| packing.pack(unit, source, 0, part, &dst, 0));
+}
+
+/// B as it is stored: k×n, or `transposed` n×k.
+pub(super) struct Source<'a> {
+    pub b: &'a [f32],
+    pub transposed: bool,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// How a slab of B is cut into parts that are packed one by one.
+struct Packing {
+    slab: usize,
+    panels: usize,
+    /// Pairs in a panel, times 32.
+    panel_len: usize,
+    parts: usize,
+    /// Panels or, unless B is stored transposed, pairs of rows of a part.
+    group: usize,
+}
+
+impl Packing {
+    fn new(source: &Source, slab: usize) -> Packing {
+        let slab = slab.min(source.k.next_multiple_of(2 * PAIRS));
+        let panels = source.n.div_ceil(COLS);
+        let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, slab.div_ceil(2)) };
+        let group = (PACK / size).clamp(1, count);
+        let panel_len = slab.next_multiple_of(2 * PAIRS) / 2 * COLS;
+        Packing { slab, panels, panel_len, parts: count.div_ceil(group), group }
+    }
+
+    fn slab_len(&self) -> usize {
+        self.panels * self.panel_len
+    }
+
+    /// Packs part `part` of the slab that begins at step `p0`: pair p of panel q goes to `offset + q·panel_len + 32·p`.
+    fn pack(&self, unit: &Unit, source: &Source, p0: usize, part: usize, packed: &SharedMut<u32>, offset: usize) {
+        let &Source { b, transposed, n, k } = source;
+        let depth = self.slab.min(k - p0);
+        let first = part * self.group;
+        if transposed {
+            for panel in first..self.panels.min(first + self.group) {
+                // SAFETY: nobody else has to do with this panel before the part is counted as done.
+                let dst = unsafe { packed.slice(offset + panel * self.panel_len, self.panel_len) };
+                for half in (panel * COLS..(panel + 1) * COLS).step_by(16) {
+                    let rows = n.saturating_sub(half).min(16);
+                    for p in (0..depth).step_by(2 * PAIRS) {
+                        let steps = (2 * PAIRS).min(depth - p);
+                        // Without rows the source is not read.
+                        let src = if rows > 0 { &b[half * k + p0 + p..] } else { &[] };
+                        assert!(rows == 0 || src.len() >= (rows - 1) * k + steps);
+                        let dst = &mut dst[p / 2 * COLS + half % COLS..][..(PAIRS - 1) * COLS + 16];
+                        // SAFETY: the assertion, and the length of the destination.
+                        unsafe { (unit.turn_along)(src.as_ptr(), k, rows, steps, dst.as_mut_ptr(), COLS) };
+                    }
+                }
+            }
+            return;
+        }
+        // Whole rows are read, two at a time; the pairs that fill up the last group are zeros.
+        let pairs = depth.div_ceil(2);
+        let end = if first + self.group < pairs { first + self.group } else { pairs.next_multiple_of(PAIRS) };
+        for p in first..end {
+            let row = |i: usize| if i < depth { &b[(p0 + i) * n..][..n] } else { &[] };
+            let (x, y) = (row(2 * p), row(2 * p + 1));
+            for panel in 0..self.panels {
+                let j = panel * COLS;
+                // SAFETY: nobody else has to do with this pair of rows before the part is counted as done.
+                let dst = unsafe { packed.slice(offset + panel * self.panel_len + p * COLS, COLS) };
+                let cols = COLS.min(x.len().saturating_sub(j));
+                let at = |row: &[f32]| row.get(j..).map_or(std::ptr::null(), <[f32]>::as_ptr);
+                for ahead in [4, 5] {
+                    prefetch(at(x).wrapping_add(ahead * n), COLS);
+                }
+                let second = if y.is_empty() { std::ptr::null() } else { at(y) };
+                // SAFETY: rows that are not empty have `cols` elements from j on; the destination has 32 pairs.
+                unsafe { (unit.across)(at(x), second, cols, dst.as_mut_ptr()) };
+            }
+        }
+    }
+}
+
+/// Adds a slab's part to one tile of C.
+fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, packed_b: *const u32, panel_len: usize) {
+    let (i0, j0) = (tile / plan.across * plan.tile_rows, tile % plan.across * plan.tile_cols);
+    let (i1, j1) = (g.m.min(i0 + plan.tile_rows), g.n.min(j0 + plan.tile_cols));
+    let p0 = slab * plan.slab;
+    let p1 = g.k.min(p0 + plan.slab);
+    // SAFETY: the unit is one that runs here.
+    let _held: Held = unsafe { (unit.hold)() };
+    PACKED_A.with_borrow_mut(|scratch| {
+        let a_row = plan.depth / 2;
+        let packed_a = scratch.get_pairs(plan.tile_rows.next_multiple_of(32) * a_row);
+        for p in (p0..p1).step_by(plan.depth) {
+            let depth = plan.depth.min(p1 - p);
+            pack_a(unit, g, i0..i1, p..p + depth, packed_a, a_row);
+            let mut ahead = Ahead::new(g, plan, tile, p, p1, (i1 - i0).div_ceil(unit.rows) * (j1 - j0).div_ceil(COLS));
+            for j in (j0..j1).step_by(COLS) {
+                let b = packed_b.wrapping_add(j / COLS * panel_len + (p - p0) / 2 * COLS);
+                let start = g.start(j, p);
+                for i in (i0..i1).step_by(unit.rows) {
+                    ahead.step();
+                    let block = Block {
+                        a: packed_a[(i - i0) * a_row..].as_ptr(),
+                        a_row,
+                        b,
+                        pairs: depth.div_ceil(2),
+                        c: g.c.as_ptr().wrapping_add(i * g.n + j),
+                        c_row: g.n,
+                        rows: unit.rows.min(i1 - i),
+                        cols: COLS.min(j1 - j),
+                        start,
+                    };
+                    // SAFETY: what was packed has these rows, columns and pairs, C has them by the assertions of
+                    // `gemm_bf16`; the tile is nobody else's until its turn is counted.
+                    unsafe { (unit.block)(&block) };
+                }
+            }
+        }
+    });
+}
+
+/// Asks, block by block, for what this thread packs next of A: else the units would stand still until it arrives.
+struct Ahead {
+    next: *const f32,
+    /// Elements of a row, rows left, and from one row to the next.
+    width: usize,
+    rows: usize,
+    stride: usize,
+    /// Rows per block, in 64ths.
+    rate: usize,
+    debt: usize,
+}
+
+impl Ahead {
+    fn new(g: &Product, plan: &Plan, tile: usize, p: usize, p1: usize, blocks: usize) -> Ahead {
+        let (i, p) = if p + plan.depth < p1 {
+            (tile / plan.across * plan.tile_rows, p + plan.depth)
+        } else {
+            ((tile + parallel::threads()) / plan.across * plan.tile_rows, p / plan.slab * plan.slab)
+        };
+        let (rows, steps) = (plan.tile_rows.min(g.m.saturating_sub(i)), plan.depth.min(g.k - p));
+        let (a_row, a_k) = g.a_strides();
+        let (width, rows, stride) = if a_k == 1 { (steps, rows, a_row) } else { (rows, steps, a_k) };
+        let next = g.a.as_ptr().wrapping_add(i * a_row + p * a_k);
+        Ahead { next, width, rows, stride, rate: (64 * rows).div_ceil(blocks), debt: 0 }
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        self.debt += self.rate;
+        while self.debt >= 64 && self.rows > 0 {
+            prefetch(self.next, self.width);
+            self.next = self.next.wrapping_add(self.stride);
+            self.debt -= 64;
+            self.rows -= 1;
+        }
+    }
+}
+
+/// Packs rows and steps of A, row by row, `a_row` pairs apart.
+fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst: &mut [u32], a_row: usize) {
+    let depth = steps.len();
+    if g.layout != Layout::TN {
+        for (i, row) in rows.enumerate() {
+            let src = &g.a[row * g.k..][steps.clone()];
+            let dst = &mut dst[i * a_row..][..depth.div_ceil(2).next_multiple_of(PAIRS)];
+            // SAFETY: the lengths of both.
+            unsafe { (unit.along)(src.as_ptr(), depth, dst.as_mut_ptr()) };
+        }
+        return;
+    }
+    for p in (0..depth).step_by(2 * PAIRS) {
+        let n = (2 * PAIRS).min(depth - p);
+        for i in (0..rows.len()).step_by(16) {
+            let cols = 16.min(rows.len() - i);
+            let src = &g.a[(steps.start + p) * g.m + rows.start + i..];
+            assert!(src.len() >= (n - 1) * g.m + cols);
+            let dst = &mut dst[i * a_row + p / 2..][..(cols - 1) * a_row + PAIRS];
+            // SAFETY: the assertion, and the length of the destination.
+            unsafe { (unit.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
+        }
+    }
+}
