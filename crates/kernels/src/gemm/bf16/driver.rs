@@ -2,7 +2,7 @@
 
 use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::driver::Stream;
-use crate::gemm::micro::prefetch;
+use crate::gemm::micro::{prefetch, prefetch_far};
 use crate::gemm::{Layout, Product, Scratch};
 use crate::parallel::{self, SharedMut};
 use std::cell::{Cell, RefCell};
@@ -14,12 +14,15 @@ const TILE_ROWS: usize = 96;
 /// Columns of a tile.
 const TILE_COLS: usize = 2048;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
-const DEPTH: usize = 512;
+const DEPTH: usize = 256;
 /// Elements of B in a slab, about; and at most.
 const SLAB: usize = 1 << 20;
 const MAX_SLAB: usize = 1 << 23;
 /// Elements of B that one chunk packs, about.
 const PACK: usize = 1 << 16;
+
+/// How many elements ahead packing asks for.
+const AHEAD: usize = 2048;
 
 /// How a product is cut up. Nothing here changes a result.
 struct Plan {
@@ -156,6 +159,7 @@ impl Packing {
         }
         // Whole rows are read, two at a time; the pairs that fill up the last group are zeros.
         let pairs = depth.div_ceil(2);
+        let far = (AHEAD / n).max(2) * 2;
         let end = if first + self.group < pairs { first + self.group } else { pairs.next_multiple_of(PAIRS) };
         for p in first..end {
             let row = |i: usize| if i < depth { &b[(p0 + i) * n..][..n] } else { &[] };
@@ -166,7 +170,7 @@ impl Packing {
                 let dst = unsafe { packed.slice(offset + panel * self.panel_len + p * COLS, COLS) };
                 let cols = COLS.min(x.len().saturating_sub(j));
                 let at = |row: &[f32]| row.get(j..).map_or(std::ptr::null(), <[f32]>::as_ptr);
-                for ahead in [4, 5] {
+                for ahead in [far, far + 1] {
                     prefetch(at(x).wrapping_add(ahead * n), COLS);
                 }
                 let second = if y.is_empty() { std::ptr::null() } else { at(y) };
@@ -247,7 +251,7 @@ impl Ahead {
     fn step(&mut self) {
         self.debt += self.rate;
         while self.debt >= 64 && self.rows > 0 {
-            prefetch(self.next, self.width);
+            prefetch_far(self.next, self.width);
             self.next = self.next.wrapping_add(self.stride);
             self.debt -= 64;
             self.rows -= 1;
