@@ -1,12 +1,12 @@
 //! The block product with `vdpbf16ps`, and the packing of bf16 pairs.
 
-use super::{Block, COLS, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::micro::{Start, prefetch};
 use crate::gemm::x86::{mask16, transpose16};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of a panel; A comes from memory.
-pub(super) static UNIT: Unit = Unit { rows: 12, block, along, across, turn_along, turn_across };
+pub(super) static UNIT: Unit = Unit { rows: 12, hold: Held::default, block, along, across, turn_along, turn_across };
 
 unsafe fn block(t: &Block) {
     macro_rules! by_rows {

@@ -1,6 +1,6 @@
 //! Packing and multiplying as one stream of chunks, as in f32; see [`super::super::driver`].
 
-use super::{Block, COLS, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::driver::Stream;
 use crate::gemm::micro::{prefetch, prefetch_far};
 use crate::gemm::{Layout, Product, Scratch};
@@ -123,10 +123,10 @@ impl Packing {
     fn new(source: &Source, slab: usize) -> Packing {
         let slab = slab.min(source.k.next_multiple_of(2 * PAIRS));
         let panels = source.n.div_ceil(COLS);
-        let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, slab.div_ceil(2)) };
+        let pairs = slab.next_multiple_of(2 * PAIRS) / 2;
+        let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, pairs) };
         let group = (PACK / size).clamp(1, count);
-        let panel_len = slab.next_multiple_of(2 * PAIRS) / 2 * COLS;
-        Packing { slab, panels, panel_len, parts: count.div_ceil(group), group }
+        Packing { slab, panels, panel_len: pairs * COLS, parts: count.div_ceil(group), group }
     }
 
     fn slab_len(&self) -> usize {
@@ -158,10 +158,9 @@ impl Packing {
             return;
         }
         // Whole rows are read, two at a time; the pairs that fill up the last group are zeros.
-        let pairs = depth.div_ceil(2);
+        let pairs = depth.div_ceil(2).next_multiple_of(PAIRS);
         let far = (AHEAD / n).max(2) * 2;
-        let end = if first + self.group < pairs { first + self.group } else { pairs.next_multiple_of(PAIRS) };
-        for p in first..end {
+        for p in first..pairs.min(first + self.group) {
             let row = |i: usize| if i < depth { &b[(p0 + i) * n..][..n] } else { &[] };
             let (x, y) = (row(2 * p), row(2 * p + 1));
             for panel in 0..self.panels {
@@ -187,6 +186,8 @@ fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, pac
     let (i1, j1) = (g.m.min(i0 + plan.tile_rows), g.n.min(j0 + plan.tile_cols));
     let p0 = slab * plan.slab;
     let p1 = g.k.min(p0 + plan.slab);
+    // SAFETY: the unit is one that runs here.
+    let _held: Held = unsafe { (unit.hold)() };
     PACKED_A.with_borrow_mut(|scratch| {
         let a_row = plan.depth / 2;
         let packed_a = scratch.get_pairs(plan.tile_rows.next_multiple_of(32) * a_row);
@@ -278,6 +279,35 @@ fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst
             let dst = &mut dst[i * a_row + p / 2..][..(cols - 1) * a_row + PAIRS];
             // SAFETY: the assertion, and the length of the destination.
             unsafe { (unit.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::bf16::portable;
+    use crate::map::testing::normals;
+
+    /// Else two threads would write the same memory.
+    #[test]
+    fn every_pair_is_packed_by_one_part() {
+        // From `p0` on a whole slab; one that ends within a group of pairs, with many parts and with one.
+        for (n, k, p0) in [(4100, 64, 0), (4100, 33, 0), (4100, 100, 64), (70, 33, 0)] {
+            for transposed in [false, true] {
+                let b = normals(1, n * k);
+                let source = Source { b: &b, transposed, n, k };
+                let packing = Packing::new(&source, 64);
+                let mut writers = vec![0; packing.slab_len()];
+                for part in 0..packing.parts {
+                    // No pair of numbers looks like this.
+                    let mut memory = vec![u32::MAX; packing.slab_len()];
+                    packing.pack(&portable::UNIT, &source, p0, part, &SharedMut::new(&mut memory), 0);
+                    writers.iter_mut().zip(&memory).for_each(|(w, m)| *w += u32::from(*m != u32::MAX));
+                }
+                assert!(packing.parts > 1 || n == 70);
+                assert!(writers.iter().all(|&w| w == 1), "{n}×{k} from {p0}, transposed: {transposed}");
+            }
         }
     }
 }

@@ -9,6 +9,8 @@
 //! and odd k apart for 32 steps; neither knows denormals.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod driver;
 mod portable;
@@ -47,11 +49,19 @@ struct Block {
     start: Start,
 }
 
+/// What a thread holds while it computes blocks.
+#[cfg(target_arch = "x86_64")]
+type Held = Option<amx::Tiles>;
+#[cfg(not(target_arch = "x86_64"))]
+type Held = ();
+
 /// What computes blocks and packs for them. Sources are f32, destinations whole groups of 16 pairs, zeros where the
 /// source ends; all strides count elements.
 struct Unit {
     /// The most rows of a block.
     rows: usize,
+    /// Makes this thread ready for `block` as long as the result lives; cheap for a chunk of blocks, not for one.
+    hold: unsafe fn() -> Held,
     block: unsafe fn(&Block),
     /// (src, n, dst): n neighbours along k → ⌈n/2⌉ pairs.
     along: unsafe fn(*const f32, usize, *mut u32),
@@ -68,7 +78,9 @@ impl Unit {
     fn current() -> &'static Unit {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Amx => &avx512::UNIT,
+            Isa::Avx512Bf16 => &avx512::UNIT,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => &amx::UNIT,
             _ => &portable::UNIT,
         }
     }
