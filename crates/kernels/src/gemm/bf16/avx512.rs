@@ -90,9 +90,15 @@ fn pairs_across(first: __m512, second: __m512) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn turn(rows: &mut [__m512i; 16]) {
-    let mut lanes = rows.map(|r| _mm512_castsi512_ps(r));
+    // Loops, since a closure would be compiled without the instructions, and called.
+    let mut lanes = [_mm512_setzero_ps(); 16];
+    for q in 0..16 {
+        lanes[q] = _mm512_castsi512_ps(rows[q]);
+    }
     transpose16(&mut lanes);
-    *rows = lanes.map(|r| _mm512_castps_si512(r));
+    for q in 0..16 {
+        rows[q] = _mm512_castps_si512(lanes[q]);
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
