@@ -38,6 +38,7 @@ impl AttentionConfig {
             mask: mask.clone(),
             alibi: (self.positions == PositionKind::Alibi).then(|| alibi_slopes(self.heads)),
             dropout: pass.dropout_key(self.dropout),
+            precision: pass.precision(),
         }
     }
 }

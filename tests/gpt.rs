@@ -257,7 +257,7 @@ fn the_weights_for_pictures_are_the_ones_used() {
     let qkv = Tensor::new(&values, [b, t, (h + 2 * g) * d]);
     for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![2, 4])] {
         for alibi in [None, Some(motamot::embeddings::alibi_slopes(h))] {
-            let a = Attention { heads: h, kv_heads: g, head_dim: d, mask: mask.clone(), alibi, dropout: None };
+            let a = Attention { kv_heads: g, mask: mask.clone(), alibi, ..Attention::causal(h, d) };
             let weights = composed_weights(&qkv, &a);
             let fused = ops::attention_packed(&qkv, a);
             for (i, y) in fused.data().iter().enumerate() {

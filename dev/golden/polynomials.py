@@ -1,4 +1,5 @@
-"""Fits the polynomials of crates/kernels/src/math.rs and prints their coefficients, lowest power first.
+"""Fits the polynomials of crates/kernels/src/math.rs (EXP2: attention/bf16/lanes.rs), and prints their coefficients,
+lowest power first.
 
 Weighted least squares at Chebyshev nodes, in 60-digit arithmetic, then each coefficient is rounded to f32 and
 the later ones are fitted again (so the rounding of the first is paid for by the rest). Needs mpmath and numpy.
@@ -39,6 +40,7 @@ show("EXP    e^r = 1 + r + r^2 P(r)",
 lo, hi = mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1
 show("LN     ln(1+f) = f - f^2/2 + f^3 P(f)",
      *fit(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: abs(f**3 / mp.log1p(f)), lo, hi, 8, 120))
+show("EXP2   2^f = P(f), |f| <= 1/2, in bf16", *fit(lambda f: mp.mpf(2)**f, lambda f: mp.mpf(2)**-f, -mp.mpf("0.5001"), mp.mpf("0.5001"), 3, 120))
 edge = mp.mpf("0.92")
 show("ERF    erf(x) = x + x P(x^2), |x| < 0.92",
      *fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), mp.mpf("1e-8"), edge**2, 6, 120))

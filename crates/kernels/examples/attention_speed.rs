@@ -6,9 +6,14 @@
 
 use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, simple};
 use motamot_kernels::attention::{attention, attention_backward};
+use motamot_kernels::bf16::Precision;
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::{isa, parallel};
+use std::cell::RefCell;
 use std::time::Instant;
+
+/// The more, the better on a busy machine.
+const ROUNDS: usize = 15;
 
 fn seconds(f: &mut dyn FnMut()) -> f64 {
     let start = Instant::now();
@@ -44,14 +49,27 @@ fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dr
     let view = |offset| View { data: &qkv, offset, row_stride: row, batch_stride: time * row };
     let (q, k, v) = (view(0), view(c), view(c + kv_heads * head_dim));
     let dropout = dropout.then_some((0.2, (1, 2)));
-    let opts = Options { scale: 1.0 / (head_dim as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout };
+    let f32s = Options {
+        scale: 1.0 / (head_dim as f32).sqrt(),
+        mask: Mask::Causal,
+        alibi: None,
+        dropout,
+        precision: Precision::F32,
+    };
     let (mut out, mut lse) = (vec![0.0; batch * time * c], vec![0.0; batch * heads * time]);
     let mut dqkv = vec![0.0; qkv.len()];
-    attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
+    attention(shape, f32s, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
     let (saved, saved_lse) = (out.clone(), lse.clone());
-    let mut grads = |simply: bool| {
+    let (out, lse) = (RefCell::new(out), RefCell::new(lse));
+    let forward = |opts, simply: bool| {
+        let (out, lse) = (&mut out.borrow_mut()[..], &mut lse.borrow_mut()[..]);
+        let f = if simply { simple::attention } else { attention };
+        f(shape, opts, q, k, v, ViewMut::dense(out, time, c), lse);
+    };
+    let dqkv = RefCell::new(&mut dqkv[..]);
+    let backward = |opts, simply: bool| {
         let grads = AttentionGrads::Packed {
-            data: &mut dqkv,
+            data: &mut dqkv.borrow_mut()[..],
             dq: 0,
             dk: c,
             dv: c + kv_heads * head_dim,
@@ -63,33 +81,43 @@ fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dr
         let f = if simply { simple::attention_backward } else { attention_backward };
         f(shape, opts, q, k, v, out, &saved_lse, d_out, grads);
     };
+    let pairs = Options { precision: Precision::Bf16, ..f32s };
     // A GEMM of the size of the layer's own (B·T rows), to compare the speed with.
     let (m, n, depth) = (batch * time, c, c);
     let (a, b) = (noise(m * depth), noise(depth * n));
     let mut product = vec![0.0; m * n];
     let best = race(
-        7,
+        ROUNDS,
         &mut [
-            &mut || attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse),
-            &mut || grads(false),
+            &mut || forward(f32s, false),
+            &mut || backward(f32s, false),
             &mut || gemm(Layout::NN, m, n, depth, &a, &b, &mut product, Init::Zero),
+            &mut || forward(pairs, false),
+            &mut || backward(pairs, false),
         ],
     );
-    let pairs = (batch * heads * time * (time + 1) / 2) as f64;
-    let gflop = |products: f64| products * 2.0 * pairs * head_dim as f64 / 1e9;
-    println!("{name}: B {batch}, H {heads} ({kv_heads}), T {time}, D {head_dim}, causal, dropout {dropout:?}");
-    println!("  forward   {:8.2} ms  {:6.1} GFLOP/s", best[0] * 1e3, gflop(2.0) / best[0]);
-    println!("  backward  {:8.2} ms  {:6.1} GFLOP/s", best[1] * 1e3, gflop(5.0) / best[1]);
+    let seen = (batch * heads * time * (time + 1) / 2) as f64;
+    let gflop = |products: f64| products * 2.0 * seen * head_dim as f64 / 1e9;
     let speed = 2.0 * (m * n * depth) as f64 / 1e9 / best[2];
-    println!(
-        "  together  {:8.2} ms   (gemm ({m}, {depth})·({depth}, {n}): {speed:.1} GFLOP/s)",
-        (best[0] + best[1]) * 1e3
-    );
+    println!("{name}: B {batch}, H {heads} ({kv_heads}), T {time}, D {head_dim}, causal, dropout {dropout:?}");
+    println!("  gemm ({m}, {depth})·({depth}, {n}) in f32: {speed:.1} GFLOP/s");
+    for (what, forward, backward) in [("f32", best[0], best[1]), ("bf16", best[3], best[4])] {
+        if what == "bf16" && !isa::isa().has_bf16() {
+            println!("  bf16      no instructions for it here");
+            continue;
+        }
+        println!(
+            "  {what:<5} forward {:7.2} ms {:6.1} GFLOP/s   backward {:7.2} ms {:6.1} GFLOP/s   together {:7.2} ms",
+            forward * 1e3,
+            gflop(2.0) / forward,
+            backward * 1e3,
+            gflop(5.0) / backward,
+            (forward + backward) * 1e3
+        );
+    }
     if judge {
-        let forward =
-            seconds(&mut || simple::attention(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse));
-        let backward = seconds(&mut || grads(true));
-        println!("  readable  {:8.0} ms forward, {:.0} ms backward", forward * 1e3, backward * 1e3);
+        let (f, b) = (seconds(&mut || forward(f32s, true)), seconds(&mut || backward(f32s, true)));
+        println!("  readable {:6.0} ms forward, {:.0} ms backward", f * 1e3, b * 1e3);
     }
 }
 
@@ -97,7 +125,7 @@ fn decoding(heads: usize, kv_heads: usize, keys: usize, head_dim: usize) {
     let shape = Shape { batch: 1, heads, kv_heads, head_dim, queries: 1, keys };
     let (c, row) = (heads * head_dim, kv_heads * head_dim);
     let (q, k, v) = (noise(c), noise(keys * row), noise(keys * row));
-    let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None };
+    let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None, precision: Precision::F32 };
     let (mut out, mut lse) = (vec![0.0; c], vec![0.0; heads]);
     let (q, k, v) = (View::dense(&q, 1, c), View::dense(&k, keys, row), View::dense(&v, keys, row));
     let mut simple_out = vec![0.0; c];

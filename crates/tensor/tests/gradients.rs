@@ -3,7 +3,8 @@
 mod common;
 
 use common::{assert_close, map, normal, normals, one_for_each_op, parameters, run};
-use motamot_tensor::gradcheck::assert_gradients;
+use motamot_kernels::bf16::Precision;
+use motamot_tensor::gradcheck::{self, assert_gradients};
 use motamot_tensor::ops::{self, Attention, Mask};
 use motamot_tensor::{Gradients, Tensor};
 
@@ -71,7 +72,7 @@ fn plain(x: f32) -> f32 {
 }
 
 fn attention_of(heads: usize, kv_heads: usize, head_dim: usize, mask: Mask) -> Attention {
-    Attention { heads, kv_heads, head_dim, mask, alibi: None, dropout: None }
+    Attention { kv_heads, mask, ..Attention::causal(heads, head_dim) }
 }
 
 one_for_each_op! {
@@ -226,6 +227,24 @@ one_for_each_op! {
         let cache = normal(3, [1, 5, 4]);
         let y = ops::attention_cached(&leaves[0], cache.data(), cache.data(), 5, 4, &Attention::causal(1, 4));
         assert!(!y.is_tracked());
+    }
+}
+
+/// In bf16 a function has steps: a wide difference quotient, and a loose comparison.
+#[test]
+fn attention_in_bf16() {
+    let precision = Precision::Bf16;
+    let shape: &[usize] = &[2, 37, 32];
+    for dropout in [None, Some((0.3, (3, 4)))] {
+        let a = Attention { alibi: Some(vec![0.5, 0.25]), dropout, precision, ..Attention::causal(2, 16) };
+        let inputs = normals([shape, shape, shape]);
+        for c in gradcheck::directional(&inputs, 0.1, |x| ops::attention(&x[0], &x[1], &x[2], a.clone())) {
+            assert!(c.relative_error() < 0.05, "{c:?}");
+        }
+        let a = Attention { dropout, precision, ..Attention::causal(2, 16) };
+        for c in gradcheck::directional(&normals([&[2, 37, 96]]), 0.1, |x| ops::attention_packed(&x[0], a.clone())) {
+            assert!(c.relative_error() < 0.05, "{c:?}");
+        }
     }
 }
 

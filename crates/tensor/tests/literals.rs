@@ -41,7 +41,7 @@ fn literal(name: &str, op: impl Fn(&[Tensor]) -> Tensor) {
 }
 
 fn heads(heads: usize, kv_heads: usize, mask: Mask) -> Attention {
-    Attention { heads, kv_heads, head_dim: 2, mask, alibi: None, dropout: None }
+    Attention { kv_heads, mask, ..Attention::causal(heads, 2) }
 }
 
 one_for_each_op! {

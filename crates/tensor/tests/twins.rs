@@ -353,7 +353,7 @@ one_for_each_op! {
     fn attention() {
         for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![5, 3])] {
             for (heads, kv_heads, tq, alibi) in [(2, 2, 5, None), (4, 2, 3, None), (2, 1, 5, Some(vec![0.5, 0.25]))] {
-                let a = Attention { heads, kv_heads, head_dim: 4, mask: mask.clone(), alibi, dropout: None };
+                let a = Attention { kv_heads, mask: mask.clone(), alibi, ..Attention::causal(heads, 4) };
                 let input = normals([&[2, tq, 4 * heads], &[2, 5, 4 * kv_heads], &[2, 5, 4 * kv_heads]]);
                 let twin = |x: &[Tensor]| plain_attention(&x[0], &x[1], &x[2], &a, None);
                 same(&input, |x| ops::attention(&x[0], &x[1], &x[2], a.clone()), twin);

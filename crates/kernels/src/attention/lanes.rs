@@ -48,6 +48,23 @@ vectorise! {
         }
     }
 
+    /// Row t of `dst`, dense, is `factor` times `width` elements of `src` from `t·stride` on.
+    pub(super) fn scale_rows(src: &[f32], stride: usize, width: usize, factor: f32, dst: &mut [f32]) {
+        for (t, row) in dst.chunks_exact_mut(width).enumerate() {
+            let from = &src[t * stride..][..width];
+            let (blocks, tail) = row.as_chunks_mut::<16>();
+            let (from_blocks, from_tail) = from.as_chunks::<16>();
+            for (y, x) in blocks.iter_mut().zip(from_blocks) {
+                for l in 0..16 {
+                    y[l] = x[l] * factor;
+                }
+            }
+            for (y, x) in tail.iter_mut().zip(from_tail) {
+                *y = x * factor;
+            }
+        }
+    }
+
     /// y = x, or y += x
     pub(super) fn put(x: &[f32], accumulate: bool, y: &mut [f32]) {
         let (ys, y_tail) = y.as_chunks_mut::<16>();
@@ -139,7 +156,8 @@ vectorise! {
     /// Scores of keys that a query does not see become −∞: query l sees keys `first`, … below `limit[l]`.
     pub(super) fn hide(scores: &mut [Lanes], limit: &[u32; QUERIES], first: u32) {
         for (j, s) in scores.iter_mut().enumerate() {
-            let j = first + j as u32;
+            // Opaque, or LLVM takes several rows for the lanes of a vector, and scatters.
+            let j = std::hint::black_box(first + j as u32);
             for l in 0..QUERIES {
                 // By bits: as a choice between "store" and "leave" it would not become vector code.
                 let seen = if j < limit[l] { u32::MAX } else { 0 };

@@ -7,36 +7,37 @@ use crate::{isa, parallel};
 
 /// One test call: sizes, options that own what they borrow, and where the buffers lie.
 #[derive(Clone, Debug)]
-struct Case {
-    shape: Shape,
-    causal: bool,
-    padding: Option<Vec<u32>>,
-    slopes: Option<Vec<f32>>,
-    dropout: Option<(f32, (u64, u64))>,
-    scale: f32,
+pub(super) struct Case {
+    pub shape: Shape,
+    pub causal: bool,
+    pub padding: Option<Vec<u32>>,
+    pub slopes: Option<Vec<f32>>,
+    pub dropout: Option<(f32, (u64, u64))>,
+    pub scale: f32,
     /// q, k, v and their gradients in one packed buffer each (needs Tq = Tk).
-    packed: bool,
+    pub packed: bool,
+    pub precision: Precision,
 }
 
 #[derive(Clone, Debug)]
-struct Inputs {
-    q: Vec<f32>,
-    k: Vec<f32>,
-    v: Vec<f32>,
-    d_out: Vec<f32>,
+pub(super) struct Inputs {
+    pub q: Vec<f32>,
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+    pub d_out: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
-struct Outputs {
-    out: Vec<f32>,
-    lse: Vec<f32>,
-    dq: Vec<f32>,
-    dk: Vec<f32>,
-    dv: Vec<f32>,
+pub(super) struct Outputs {
+    pub out: Vec<f32>,
+    pub lse: Vec<f32>,
+    pub dq: Vec<f32>,
+    pub dk: Vec<f32>,
+    pub dv: Vec<f32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Version {
+pub(super) enum Version {
     Simple,
     Fast,
 }
@@ -44,7 +45,7 @@ enum Version {
 const VERSIONS: [Version; 2] = [Version::Simple, Version::Fast];
 
 /// Deterministic numbers in (−1, 1), sum of three uniforms.
-struct Noise(u64);
+pub(super) struct Noise(pub u64);
 
 impl Noise {
     fn next(&mut self) -> u64 {
@@ -53,11 +54,11 @@ impl Noise {
         x ^ (x >> 29)
     }
 
-    fn unit(&mut self) -> f32 {
+    pub fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() >> 33) as usize % n
     }
 
@@ -66,7 +67,7 @@ impl Noise {
     }
 }
 
-fn case(batch: usize, heads: usize, kv_heads: usize, head_dim: usize, queries: usize, keys: usize) -> Case {
+pub(super) fn case(batch: usize, heads: usize, kv_heads: usize, head_dim: usize, queries: usize, keys: usize) -> Case {
     Case {
         shape: Shape { batch, heads, kv_heads, head_dim, queries, keys },
         causal: false,
@@ -75,35 +76,42 @@ fn case(batch: usize, heads: usize, kv_heads: usize, head_dim: usize, queries: u
         dropout: None,
         scale: 1.0 / (head_dim as f32).sqrt(),
         packed: false,
+        precision: Precision::F32,
     }
 }
 
 impl Case {
-    fn causal(mut self) -> Case {
+    pub fn causal(mut self) -> Case {
         self.causal = true;
         self
     }
 
-    fn padding(mut self, valid: &[u32]) -> Case {
+    pub fn padding(mut self, valid: &[u32]) -> Case {
         self.padding = Some(valid.to_vec());
         self
     }
 
-    fn options(&self) -> Options<'_> {
+    pub fn options(&self) -> Options<'_> {
         let mask = match (&self.padding, self.causal) {
             (None, false) => Mask::Full,
             (None, true) => Mask::Causal,
             (Some(n), false) => Mask::Padding(n),
             (Some(n), true) => Mask::CausalPadding(n),
         };
-        Options { scale: self.scale, mask, alibi: self.slopes.as_deref(), dropout: self.dropout }
+        Options {
+            scale: self.scale,
+            mask,
+            alibi: self.slopes.as_deref(),
+            dropout: self.dropout,
+            precision: self.precision,
+        }
     }
 
-    fn widths(&self) -> (usize, usize) {
+    pub fn widths(&self) -> (usize, usize) {
         (self.shape.heads * self.shape.head_dim, self.shape.kv_heads * self.shape.head_dim)
     }
 
-    fn inputs(&self, seed: u64) -> Inputs {
+    pub fn inputs(&self, seed: u64) -> Inputs {
         let (s, (c, ckv)) = (self.shape, self.widths());
         let mut noise = Noise(seed);
         Inputs {
@@ -122,7 +130,7 @@ impl Case {
     }
 
     /// Forward and backward of a version, from dense buffers, or by way of packed ones with margins around.
-    fn run(&self, version: Version, x: &Inputs) -> Outputs {
+    pub fn run(&self, version: Version, x: &Inputs) -> Outputs {
         let (s, (c, ckv)) = (self.shape, self.widths());
         let (fwd, bwd) = match version {
             Version::Simple => (simple::attention as ForwardFn, simple::attention_backward as BackwardFn),
@@ -191,7 +199,7 @@ impl Case {
     }
 
     /// The formula in f64 with an explicit Tq × Tk matrix: out, lse, dq, dk, dv.
-    fn reference(&self, x: &Inputs) -> [Vec<f64>; 5] {
+    pub fn reference(&self, x: &Inputs) -> [Vec<f64>; 5] {
         let (s, (c, ckv)) = (self.shape, self.widths());
         let (d, group) = (s.head_dim, s.heads / s.kv_heads);
         let keep = self.dropout.map(|(p, (seed, stream))| dropout::Keep::new(p, seed, stream));
@@ -251,12 +259,12 @@ type ForwardFn = fn(Shape, Options, View, View, View, ViewMut, &mut [f32]);
 type BackwardFn = fn(Shape, Options, View, View, View, View, &[f32], View, AttentionGrads);
 
 impl Outputs {
-    fn parts(&self) -> [(&'static str, &[f32]); 5] {
+    pub fn parts(&self) -> [(&'static str, &[f32]); 5] {
         [("out", &self.out), ("lse", &self.lse), ("dq", &self.dq), ("dk", &self.dk), ("dv", &self.dv)]
     }
 
     #[track_caller]
-    fn assert_same_bits(&self, other: &Outputs, what: &str) {
+    pub fn assert_same_bits(&self, other: &Outputs, what: &str) {
         for ((name, a), (_, b)) in self.parts().into_iter().zip(other.parts()) {
             for (n, (a, b)) in a.iter().zip(b).enumerate() {
                 assert!(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(), "{what}: {name}[{n}]: {a:e} ≠ {b:e}");
@@ -350,10 +358,10 @@ fn agrees_with_f64() {
     }
 }
 
-#[test]
-fn agrees_with_f64_on_random_calls() {
+/// 60 calls of any size, mask and habit.
+pub(super) fn random_calls() -> impl Iterator<Item = Case> {
     let mut noise = Noise(7);
-    for seed in 0..60 {
+    (0..60).map(move |seed| {
         let kv_heads = 1 + noise.below(2);
         let (queries, keys) = (1 + noise.below(70), 1 + noise.below(150));
         let heads = kv_heads * (1 + noise.below(3));
@@ -372,7 +380,14 @@ fn agrees_with_f64_on_random_calls() {
             c.packed = true;
             c.shape.keys = queries;
         }
-        check(&c, seed);
+        c
+    })
+}
+
+#[test]
+fn agrees_with_f64_on_random_calls() {
+    for (seed, c) in random_calls().enumerate() {
+        check(&c, seed as u64);
     }
 }
 
@@ -514,7 +529,7 @@ fn nan_reaches_only_the_rows_that_see_it() {
     }
 }
 
-fn exotic() -> Vec<Case> {
+pub(super) fn exotic() -> Vec<Case> {
     let slopes = Some(vec![0.5, 0.25, 0.125, 0.0625]);
     let dropout = Some((0.25, (11, 12)));
     vec![
@@ -656,7 +671,7 @@ fn mistakes_are_named() {
         let (q, k) = (vec![0.0; 1000], vec![0.0; 1000]);
         let (mut out, mut lse) = (vec![0.0; out_len], vec![0.0; shape.batch * shape.heads * shape.queries]);
         let c = shape.heads * shape.head_dim;
-        let opts = Options { scale: 1.0, mask, alibi: None, dropout: None };
+        let opts = Options { scale: 1.0, mask, alibi: None, dropout: None, precision: Precision::F32 };
         let (q, k) = (View::dense(&q, shape.queries, c), View::dense(&k, shape.keys, shape.kv_heads * shape.head_dim));
         let out = ViewMut { data: &mut out, offset: 0, row_stride: out_stride, batch_stride: 100 };
         attention(shape, opts, q, k, k, out, &mut lse);
@@ -675,7 +690,7 @@ fn mistakes_are_named() {
         let (x, mut g) = (vec![0.0; 96], vec![0.0; 96]);
         let s = Shape { batch: 1, heads: 2, kv_heads: 1, head_dim: 4, queries: 6, keys: 6 };
         let x = View { data: &x, offset: 0, row_stride: 16, batch_stride: 96 };
-        let opts = Options { scale: 1.0, mask: Mask::Full, alibi: None, dropout: None };
+        let opts = Options { scale: 1.0, mask: Mask::Full, alibi: None, dropout: None, precision: Precision::F32 };
         let data = &mut g;
         let grads =
             AttentionGrads::Packed { data, dq: 0, dk: 7, dv: 12, row_stride: 16, batch_stride: 96, accumulate: true };

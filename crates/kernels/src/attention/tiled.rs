@@ -20,7 +20,7 @@ use std::cell::RefCell;
 pub(super) const KEYS: usize = 128;
 
 /// Up to this many queries are computed row by row, see [`super::row`].
-const FEW: usize = 2;
+pub(super) const FEW: usize = 2;
 
 /// From this many queries on, K and V are first copied to dense rows.
 const COPY_FROM: usize = 16;
@@ -30,7 +30,7 @@ thread_local! {
     static SCRATCH: RefCell<AlignedBuf> = RefCell::new(AlignedBuf::zeroed(0));
 }
 
-fn with_scratch(len: usize, f: impl FnOnce(&mut [f32])) {
+pub(super) fn with_scratch(len: usize, f: impl FnOnce(&mut [f32])) {
     SCRATCH.with_borrow_mut(|scratch| {
         if scratch.len() < len {
             *scratch = AlignedBuf::zeroed(len.next_power_of_two());
@@ -40,14 +40,14 @@ fn with_scratch(len: usize, f: impl FnOnce(&mut [f32])) {
 }
 
 /// Cuts `n` elements off the front.
-fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+pub(super) fn take<'a>(rest: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
     let (front, back) = std::mem::take(rest).split_at_mut(n);
     *rest = back;
     front
 }
 
 /// The same, as rows of lanes.
-fn take_lanes<'a>(rest: &mut &'a mut [f32], rows: usize) -> &'a mut [Lanes] {
+pub(super) fn take_lanes<'a>(rest: &mut &'a mut [f32], rows: usize) -> &'a mut [Lanes] {
     take(rest, rows * QUERIES).as_chunks_mut().0
 }
 
@@ -65,16 +65,16 @@ impl Rows {
 }
 
 /// A block of queries of one head: which keys each sees, and where it stands.
-struct Queries {
-    first: usize,
-    count: usize,
+pub(super) struct Queries {
+    pub first: usize,
+    pub count: usize,
     /// Query l sees keys below `limit[l]`; does not shrink with l. 0 for lanes without a query.
-    limit: [u32; QUERIES],
-    position: Lanes,
+    pub limit: [u32; QUERIES],
+    pub position: Lanes,
 }
 
 impl Queries {
-    fn new(call: &Call, b: usize, first: usize) -> Queries {
+    pub fn new(call: &Call, b: usize, first: usize) -> Queries {
         let count = (call.shape.queries - first).min(QUERIES);
         let (mut limit, mut position) = ([0; QUERIES], [0.0; QUERIES]);
         for l in 0..count {
@@ -85,12 +85,12 @@ impl Queries {
     }
 
     /// Keys that at least one query of the block sees.
-    fn seen(&self) -> usize {
+    pub fn seen(&self) -> usize {
         self.limit[self.count - 1] as usize
     }
 
     /// The first query that sees key j.
-    fn first_to_see(&self, j: usize) -> usize {
+    pub fn first_to_see(&self, j: usize) -> usize {
         self.limit[..self.count].partition_point(|limit| *limit as usize <= j)
     }
 }
@@ -226,7 +226,7 @@ fn bias(call: &Call, queries: &Queries, h: usize, first: usize, s: &mut [Lanes])
 }
 
 /// Runs the chunks on the pool if they are worth it.
-fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + Sync) {
+pub(super) fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + Sync) {
     if multiply_adds < 200_000 {
         (0..chunks).for_each(f);
     } else {
@@ -234,9 +234,48 @@ fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + Sync) {
     }
 }
 
+/// Asks for the rows from `first` on of the head that this thread will probably do after `chunk`.
+pub(super) fn prefetch_forward(call: &Call, out: &Dst, chunk: usize, first: usize) {
+    let Shape { batch, heads, queries, keys, .. } = call.shape;
+    let next = chunk + parallel::threads();
+    if next < batch * heads {
+        let (b, h) = (next / heads, next % heads);
+        let (g, rows) = (call.kv_head(h), first..first + QUERIES);
+        call.q.prefetch((b, h), rows.clone(), queries);
+        call.k.prefetch((b, g), rows.clone(), keys);
+        call.v.prefetch((b, g), rows.clone(), keys);
+        out.prefetch((b, h), rows, queries);
+    }
+}
+
+/// The same after query head h of chunk (b, g): another head of the group, or another chunk.
+pub(super) fn prefetch_backward(
+    call: &Call,
+    saved: &Saved,
+    grads: &Grads,
+    (b, g, h): (usize, usize, usize),
+    first: usize,
+) {
+    let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
+    let (group, chunk) = (heads / kv_heads, b * kv_heads + g);
+    let chunk = if h + 1 < (g + 1) * group { chunk } else { chunk + parallel::threads() };
+    if chunk < batch * kv_heads {
+        let (b2, g2, rows) = (chunk / kv_heads, chunk % kv_heads, first..first + QUERIES);
+        let h2 = if g2 == g && b2 == b { h + 1 } else { g2 * group };
+        let sources = [&call.q, &saved.d_out, &saved.out];
+        sources.iter().for_each(|src| src.prefetch((b2, h2), rows.clone(), queries));
+        grads.dq.iter().for_each(|dst| dst.prefetch((b2, h2), rows.clone(), queries));
+        if (b2, g2) != (b, g) {
+            [&call.k, &call.v].iter().for_each(|src| src.prefetch((b2, g2), rows.clone(), keys));
+            let dsts = grads.dk.iter().chain(&grads.dv);
+            dsts.for_each(|dst| dst.prefetch((b2, g2), rows.clone(), keys));
+        }
+    }
+}
+
 pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
     let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
-    let (kernel, threads) = (Kernel::current(), parallel::threads());
+    let kernel = Kernel::current();
     let lse = Shared::new(lse);
     for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
         if queries == 0 {
@@ -262,8 +301,6 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
             });
             return;
         }
-        // What this thread will probably do next.
-        let next = chunk + threads;
         let copied = if queries >= COPY_FROM { seen * head_dim } else { 0 };
         with_scratch(2 * KEYS * QUERIES + 2 * QUERIES * head_dim + 2 * copied, |mut rest| {
             let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
@@ -280,14 +317,7 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                 (Rows { ptr: std::ptr::null(), stride: 0 }, Rows { ptr: std::ptr::null(), stride: 0 })
             };
             for first in (0..queries).step_by(QUERIES) {
-                if next < batch * heads {
-                    let (b, h) = (next / heads, next % heads);
-                    let (g, rows) = (call.kv_head(h), first..first + QUERIES);
-                    call.q.prefetch((b, h), rows.clone(), queries);
-                    call.k.prefetch((b, g), rows.clone(), keys);
-                    call.v.prefetch((b, g), rows.clone(), keys);
-                    out.prefetch((b, h), rows, queries);
-                }
+                prefetch_forward(call, out, chunk, first);
                 let queries = Queries::new(call, b, first);
                 let mut run =
                     Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
@@ -341,7 +371,7 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
 
 pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
     let Shape { batch, heads, kv_heads, head_dim, queries, keys } = call.shape;
-    let (kernel, group, threads) = (Kernel::current(), heads / kv_heads, parallel::threads());
+    let (kernel, group) = (Kernel::current(), heads / kv_heads);
     for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
         let (b, g) = (chunk / kv_heads, chunk % kv_heads);
         let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
@@ -356,20 +386,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
             dv.fill(0.0);
             for h in g * group..(g + 1) * group {
                 for first in (0..queries).step_by(QUERIES) {
-                    // What this thread will probably do next: another head of the group, or another chunk.
-                    let chunk = if h + 1 < (g + 1) * group { chunk } else { chunk + threads };
-                    if chunk < batch * kv_heads {
-                        let (b2, g2, rows) = (chunk / kv_heads, chunk % kv_heads, first..first + QUERIES);
-                        let h2 = if g2 == g && b2 == b { h + 1 } else { g2 * group };
-                        let sources = [&call.q, &saved.d_out, &saved.out];
-                        sources.iter().for_each(|src| src.prefetch((b2, h2), rows.clone(), queries));
-                        grads.dq.iter().for_each(|dst| dst.prefetch((b2, h2), rows.clone(), queries));
-                        if (b2, g2) != (b, g) {
-                            [&call.k, &call.v].iter().for_each(|src| src.prefetch((b2, g2), rows.clone(), keys));
-                            let dsts = grads.dk.iter().chain(&grads.dv);
-                            dsts.for_each(|dst| dst.prefetch((b2, g2), rows.clone(), keys));
-                        }
-                    }
+                    prefetch_backward(call, saved, grads, (b, g, h), first);
                     let queries = Queries::new(call, b, first);
                     pack_queries(kernel, call, &call.q, &queries, (b, h), q_packed);
                     lanes::scale(q_packed, call.opts.scale);
@@ -441,7 +458,13 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
 }
 
 /// Gives rows that take no part a gradient of 0.
-fn zero_rows(dst: &Dst, (b, g): (usize, usize), rows: std::ops::Range<usize>, zeros: &mut [f32], head_dim: usize) {
+pub(super) fn zero_rows(
+    dst: &Dst,
+    (b, g): (usize, usize),
+    rows: std::ops::Range<usize>,
+    zeros: &mut [f32],
+    head_dim: usize,
+) {
     zeros[..head_dim].fill(0.0);
     for j in rows {
         // SAFETY: as for the rows that were seen.

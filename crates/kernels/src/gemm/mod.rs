@@ -144,13 +144,13 @@ impl Scratch {
 }
 
 /// The bits of f32 as pairs of bf16.
-fn pairs(memory: &[f32]) -> &[u32] {
+pub(crate) fn pairs(memory: &[f32]) -> &[u32] {
     // SAFETY: an f32 has the size and alignment of a u32, and any bits are a value of both.
     unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len()) }
 }
 
 /// The same, to be written.
-fn pairs_mut(memory: &mut [f32]) -> &mut [u32] {
+pub(crate) fn pairs_mut(memory: &mut [f32]) -> &mut [u32] {
     // SAFETY: as in `pairs`.
     unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len()) }
 }

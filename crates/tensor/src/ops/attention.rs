@@ -3,6 +3,7 @@
 use crate::{Buf, Tensor, record};
 use motamot_kernels::attention as k;
 use motamot_kernels::attention::{AttentionGrads, GradView, Options, View, ViewMut};
+use motamot_kernels::bf16::Precision;
 
 /// Which keys a query may look at. With fewer queries than keys, the queries are the last ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,15 @@ pub struct Attention {
     pub alibi: Option<Vec<f32>>,
     /// Dropout on the weights: (p, key), see [`super::dropout`].
     pub dropout: Option<(f32, (u64, u64))>,
+    /// How products are computed. [`Precision::Bf16`] only pays where [`bf16::pays`](motamot_kernels::bf16::pays).
+    pub precision: Precision,
 }
 
 impl Attention {
     /// Causal multi-head attention of `heads` heads of `head_dim`.
     pub fn causal(heads: usize, head_dim: usize) -> Attention {
-        Attention { heads, kv_heads: heads, head_dim, mask: Mask::Causal, alibi: None, dropout: None }
+        let precision = Precision::F32;
+        Attention { heads, kv_heads: heads, head_dim, mask: Mask::Causal, alibi: None, dropout: None, precision }
     }
 
     fn options(&self) -> Options<'_> {
@@ -57,6 +61,7 @@ impl Attention {
             mask: self.mask.view(),
             alibi: self.alibi.as_deref(),
             dropout: self.dropout,
+            precision: self.precision,
         }
     }
 

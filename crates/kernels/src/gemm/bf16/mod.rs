@@ -57,25 +57,25 @@ type Held = ();
 
 /// What computes blocks and packs for them. Sources are f32, destinations whole groups of 16 pairs, zeros where the
 /// source ends; all strides count elements.
-struct Unit {
+pub(crate) struct Unit {
     /// The most rows of a block.
     rows: usize,
     /// Makes this thread ready for `block` as long as the result lives; cheap for a chunk of blocks, not for one.
     hold: unsafe fn() -> Held,
     block: unsafe fn(&Block),
     /// (src, n, dst): n neighbours along k → ⌈n/2⌉ pairs.
-    along: unsafe fn(*const f32, usize, *mut u32),
+    pub(crate) along: unsafe fn(*const f32, usize, *mut u32),
     /// (first, second, n, dst): two rows across k → 32 pairs, of which n ≤ 32 are of the rows. `second` may be null.
-    across: unsafe fn(*const f32, *const f32, usize, *mut u32),
+    pub(crate) across: unsafe fn(*const f32, *const f32, usize, *mut u32),
     /// (src, stride, rows, n, dst, dst_stride): n ≤ 32 neighbours along k of ≤ 16 rows → 16 rows of dst, one per pair.
-    turn_along: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
+    pub(crate) turn_along: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
     /// (src, stride, cols, n, dst, dst_stride): n ≤ 32 rows of ≤ 16 columns → a row of 16 pairs for each column.
     turn_across: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
 }
 
 impl Unit {
     /// That of [`isa::isa()`]; plain Rust where there is none.
-    fn current() -> &'static Unit {
+    pub(crate) fn current() -> &'static Unit {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => &avx512::UNIT,
