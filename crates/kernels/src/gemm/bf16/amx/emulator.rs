@@ -4,7 +4,8 @@
 //! (volume 2) says of it to the tiles of the thread, and lets the program go on behind it. What the manual forbids ends
 //! the process with a message. Any other illegal instruction is left to the handler that was there before.
 //!
-//! Decoded is what our `asm!` can contain: no segment or address-size prefixes, no addresses without a base register. The handler calls nothing but arithmetic, and allocates and locks nothing.
+//! Decoded is what our `asm!` can contain: no segment or address-size prefixes, no addresses without a base register.
+//! The handler calls nothing but arithmetic, and allocates and locks nothing.
 
 use super::{Shapes, TILE};
 use crate::bf16::to_f32;

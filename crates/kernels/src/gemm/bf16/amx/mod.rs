@@ -138,7 +138,7 @@ unsafe fn block(t: &Block) {
 ///
 /// # Safety
 /// As [`block`].
-#[cold]
+#[inline(never)]
 unsafe fn partial(t: &Block) {
     let mut whole = Square([[0.0; COLS]; ROWS]);
     for (i, row) in whole.0.iter_mut().enumerate().take(t.rows) {
