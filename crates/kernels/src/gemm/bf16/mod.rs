@@ -22,6 +22,7 @@ use super::{Init, Layout, Product};
 use crate::buffer::AlignedBuf;
 use crate::isa::{self, Isa};
 use crate::parallel::SharedMut;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Columns of a panel and of a block.
@@ -148,8 +149,21 @@ pub fn gemm_bf16_packed(m: usize, a: &[f32], b: &Packed, c: &mut [f32], init: In
     }
 }
 
+/// Whether products in bf16 are faster than in f32 on this machine: it has instructions for them, and they win.
+///
+/// AMX always does. `vdpbf16ps` runs at twice the rate of f32 on some processors and at half of it on others (some that
+/// have AMX, if [`crate::isa`] is held below it), so the two are timed once, for some microseconds.
+pub fn pays() -> bool {
+    static AVX512: OnceLock<bool> = OnceLock::new();
+    match isa::isa() {
+        Isa::Amx => true,
+        Isa::Avx512Bf16 => *AVX512.get_or_init(|| speed_up() > 1.2),
+        _ => false,
+    }
+}
+
 /// How many times as fast as in f32 a product that stays in the first-level cache is here: the best of some tries.
-pub(crate) fn speed_up() -> f64 {
+fn speed_up() -> f64 {
     const SIDE: usize = 64;
     let (x, mut y) = (vec![0.5f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
     let packed = Packed::new(SIDE, SIDE, &x, false);
