@@ -1,8 +1,8 @@
 //! A parameter, and the one traversal that everything else is built on.
 
-use motamot_kernels::quant::Quantised;
+use motamot_kernels::panels::{Format, Panels};
 use motamot_tensor::{Buf, ParamId, Shape};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A named array of weights that training may change.
 ///
@@ -12,7 +12,9 @@ pub struct Param {
     data: Arc<Buf>,
     shape: Shape,
     trainable: bool,
-    quantised: Option<Arc<Quantised>>,
+    /// How evaluation and decoding read it, and that form of it once it was asked for.
+    format: Format,
+    panels: OnceLock<Arc<Panels>>,
 }
 
 impl Param {
@@ -21,7 +23,21 @@ impl Param {
     pub fn new(data: Buf, shape: impl Into<Shape>) -> Param {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill a parameter {shape}", data.len());
-        Param { id: ParamId::new(), data: Arc::new(data), shape, trainable: true, quantised: None }
+        let (id, data, panels) = (ParamId::new(), Arc::new(data), OnceLock::new());
+        Param { id, data, shape, trainable: true, format: Format::F32, panels }
+    }
+
+    /// A parameter that waits for [`Param::set_data`].
+    pub(crate) fn unfilled(shape: impl Into<Shape>) -> Param {
+        Param { shape: shape.into(), ..Param::new(Buf::zeros(0), [0]) }
+    }
+
+    /// Other weights, without a copy. Panics if they do not fill the shape.
+    #[track_caller]
+    pub fn set_data(&mut self, data: Buf) {
+        assert_eq!(data.len(), self.shape.count(), "{} values do not fill a parameter {}", data.len(), self.shape);
+        self.set_format(Format::F32);
+        self.data = Arc::new(data);
     }
 
     /// Its key in [`motamot_tensor::Gradients`].
@@ -37,7 +53,7 @@ impl Param {
     /// The number of weights.
     #[allow(clippy::len_without_is_empty)] // an empty parameter does not occur
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.shape.count()
     }
 
     /// The weights.
@@ -50,20 +66,32 @@ impl Param {
         self.data.clone()
     }
 
-    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their quantised form.
+    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their other forms.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        self.quantised = None;
+        self.set_format(Format::F32);
         Arc::<Buf>::make_mut(&mut self.data)
     }
 
-    /// The same weights in fewer bits, if evaluation and decoding are to use those; see `Gpt::quantise`.
-    pub fn quantised(&self) -> Option<&Quantised> {
-        self.quantised.as_deref()
+    /// In how many bits evaluation and decoding read it; see `Gpt::quantise`.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
-    /// Sets what [`Param::quantised`] gives; the weights themselves stay as they are.
-    pub fn set_quantised(&mut self, quantised: Option<Quantised>) {
-        self.quantised = quantised.map(Arc::new);
+    /// Changes that; the weights themselves stay as they are.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+        self.panels.take();
+    }
+
+    /// The weights as products with few rows read them, for a layer (inputs, outputs). Made when first asked for, then
+    /// kept.
+    pub fn layer_panels(&self) -> &Panels {
+        self.panels.get_or_init(|| Arc::new(Panels::of_columns(self.format, &self.data, self.shape.last_axis())))
+    }
+
+    /// The same for a table (outputs, inputs).
+    pub fn table_panels(&self) -> &Panels {
+        self.panels.get_or_init(|| Arc::new(Panels::of_rows(self.format, &self.data, self.shape.last_axis())))
     }
 
     /// Whether training changes it.
@@ -78,8 +106,8 @@ impl Param {
 
     /// A copy that is not trained. It shares the data until the original changes.
     pub fn frozen(&self) -> Param {
-        let (data, quantised) = (self.data.clone(), self.quantised.clone());
-        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, quantised }
+        let (data, panels) = (self.data.clone(), self.panels.clone());
+        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, format: self.format, panels }
     }
 }
 

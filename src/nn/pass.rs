@@ -1,7 +1,8 @@
 //! One pass over a model: training, evaluation or decoding, with the same `forward`.
 
 use super::{KvCache, Param};
-use motamot_kernels::{quant::Quantised, rng::Rng};
+use motamot_kernels::panels::Format;
+use motamot_kernels::rng::Rng;
 use motamot_tensor::{Tensor, ops};
 
 /// What a `forward` has to know besides its input.
@@ -40,9 +41,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The parameter in fewer bits, if it has such a form; never while training.
-    pub fn quantised<'p>(&self, p: &'p Param) -> Option<&'p Quantised> {
-        p.quantised().filter(|_| !matches!(self.mode, Mode::Train(_)))
+    /// Whether the parameter is read in fewer bits; never while training.
+    pub fn is_quantised(&self, p: &Param) -> bool {
+        p.format() != Format::F32 && !matches!(self.mode, Mode::Train(_))
     }
 
     /// [`ops::dropout`] while training, `x` itself otherwise.

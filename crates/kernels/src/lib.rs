@@ -5,23 +5,26 @@
 
 pub mod bf16;
 pub mod buffer;
+pub mod file_map;
 pub mod isa;
 pub mod parallel;
 
 mod map;
 pub mod math;
 pub mod rng;
+mod team;
 
 pub mod gemm;
 
 pub mod activation;
 pub mod adamw;
 pub mod attention;
+pub mod decode;
 pub mod elementwise;
 pub mod embedding;
 pub mod loss;
 pub mod norm;
-pub mod quant;
+pub mod panels;
 pub mod rope;
 pub mod softmax;
 
