@@ -2,33 +2,15 @@
 
 use motamot::generation::{Request, SamplingOptions, generate};
 use motamot::model::{Gpt, GptConfig};
+use motamot_kernels::allocations::{CountingAllocator, allocations};
 use motamot_kernels::panels::Format;
 use motamot_kernels::parallel::{for_each_chunk, with_threads};
 use motamot_kernels::rng::Rng;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-struct Counting;
-
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator, and a counter.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// One test alone, because the counter is the process's.
 #[test]
@@ -50,9 +32,9 @@ fn a_token_allocates_nothing() {
                     token += 1;
                     // The prompt and the first three tokens of each sample may take what they need.
                     if token == 4 * num {
-                        before = COUNT.load(Relaxed);
+                        before = allocations();
                     }
-                    after = COUNT.load(Relaxed);
+                    after = allocations();
                     Ok(ControlFlow::Continue(()))
                 })
             });

@@ -3,6 +3,7 @@
 //! Every kernel has one safe public function that checks its lengths, one readable body, and the same bits
 //! whatever the instruction set and the number of threads.
 
+pub mod allocations;
 pub mod bf16;
 pub mod buffer;
 pub mod file_map;
