@@ -50,6 +50,8 @@ pub struct SelfAttention {
     /// H·D → C.
     pub c_proj: Linear,
     pub(crate) config: AttentionConfig,
+    /// ALiBi's slopes of the heads.
+    pub(crate) alibi: Option<Vec<f32>>,
     /// Which layer of a cache is its own.
     layer: usize,
 }
@@ -62,6 +64,7 @@ impl SelfAttention {
         SelfAttention {
             c_attn: Linear::new(config.width, q + 2 * kv, config.bias, config.std.0, rng),
             c_proj: Linear::new(q, config.width, config.bias, config.std.1, rng),
+            alibi: (config.positions == PositionKind::Alibi).then(|| alibi_slopes(config.heads)),
             config,
             layer,
         }
@@ -91,8 +94,14 @@ impl SelfAttention {
         let y = match pass.cache() {
             Some(cache) => {
                 cache.append(self.layer, t, qkv.data(), q + 2 * kv, q, q + kv);
-                let (keys, values) = cache.layer(self.layer);
-                ops::attention_cached(&qkv, keys, values, cache.capacity(), start + t, &op)
+                match start {
+                    // All keys and values are in qkv.
+                    0 => ops::attention_packed(&qkv, op),
+                    _ => {
+                        let (keys, values) = cache.layer(self.layer, start + t);
+                        ops::attention_cached(&qkv, &keys, &values, start + t, start + t, &op)
+                    }
+                }
             }
             None => ops::attention_packed(&qkv, op),
         };

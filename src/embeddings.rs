@@ -57,6 +57,19 @@ impl Positions {
     }
 }
 
+impl Positions {
+    /// The row of one position, if there are rows.
+    pub(crate) fn row(&self, position: usize) -> Option<&[f32]> {
+        let table = match self {
+            Positions::Learned(table) => &table.weight,
+            Positions::Sinusoidal(table) => table,
+            Positions::Elsewhere => return None,
+        };
+        let width = table.shape().last_axis();
+        Some(&table.data()[position * width..][..width])
+    }
+}
+
 /// Only a learned table is a parameter; sinusoids are computed again when a model is loaded.
 impl crate::nn::Module for Positions {
     fn visit(&self, path: &str, f: &mut dyn FnMut(&str, &Param)) {

@@ -3,6 +3,7 @@
 use crate::attention::{AttentionConfig, CrossAttention, SelfAttention};
 use crate::nn::{Linear, Norm, NormKind, Pass, modules};
 use motamot_kernels::rng::Rng;
+use motamot_kernels::{activation, decode};
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Mask};
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,29 @@ impl Block {
             _ => panic!("block: a cross attention needs an encoder's output, and only it does"),
         };
         self.residual(&x, &self.ln_2, pass, |x, pass| self.mlp.forward(x, pass))
+    }
+
+    /// The block as the kernel of decoding reads it; `None` for one that it does not know: a norm behind its sub-layer,
+    /// cross attention.
+    pub(crate) fn for_decoding(&self) -> Option<decode::Block<'_>> {
+        if self.norm_order != NormOrder::Pre || self.cross.is_some() {
+            return None;
+        }
+        let Mlp { c_fc, c_gate, c_proj, activation, .. } = &self.mlp;
+        Some(decode::Block {
+            norm_1: self.ln_1.for_decoding(),
+            qkv: self.attn.c_attn.for_decoding(),
+            attention_out: self.attn.c_proj.for_decoding(),
+            norm_2: self.ln_2.for_decoding(),
+            up: c_fc.for_decoding(),
+            activation: match activation {
+                Activation::Gelu => decode::Activation::Of(activation::gelu),
+                Activation::GeluTanh => decode::Activation::Of(activation::gelu_tanh),
+                Activation::Relu => decode::Activation::Of(activation::relu),
+                Activation::Swiglu => decode::Activation::Swiglu(c_gate.as_ref()?.for_decoding()),
+            },
+            mlp_out: c_proj.for_decoding(),
+        })
     }
 
     fn residual(

@@ -12,9 +12,12 @@ const FLOORS: [(&str, &[&str]); 3] = [
     (
         "crates/kernels/src",
         &[
+            "allocations",
+            "file_map",
             "buffer",
             "isa",
             "parallel",
+            "team",
             "math",
             "rng",
             "map",
@@ -29,7 +32,8 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "loss",
             "adamw",
             "attention",
-            "quant",
+            "panels",
+            "decode",
         ],
     ),
     ("crates/tensor/src", &["buf", "shape", "profile", "tape", "tensor", "ops", "gradcheck"]),

@@ -8,7 +8,7 @@ use motamot::embeddings::PositionKind::{self, Alibi, Learned, None as NoPosition
 use motamot::model::{Gpt, GptConfig, mean_loss};
 use motamot::nn::{Module, NormKind, Pass};
 use motamot::transformer::{Activation, NormOrder};
-use motamot_kernels::quant::Format;
+use motamot_kernels::panels::Format;
 use motamot_kernels::rng::Rng;
 use motamot_tensor::ops::{self, Attention, Mask};
 use motamot_tensor::{Gradients, Tensor};
@@ -317,5 +317,55 @@ fn quantised_weights_are_used_and_are_close() {
         assert_eq!(trained.data(), whole.data(), "training uses the weights themselves");
         gpt.visit_mut("", &mut |_, p| p.data_mut()[0] += 0.0);
         assert_eq!(gpt.forward(&ids, 1, &mut Pass::eval()).data(), whole.data(), "changed weights are used");
+    }
+}
+
+/// The kernel of decoding against the layers one by one: the same bits, in each format, for one row and for more than one
+/// pass over the weights serves; and in f32 those of the whole text at once.
+#[test]
+fn decoding_has_the_bits_of_the_layers() {
+    for config in variants() {
+        let mut gpt = stirred(&config);
+        for rows in [1, 3, 9] {
+            let ids = some_ids(rows * 8, 11, 5);
+            let token = |t: usize| -> Vec<u32> { (0..rows).map(|row| ids[row * 8 + t]).collect() };
+            gpt.quantise(None);
+            let whole = gpt.forward(&ids, rows, &mut Pass::eval());
+            for format in [Format::F32, Format::Bf16, Format::Int8] {
+                // Many rows of int8 are a product of another order: their scale comes first.
+                if (format, rows) == (Format::Int8, 9) {
+                    continue;
+                }
+                gpt.quantise(Some(format));
+                let (mut a, mut b, mut logits) = (gpt.new_cache(rows), gpt.new_cache(rows), Vec::new());
+                for t in 0..8 {
+                    // Two tokens at once in the beginning: the layers fill the kernel's cache.
+                    if t == 1 {
+                        let two: Vec<u32> = (0..rows).flat_map(|row| ids[row * 8..][..2].to_vec()).collect();
+                        a.clear();
+                        gpt.decode(&two, &mut a, &mut logits);
+                    } else {
+                        gpt.decode(&token(t), &mut a, &mut logits);
+                    }
+                    let judge = gpt.step(&token(t), &mut b);
+                    if t != 1 || format == Format::F32 {
+                        assert_eq!(logits, judge.data(), "{format:?}, {rows} rows, token {t}, {config:?}");
+                    }
+                    let last = (0..rows).flat_map(|row| &whole.data()[(row * 8 + t) * 11..][..11]);
+                    assert!(format != Format::F32 || logits.iter().eq(last), "{rows} rows, token {t}, {config:?}");
+                }
+                assert_eq!((a.len(), b.len()), (8, 8));
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "9 tokens exceed the context of 8")]
+fn decoding_ends_with_the_context_too() {
+    let gpt = stirred(&tiny());
+    let (mut cache, mut logits) = (gpt.new_cache(1), Vec::new());
+    for _ in 0..9 {
+        gpt.decode(&[1], &mut cache, &mut logits);
     }
 }

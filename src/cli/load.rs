@@ -5,7 +5,7 @@ use crate::model::checkpoint::Folder;
 use crate::model::{Gpt, load_model};
 use crate::tokenizer::Tokenizer;
 use crate::utils::{Error, Result};
-use motamot_kernels::quant::Format;
+use motamot_kernels::panels::Format;
 use std::path::Path;
 
 /// In how many bits the weights are read.

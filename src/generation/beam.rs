@@ -180,7 +180,7 @@ mod tests {
         for length in 1..=max {
             for (log_prob, tokens) in std::mem::take(&mut open) {
                 let all: Vec<u32> = prompt.iter().chain(&tokens).copied().collect();
-                let logits = model.step(&all, &mut model.new_cache(1));
+                let logits = model.logits_after(&all);
                 let total = logits.iter().map(|&l| f64::from(l).exp()).sum::<f64>().ln();
                 for (token, &l) in logits.iter().enumerate() {
                     let log_prob: f64 = log_prob + f64::from(l) - total;

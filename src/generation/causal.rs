@@ -18,9 +18,16 @@ pub trait CausalModel {
     /// An empty cache for `rows` sequences.
     fn new_cache(&self, rows: usize) -> Self::Cache;
 
-    /// Appends `tokens` ((rows, n) row-major, the same n for each row) and returns the logits after the last one,
+    /// Appends `tokens` ((rows, n) row-major, the same n for each row); `logits` receives those after the last one,
     /// (rows, V). Panics if the cache would exceed the context (callers use [`super::window_start`]).
-    fn step(&self, tokens: &[u32], cache: &mut Self::Cache) -> Vec<f32>;
+    fn step(&self, tokens: &[u32], cache: &mut Self::Cache, logits: &mut Vec<f32>);
+
+    /// The logits (V) after a text alone, without a cache of earlier tokens.
+    fn logits_after(&self, tokens: &[u32]) -> Vec<f32> {
+        let mut logits = Vec::new();
+        self.step(tokens, &mut self.new_cache(1), &mut logits);
+        logits
+    }
 }
 
 /// The state of a [`CausalModel`] between two steps.

@@ -33,9 +33,11 @@ impl<'m, M: CausalModel> Decoder<'m, M> {
         assert!(rows > 0, "Decoder: no row");
         let mut cache = model.new_cache(1);
         let start = window_start(prompt.len(), model.context());
-        let logits = model.step(&prompt[start..], &mut cache);
+        let mut logits = Vec::new();
+        model.step(&prompt[start..], &mut cache, &mut logits);
         let mut decoder = Decoder { model, cache, rows: vec![prompt.to_vec()], start, logits };
         decoder.select(&vec![0; rows]);
+        decoder.reserve(model.context());
         decoder
     }
 
@@ -65,6 +67,11 @@ impl<'m, M: CausalModel> Decoder<'m, M> {
         self.rows = from.iter().map(|&f| self.rows[f].clone()).collect();
     }
 
+    /// Makes room for that many more tokens of each row, so that adding them allocates nothing.
+    pub fn reserve(&mut self, tokens: usize) {
+        self.rows.iter_mut().for_each(|row| row.reserve(tokens));
+    }
+
     /// Appends one token to each row.
     #[track_caller]
     pub fn advance(&mut self, next: &[u32]) {
@@ -74,12 +81,12 @@ impl<'m, M: CausalModel> Decoder<'m, M> {
         }
         let start = window_start(self.rows[0].len(), self.model.context());
         if start == self.start {
-            self.logits = self.model.step(next, &mut self.cache);
+            self.model.step(next, &mut self.cache, &mut self.logits);
         } else {
             self.start = start;
             self.cache.clear();
             let window: Vec<u32> = self.rows.iter().flat_map(|row| &row[start..]).copied().collect();
-            self.logits = self.model.step(&window, &mut self.cache);
+            self.model.step(&window, &mut self.cache, &mut self.logits);
         }
     }
 }
@@ -218,10 +225,15 @@ pub fn generate<M: CausalModel>(
     let mut samplers: Vec<Sampler> = (0..request.num).map(|row| new_sampler(model, request, row)).collect();
     let mut decoder = Decoder::new(model, request.prompt, request.num);
     stats.prompt_seconds = clock.elapsed().as_secs_f64();
+    // A context ahead, which is more than a memory can mind and most texts need.
+    let room = request.max_tokens.min(model.context());
+    samples.iter_mut().for_each(|sample| sample.tokens.reserve(room));
     // Slot i of the decoder holds sample active[i]; finished samples leave the batch.
     let mut active: Vec<usize> = (0..request.num).collect();
+    let (mut keep, mut next) = (Vec::with_capacity(request.num), Vec::with_capacity(request.num));
     while !active.is_empty() {
-        let (mut keep, mut next) = (Vec::new(), Vec::new());
+        keep.clear();
+        next.clear();
         for (slot, &row) in active.iter().enumerate() {
             if request.cancel.is_some_and(|c| c.load(Ordering::Relaxed)) {
                 samples[row].finish = FinishReason::Cancelled;
@@ -242,7 +254,10 @@ pub fn generate<M: CausalModel>(
                 next.push(token);
             }
         }
-        active = keep.iter().map(|&slot| active[slot]).collect();
+        for (i, &slot) in keep.iter().enumerate() {
+            active[i] = active[slot]; // slots only move down
+        }
+        active.truncate(keep.len());
         if !active.is_empty() {
             decoder.select(&keep);
             decoder.advance(&next);
@@ -262,7 +277,7 @@ pub fn generate_naive<M: CausalModel>(model: &M, request: &Request) -> Result<Ve
         let mut finish = FinishReason::Length;
         while tokens.len() < request.prompt.len() + request.max_tokens {
             let window = &tokens[window_start(tokens.len(), model.context())..];
-            let token = sampler.sample(&model.step(window, &mut model.new_cache(1)))?;
+            let token = sampler.sample(&model.logits_after(window))?;
             if request.stop_tokens.contains(&token) {
                 finish = FinishReason::Stop;
                 break;

@@ -19,8 +19,8 @@ impl CausalModel for Gpt {
     fn new_cache(&self, rows: usize) -> KvCache {
         Gpt::new_cache(self, rows)
     }
-    fn step(&self, tokens: &[u32], cache: &mut KvCache) -> Vec<f32> {
-        Gpt::step(self, tokens, cache).data().to_vec()
+    fn step(&self, tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
+        self.decode(tokens, cache, logits);
     }
 }
 

@@ -67,6 +67,11 @@ impl SamplingOptions {
         Ok(())
     }
 
+    /// Whether every token can be drawn: no filter is on.
+    fn keeps_all(&self) -> bool {
+        !self.is_greedy() && self.top_k == 0 && self.top_p == 1.0 && self.min_p == 0.0
+    }
+
     /// Whether the most likely token is always taken.
     pub fn is_greedy(&self) -> bool {
         self.greedy || self.temperature == 0.0
@@ -99,10 +104,10 @@ impl Sampler {
             options: options.clone(),
             rng,
             seen: vec![false; vocab_size],
-            seen_ids: Vec::new(),
+            seen_ids: Vec::with_capacity(vocab_size),
             scores: Vec::with_capacity(vocab_size),
-            order: Vec::new(),
-            candidates: Vec::new(),
+            order: Vec::with_capacity(vocab_size),
+            candidates: Vec::with_capacity(vocab_size),
         }
     }
 
@@ -120,6 +125,9 @@ impl Sampler {
 
     /// Draws the next token from its logits (V). NaN counts as −∞; logits that are all −∞ are an error.
     pub fn sample(&mut self, logits: &[f32]) -> Result<u32> {
+        if self.options.keeps_all() {
+            return self.draw(logits);
+        }
         self.filter(logits)?;
         if let [only] = self.candidates[..] {
             return Ok(only.id);
@@ -135,10 +143,9 @@ impl Sampler {
         Ok(self.candidates[0].id)
     }
 
-    /// Fills `candidates` with what may be drawn: in order of id, or from the most likely on if top-p had to sort.
-    fn filter(&mut self, logits: &[f32]) -> Result<()> {
-        let Sampler { options, seen, seen_ids, scores, order, candidates, .. } = self;
-        candidates.clear();
+    /// Copies the logits to `scores`, without NaN and with the penalty for repetition.
+    fn score(&mut self, logits: &[f32]) {
+        let Sampler { options, seen, seen_ids, scores, .. } = self;
         scores.clear();
         let vocab = seen.len().min(logits.len());
         scores.extend(logits[..vocab].iter().map(|&l| if l.is_nan() { f32::NEG_INFINITY } else { l }));
@@ -152,17 +159,39 @@ impl Sampler {
                 };
             }
         }
-        let mut best = 0;
-        for (id, &score) in scores.iter().enumerate() {
-            if score > scores[best] {
-                best = id;
+    }
+
+    /// [`Sampler::sample`] where every token can be drawn: the same token, without a list of candidates.
+    fn draw(&mut self, logits: &[f32]) -> Result<u32> {
+        self.score(logits);
+        let Sampler { options, rng, scores: weights, order, .. } = self;
+        let top = largest(weights)?;
+        order.clear();
+        order.extend(weights.iter().map(|&score| shifted(score, top, options.temperature)));
+        exp(order, weights);
+        // The one with the weight 1 alone needs no draw, as in `sample`.
+        if weights.iter().filter(|w| **w > 0.0).count() == 1 {
+            return Ok(weights.iter().position(|w| *w > 0.0).unwrap_or(0) as u32);
+        }
+        let mut left = rng.uniform_f64() * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
+        for (id, &weight) in weights.iter().enumerate() {
+            left -= f64::from(weight);
+            if left < 0.0 {
+                return Ok(id as u32);
             }
         }
-        let Some(&top) = scores.get(best).filter(|&&s| s > f32::NEG_INFINITY) else {
-            return Err(Error::new("the model gives no token a probability: its logits are all NaN or −∞")
-                .help("the checkpoint is damaged or its training diverged; try an earlier one"));
-        };
+        Ok(weights.iter().position(|w| *w > 0.0).unwrap_or(0) as u32)
+    }
+
+    /// Fills `candidates` with what may be drawn: in order of id, or from the most likely on if top-p had to sort.
+    fn filter(&mut self, logits: &[f32]) -> Result<()> {
+        self.score(logits);
+        let Sampler { options, scores, order, candidates, .. } = self;
+        candidates.clear();
+        let vocab = scores.len();
+        let top = largest(scores)?;
         if options.is_greedy() {
+            let best = scores.iter().position(|&s| s == top).unwrap_or(0);
             candidates.push(Candidate { id: best as u32, weight: 1.0 });
             return Ok(());
         }
@@ -174,8 +203,7 @@ impl Sampler {
         order.clear();
         for (id, &score) in scores.iter().enumerate().filter(|(_, score)| **score >= threshold) {
             candidates.push(Candidate { id: id as u32, weight: 0.0 });
-            // Written so that scores of +∞ are equal to each other, and a tiny temperature is greedy, not NaN.
-            order.push(if score == top { 0.0 } else { (score - top) / options.temperature });
+            order.push(shifted(score, top, options.temperature));
         }
         let weights = &mut scores[..order.len()];
         exp(order, weights);
@@ -191,6 +219,28 @@ impl Sampler {
         }
         Ok(())
     }
+}
+
+/// The largest score, which must be one that can be drawn.
+fn largest(scores: &[f32]) -> Result<f32> {
+    // In lanes, because one running maximum would wait for itself at every step.
+    let (blocks, tail) = scores.as_chunks::<16>();
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(max, score)| *max = if *score > *max { *score } else { *max });
+    }
+    let top = lanes.iter().chain(tail).fold(f32::NEG_INFINITY, |max, score| max.max(*score));
+    if top == f32::NEG_INFINITY {
+        return Err(Error::new("the model gives no token a probability: its logits are all NaN or −∞")
+            .help("the checkpoint is damaged or its training diverged; try an earlier one"));
+    }
+    Ok(top)
+}
+
+/// (score − top)/temperature, written so that scores of +∞ are equal to each other, and a tiny temperature is greedy,
+/// not NaN.
+fn shifted(score: f32, top: f32, temperature: f32) -> f32 {
+    if score == top { 0.0 } else { (score - top) / temperature }
 }
 
 /// Keeps the smallest set of most likely candidates whose share of the weight is `p` or more, at least one;
@@ -247,6 +297,23 @@ mod tests {
 
     fn support(probs: &[f32]) -> Vec<usize> {
         (0..probs.len()).filter(|&i| probs[i] > 0.0).collect()
+    }
+
+    #[test]
+    fn without_filters_the_draw_is_that_of_the_list_of_candidates() {
+        for seed in 0..200 {
+            let mut logits = random_logits(seed, 300);
+            logits[(seed % 300) as usize] = f32::NAN;
+            let options = SamplingOptions { temperature: 0.3 + seed as f32 / 100.0, repetition_penalty: 1.3, ..OFF };
+            // A floor that no weight falls below, but that is a filter all the same.
+            let listed = SamplingOptions { min_p: f32::MIN_POSITIVE, ..options.clone() };
+            let [mut plain, mut judge] = [&options, &listed].map(|o| Sampler::new(o, 300, Rng::new(seed)));
+            for _ in 0..20 {
+                let [a, b] = [&mut plain, &mut judge].map(|s| s.sample(&logits).unwrap());
+                assert_eq!(a, b);
+                [&mut plain, &mut judge].into_iter().for_each(|s| s.observe(&[a]));
+            }
+        }
     }
 
     fn random_logits(seed: u64, n: usize) -> Vec<f32> {

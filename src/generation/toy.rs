@@ -48,14 +48,15 @@ impl<F: Fn(&[u32]) -> Vec<f32>> CausalModel for Toy<F> {
         Tokens(vec![Vec::new(); rows])
     }
 
-    fn step(&self, tokens: &[u32], cache: &mut Tokens) -> Vec<f32> {
+    fn step(&self, tokens: &[u32], cache: &mut Tokens, logits: &mut Vec<f32>) {
         let n = tokens.len() / cache.rows();
         assert!(n > 0 && tokens.len() == n * cache.rows(), "{} tokens for {} rows", tokens.len(), cache.rows());
         assert!(cache.len() + n <= self.context, "{} + {n} tokens exceed the context {}", cache.len(), self.context);
         for (row, new) in cache.0.iter_mut().zip(tokens.chunks(n)) {
             row.extend_from_slice(new);
         }
-        cache.0.iter().flat_map(|row| (self.logits)(row)).collect()
+        logits.clear();
+        logits.extend(cache.0.iter().flat_map(|row| (self.logits)(row)));
     }
 }
 

@@ -1,14 +1,15 @@
 //! GPT: token and position embeddings, L blocks, a norm, a head. Decoder-only, causal.
 
 use super::config::{GptConfig, INIT_STD};
-use crate::embeddings::Positions;
-use crate::nn::{Embedding, KvCache, Module, Norm, Param, Pass, modules};
-use crate::transformer::{Block, NormOrder};
+use crate::embeddings::{PositionKind, Positions};
+use crate::nn::{Embedding, KvCache, Module, Norm, Param, Pass, UNFILLED, modules};
+use crate::transformer::{Block, BlockConfig, NormOrder};
 use crate::utils::Result;
-use motamot_kernels::quant::{Format, Quantised};
+use motamot_kernels::panels::Format;
 use motamot_kernels::rng::Rng;
+use motamot_kernels::{decode, elementwise};
 use motamot_tensor::ops::{self, Mask};
-use motamot_tensor::{Shape, Tensor};
+use motamot_tensor::{Buf, Shape, Tensor};
 
 /// A causal language model. Parameter paths are nanoGPT's: `wte.weight, wpe.weight, h.0.attn.c_attn.weight, …`.
 pub struct Gpt {
@@ -36,15 +37,26 @@ impl Gpt {
     /// | biases | 0 |
     /// | norm weights | 1 |
     pub fn new(config: &GptConfig, rng: &mut Rng) -> Result<Gpt> {
+        Gpt::build(config, config.block(), INIT_STD, rng)
+    }
+
+    /// A model whose matrices have no weights yet, only their shapes: for a file that brings all of them.
+    pub(crate) fn unfilled(config: &GptConfig) -> Result<Gpt> {
+        let mut block = config.block();
+        block.attention.std = (UNFILLED, UNFILLED);
+        Gpt::build(config, block, UNFILLED, &mut Rng::new(0))
+    }
+
+    fn build(config: &GptConfig, block: BlockConfig, std: f32, rng: &mut Rng) -> Result<Gpt> {
         config.check()?;
-        let (v, c, block) = (config.vocab_size, config.width, config.block());
+        let (v, c) = (config.vocab_size, config.width);
         Ok(Gpt {
-            wte: Embedding::new(v, c, INIT_STD, rng),
-            wpe: Positions::new(config.positions, config.context, c, INIT_STD, rng),
+            wte: Embedding::new(v, c, std, rng),
+            wpe: Positions::new(config.positions, config.context, c, std, rng),
             h: (0..config.layers).map(|layer| Block::new(&block, layer, rng)).collect(),
             ln_f: (config.norm_order == NormOrder::Pre)
                 .then(|| Norm::new(config.norm, c, config.bias, config.norm_eps)),
-            lm_head: (!config.tied).then(|| Embedding::new(v, c, INIT_STD, rng)),
+            lm_head: (!config.tied).then(|| Embedding::new(v, c, std, rng)),
             config: config.clone(),
         })
     }
@@ -119,27 +131,20 @@ impl Gpt {
     /// From now on evaluation and decoding read the matrices in fewer bits: less exact, and faster one token at a time.
     /// `None` goes back. The weights themselves, which training changes and files hold, stay as they are.
     pub fn quantise(&mut self, format: Option<Format>) {
-        self.visit_matrices(&mut |is_head, p| {
-            let cols = p.shape()[1];
-            let quantised = format.map(|format| match is_head {
-                true => Quantised::of_rows(format, p.data(), cols),
-                false => Quantised::of_columns(format, p.data(), cols),
-            });
-            p.set_quantised(quantised);
-        });
+        self.visit_matrices(&mut |p| p.set_format(format.unwrap_or(Format::F32)));
     }
 
     /// Packs the matrices that have changed, for passes with [`Precision::Bf16`](motamot_kernels::bf16::Precision).
     pub fn pack(&mut self) {
-        self.visit_matrices(&mut |_, p| p.pack());
+        self.visit_matrices(&mut |p| p.pack());
     }
 
-    /// Calls `f` for each matrix that rows of activations are multiplied by; and is it the head's?
-    fn visit_matrices(&mut self, f: &mut dyn FnMut(bool, &mut Param)) {
+    /// Calls `f` for each matrix that rows of activations are multiplied by.
+    fn visit_matrices(&mut self, f: &mut dyn FnMut(&mut Param)) {
         let head = if self.lm_head.is_some() { "lm_head.weight" } else { "wte.weight" };
         self.visit_mut("", &mut |path, p| {
             if path == head || (path.starts_with("h.") && p.shape().len() == 2) {
-                f(path == head, p);
+                f(p);
             }
         });
     }
@@ -147,7 +152,7 @@ impl Gpt {
     /// An empty cache for `rows` sequences.
     pub fn new_cache(&self, rows: usize) -> KvCache {
         let c = &self.config;
-        KvCache::new(c.layers, rows, c.context, c.kv_heads() * c.head_dim())
+        KvCache::new(c.layers, rows, c.context, c.kv_heads(), c.head_dim())
     }
 
     /// Appends `tokens` ((rows, n) row by row) to the cached sequences → logits after the last token, (rows, V).
@@ -159,5 +164,47 @@ impl Gpt {
         let t = x.shape()[1];
         let last = ops::reshape(&ops::slice(&x, 1, t - 1, 1), Shape::from([rows, c]));
         self.head(&last, &pass)
+    }
+
+    /// [`Gpt::step`], `logits` receiving (rows, V): in f32 the same bits, and for a token per row by a kernel of its own,
+    /// which allocates nothing once it has run.
+    #[track_caller]
+    pub fn decode(&self, tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
+        let (rows, c) = (cache.rows(), &self.config);
+        let known = self.h.first().is_some_and(|block| block.for_decoding().is_some());
+        logits.resize(rows * c.vocab_size, 0.0);
+        if tokens.len() != rows || !known {
+            logits.copy_from_slice(self.step(tokens, cache).data());
+            return;
+        }
+        let (len, layout) = (cache.len(), cache.layout());
+        assert!(len < c.context, "gpt: {} tokens exceed the context of {}", len + 1, c.context);
+        let attention = &self.h[0].attn;
+        let shape = decode::Shape {
+            width: c.width,
+            mlp_width: c.mlp_width(),
+            layers: c.layers,
+            heads: c.heads,
+            cache: layout,
+            rope: (c.positions == PositionKind::Rope).then_some(attention.config.rope_theta),
+            alibi: attention.alibi.as_deref(),
+        };
+        let (stream, scratch_len) = (rows * c.width, shape.scratch(rows, c.vocab_size));
+        let [keys, values, memory] = cache.buffers();
+        if memory.len() != stream + scratch_len {
+            *memory = Buf::stale(stream + scratch_len);
+        }
+        let (scratch, x) = memory.split_at_mut(scratch_len);
+        for (x, token) in x.chunks_exact_mut(c.width).zip(tokens) {
+            self.wte.copy_row(*token, x);
+            if let Some(position) = self.wpe.row(len) {
+                elementwise::add_assign(x, position);
+            }
+        }
+        let state = decode::State { x, keys, values, len, scratch, logits };
+        let block = |layer: usize| self.h[layer].for_decoding().expect("all blocks are alike");
+        let last_norm = self.ln_f.as_ref().map(Norm::for_decoding);
+        decode::step(&shape, block, last_norm, self.lm_head.as_ref().unwrap_or(&self.wte).head_for_decoding(), state);
+        cache.advance(1);
     }
 }

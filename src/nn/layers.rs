@@ -1,13 +1,20 @@
 //! Layers made of one op and its parameters.
 
 use super::{Param, Pass, modules};
-use motamot_kernels::quant::{Quantised, matmul_quantised};
+use motamot_kernels::decode;
+use motamot_kernels::panels::{Panels, matmul_panels};
 use motamot_kernels::rng::{Rng, fill_normal};
 use motamot_tensor::{Buf, Shape, Tensor, ops};
 use serde::{Deserialize, Serialize};
 
+/// In place of a standard deviation: leave the weights out, a file is about to bring them.
+pub(crate) const UNFILLED: f32 = f32::NAN;
+
 fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
     let shape = shape.into();
+    if std.is_nan() {
+        return Param::unfilled(shape);
+    }
     let mut data = Buf::stale(shape.count());
     fill_normal(rng, 0.0, std, &mut data);
     Param::new(data, shape)
@@ -19,10 +26,10 @@ fn constant(value: f32, len: usize) -> Param {
 
 /// x·Wᵀ + b for weights in fewer bits, (.., K) → (.., N): nothing to train.
 #[track_caller]
-fn product(x: &Tensor, w: &Quantised, bias: Option<&Param>) -> Tensor {
+fn product(x: &Tensor, w: &Panels, bias: Option<&Param>) -> Tensor {
     let (shape, [n, _]) = (x.shape(), w.shape());
     let mut y = Buf::stale(shape.rows() * n);
-    matmul_quantised(x.data(), w, bias.map(Param::data), &mut y);
+    matmul_panels(x.data(), w, bias.map(Param::data), &mut y);
     Tensor::from_buf(y, shape.with_last_axis(n))
 }
 
@@ -44,11 +51,15 @@ impl Linear {
     /// (.., inputs) → (.., outputs).
     #[track_caller]
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        if let Some(weight) = pass.quantised(&self.weight) {
-            return product(x, weight, self.bias.as_ref());
+        if pass.is_quantised(&self.weight) {
+            return product(x, self.weight.layer_panels(), self.bias.as_ref());
         }
         let bias = self.bias.as_ref().map(|b| pass.param(b));
         ops::linear(x, &pass.param(&self.weight), bias.as_ref())
+    }
+
+    pub(crate) fn for_decoding(&self) -> decode::Linear<'_> {
+        decode::Linear { weights: self.weight.layer_panels(), bias: self.bias.as_ref().map(Param::data) }
     }
 }
 
@@ -74,10 +85,22 @@ impl Embedding {
     /// The table as an output head: (.., C) → (.., V), x·tableᵀ.
     #[track_caller]
     pub fn logits(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        if let Some(table) = pass.quantised(&self.weight) {
-            return product(x, table, None);
+        if pass.is_quantised(&self.weight) {
+            return product(x, self.weight.table_panels(), None);
         }
         ops::matmul_nt(x, &pass.param(&self.weight))
+    }
+
+    /// The row of one id.
+    #[track_caller]
+    pub(crate) fn copy_row(&self, id: u32, out: &mut [f32]) {
+        let (rows, width) = (self.weight.shape()[0], out.len());
+        assert!((id as usize) < rows, "embedding: id {id} of {rows} rows");
+        out.copy_from_slice(&self.weight.data()[id as usize * width..][..width]);
+    }
+
+    pub(crate) fn head_for_decoding(&self) -> decode::Linear<'_> {
+        decode::Linear { weights: self.weight.table_panels(), bias: None }
     }
 }
 
@@ -121,5 +144,10 @@ impl Norm {
             }
             NormKind::Rms => ops::rms_norm(x, &weight, self.eps),
         }
+    }
+
+    pub(crate) fn for_decoding(&self) -> decode::Norm<'_> {
+        let (weight, bias) = (self.weight.data(), self.bias.as_ref().map(Param::data));
+        decode::Norm { weight, bias, eps: self.eps, rms: self.kind == NormKind::Rms }
     }
 }

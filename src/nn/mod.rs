@@ -6,6 +6,7 @@ mod param;
 mod pass;
 
 pub use cache::KvCache;
+pub(crate) use layers::UNFILLED;
 pub use layers::{Embedding, Linear, Norm, NormKind};
 pub use param::{Module, Param};
 pub(crate) use param::{join as path_join, modules};

@@ -1,8 +1,8 @@
 //! A parameter, and the one traversal that everything else is built on.
 
-use motamot_kernels::quant::Quantised;
-use motamot_tensor::{Buf, Panels, ParamId, Shape};
-use std::sync::Arc;
+use motamot_kernels::panels::{Format, Panels};
+use motamot_tensor::{Bf16Matrix, Buf, ParamId, Shape};
+use std::sync::{Arc, OnceLock};
 
 /// A named array of weights that training may change.
 ///
@@ -12,10 +12,13 @@ pub struct Param {
     data: Arc<Buf>,
     shape: Shape,
     trainable: bool,
-    quantised: Option<Arc<Quantised>>,
-    panels: Option<Arc<Panels>>,
-    /// Panels of weights that have changed since: memory for the next.
-    stale: Option<Arc<Panels>>,
+    /// How evaluation and decoding read it, and that form of it once it was asked for.
+    format: Format,
+    panels: OnceLock<Arc<Panels>>,
+    /// For training in bf16.
+    bf16: Option<Arc<Bf16Matrix>>,
+    /// That of weights that have changed since: memory for the next.
+    stale: Option<Arc<Bf16Matrix>>,
 }
 
 impl Param {
@@ -24,15 +27,21 @@ impl Param {
     pub fn new(data: Buf, shape: impl Into<Shape>) -> Param {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill a parameter {shape}", data.len());
-        Param {
-            id: ParamId::new(),
-            data: Arc::new(data),
-            shape,
-            trainable: true,
-            quantised: None,
-            panels: None,
-            stale: None,
-        }
+        let (id, data, panels) = (ParamId::new(), Arc::new(data), OnceLock::new());
+        Param { id, data, shape, trainable: true, format: Format::F32, panels, bf16: None, stale: None }
+    }
+
+    /// A parameter that waits for [`Param::set_data`].
+    pub(crate) fn unfilled(shape: impl Into<Shape>) -> Param {
+        Param { shape: shape.into(), ..Param::new(Buf::zeros(0), [0]) }
+    }
+
+    /// Other weights, without a copy. Panics if they do not fill the shape.
+    #[track_caller]
+    pub fn set_data(&mut self, data: Buf) {
+        assert_eq!(data.len(), self.shape.count(), "{} values do not fill a parameter {}", data.len(), self.shape);
+        self.forget_forms();
+        self.data = Arc::new(data);
     }
 
     /// Its key in [`motamot_tensor::Gradients`].
@@ -48,7 +57,7 @@ impl Param {
     /// The number of weights.
     #[allow(clippy::len_without_is_empty)] // an empty parameter does not occur
     pub fn len(&self) -> usize {
-        self.data.len()
+        self.shape.count()
     }
 
     /// The weights.
@@ -63,39 +72,55 @@ impl Param {
 
     /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their other forms.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        self.quantised = None;
-        self.stale = self.panels.take().or(self.stale.take());
+        self.forget_forms();
         Arc::<Buf>::make_mut(&mut self.data)
     }
 
-    /// The same weights in fewer bits, if evaluation and decoding are to use those; see `Gpt::quantise`.
-    pub fn quantised(&self) -> Option<&Quantised> {
-        self.quantised.as_deref()
+    fn forget_forms(&mut self) {
+        self.set_format(Format::F32);
+        self.stale = self.bf16.take().or(self.stale.take());
     }
 
-    /// Sets what [`Param::quantised`] gives; the weights themselves stay as they are.
-    pub fn set_quantised(&mut self, quantised: Option<Quantised>) {
-        self.quantised = quantised.map(Arc::new);
+    /// In how many bits evaluation and decoding read it; see `Gpt::quantise`.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
-    /// The panels with which products of this matrix are computed in bf16, if [`Param::pack`] made them.
-    pub fn panels(&self) -> Option<&Arc<Panels>> {
-        self.panels.as_ref()
+    /// Changes that; the weights themselves stay as they are.
+    pub fn set_format(&mut self, format: Format) {
+        self.format = format;
+        self.panels.take();
     }
 
-    /// Makes [`Param::panels`] of the weights as they are, unless they are there. Panics if it is no matrix.
+    /// The weights as products with few rows read them, for a layer (inputs, outputs). Made when first asked for, then
+    /// kept.
+    pub fn layer_panels(&self) -> &Panels {
+        self.panels.get_or_init(|| Arc::new(Panels::of_columns(self.format, &self.data, self.shape.last_axis())))
+    }
+
+    /// The same for a table (outputs, inputs).
+    pub fn table_panels(&self) -> &Panels {
+        self.panels.get_or_init(|| Arc::new(Panels::of_rows(self.format, &self.data, self.shape.last_axis())))
+    }
+
+    /// The form in which training in bf16 multiplies by this matrix, if [`Param::pack`] made it.
+    pub fn bf16(&self) -> Option<&Arc<Bf16Matrix>> {
+        self.bf16.as_ref()
+    }
+
+    /// Makes [`Param::bf16`] of the weights as they are, unless it is there. Panics if it is no matrix.
     #[track_caller]
     pub fn pack(&mut self) {
         assert_eq!(self.shape.len(), 2, "pack: a parameter {} is no matrix", self.shape);
-        if self.panels.is_none() {
-            let panels = match self.stale.take().and_then(Arc::into_inner) {
-                Some(mut panels) => {
-                    panels.repack(&self.data);
-                    panels
+        if self.bf16.is_none() {
+            let matrix = match self.stale.take().and_then(Arc::into_inner) {
+                Some(mut matrix) => {
+                    matrix.repack(&self.data);
+                    matrix
                 }
-                None => Panels::new(&self.data, self.shape[1]),
+                None => Bf16Matrix::new(&self.data, self.shape[1]),
             };
-            self.panels = Some(Arc::new(panels));
+            self.bf16 = Some(Arc::new(matrix));
         }
     }
 
@@ -111,8 +136,17 @@ impl Param {
 
     /// A copy that is not trained. It shares the data until the original changes.
     pub fn frozen(&self) -> Param {
-        let (data, quantised, panels) = (self.data.clone(), self.quantised.clone(), self.panels.clone());
-        Param { id: ParamId::new(), data, shape: self.shape, trainable: false, quantised, panels, stale: None }
+        let (data, panels, bf16) = (self.data.clone(), self.panels.clone(), self.bf16.clone());
+        Param {
+            id: ParamId::new(),
+            data,
+            shape: self.shape,
+            trainable: false,
+            format: self.format,
+            panels,
+            bf16,
+            stale: None,
+        }
     }
 }
 

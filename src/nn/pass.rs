@@ -1,7 +1,9 @@
 //! One pass over a model: training, evaluation or decoding, with the same `forward`.
 
 use super::{KvCache, Param};
-use motamot_kernels::{bf16::Precision, quant::Quantised, rng::Rng};
+use motamot_kernels::bf16::Precision;
+use motamot_kernels::panels::Format;
+use motamot_kernels::rng::Rng;
 use motamot_tensor::{Tensor, ops};
 
 /// What a `forward` has to know besides its input.
@@ -46,8 +48,8 @@ impl<'a> Pass<'a> {
     /// The parameter as a tensor; tracked while training, if it is trainable.
     pub fn param(&self, p: &Param) -> Tensor {
         let tensor = self.leaf(p);
-        match p.panels() {
-            Some(panels) if self.precision == Precision::Bf16 => tensor.with_panels(panels.clone()),
+        match p.bf16() {
+            Some(matrix) if self.precision == Precision::Bf16 => tensor.with_bf16(matrix.clone()),
             _ => tensor,
         }
     }
@@ -60,9 +62,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The parameter in fewer bits, if it has such a form; never while training.
-    pub fn quantised<'p>(&self, p: &'p Param) -> Option<&'p Quantised> {
-        p.quantised().filter(|_| !matches!(self.mode, Mode::Train(_)))
+    /// Whether the parameter is read in fewer bits; never while training.
+    pub fn is_quantised(&self, p: &Param) -> bool {
+        p.format() != Format::F32 && !matches!(self.mode, Mode::Train(_))
     }
 
     /// [`ops::dropout`] while training, `x` itself otherwise.

@@ -128,7 +128,7 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
     }
     let tokenizer_path = folder.path("tokenizer.json");
     let tokenizer = Tokenizer::load(tokenizer_path)?;
-    let mut tensors = folder.tensors(OPTIMIZER)?;
+    let tensors = folder.tensors(OPTIMIZER)?;
     let weights = |path: &str| format!("weights.{path}");
     // The largest tensor is checked against the file before a model of the configuration's size is made.
     let m = &file.config.model;

@@ -3,25 +3,29 @@
 //! Every kernel has one safe public function that checks its lengths, one readable body, and the same bits
 //! whatever the instruction set and the number of threads.
 
+pub mod allocations;
 pub mod bf16;
 pub mod buffer;
+pub mod file_map;
 pub mod isa;
 pub mod parallel;
 
 mod map;
 pub mod math;
 pub mod rng;
+mod team;
 
 pub mod gemm;
 
 pub mod activation;
 pub mod adamw;
 pub mod attention;
+pub mod decode;
 pub mod elementwise;
 pub mod embedding;
 pub mod loss;
 pub mod norm;
-pub mod quant;
+pub mod panels;
 pub mod rope;
 pub mod softmax;
 

@@ -181,6 +181,19 @@ impl<'a, T> SharedMut<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
     }
 
+    /// The same, to be read.
+    ///
+    /// # Safety
+    /// While the result lives, nothing may write one of these elements.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub(crate) unsafe fn read(&self, start: usize, len: usize) -> &'a [T] {
+        assert!(start <= self.len && len <= self.len - start, "SharedMut: {start}+{len} of {}", self.len);
+        // SAFETY: inside the slice that `new` borrowed, and not written by the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.data.add(start), len) }
+    }
+
     /// Where the slice starts; what is written through it must keep to the contract of [`SharedMut::slice`].
     pub(crate) fn as_ptr(&self) -> *mut T {
         self.data

@@ -1,9 +1,11 @@
 //! Pooled buffers: a training step asks for the same sizes again and again, so freed memory is kept for the next.
 
 use motamot_kernels::buffer::AlignedBuf;
+use motamot_kernels::file_map::FileMap;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::Arc;
 
 /// The most bytes of free buffers that a thread keeps; what comes back above it goes to the system.
 const CAP_BYTES: usize = 4 << 30;
@@ -31,10 +33,11 @@ fn size_class(len: usize) -> usize {
     len.div_ceil(step) * step
 }
 
-/// An owned array of `f32` whose memory comes from the pool and returns to it.
+/// An array of `f32` whose memory comes from the pool and returns to it; or, until it is first written, part of a file.
 pub struct Buf {
     memory: AlignedBuf,
     len: usize,
+    file: Option<(Arc<FileMap>, Range<usize>)>,
 }
 
 impl Buf {
@@ -54,11 +57,17 @@ impl Buf {
                 AlignedBuf::zeroed(class)
             }
         });
-        let mut buf = Buf { memory, len };
+        let mut buf = Buf { memory, len, file: None };
         if cfg!(debug_assertions) {
             buf.fill(f32::NAN);
         }
         buf
+    }
+
+    /// The numbers in bytes `range` of a file, without a copy: `None` if they do not lie there as in memory.
+    pub fn mapped(file: Arc<FileMap>, range: Range<usize>) -> Option<Buf> {
+        let len = file.floats(range.clone())?.len();
+        Some(Buf { memory: AlignedBuf::zeroed(0), len, file: Some((file, range)) })
     }
 
     /// `len` zeros.
@@ -106,12 +115,18 @@ impl Drop for Buf {
 impl Deref for Buf {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.memory[..self.len]
+        match &self.file {
+            None => &self.memory[..self.len],
+            Some((file, range)) => file.floats(range.clone()).expect("`mapped` has seen them"),
+        }
     }
 }
 
 impl DerefMut for Buf {
     fn deref_mut(&mut self) -> &mut [f32] {
+        if self.file.is_some() {
+            *self = self.clone(); // in memory of its own
+        }
         &mut self.memory[..self.len]
     }
 }
@@ -131,6 +146,21 @@ mod tests {
         assert_eq!(fresh_allocations(), before + 1);
         drop((both, Buf::zeros(0)));
         assert_eq!(fresh_allocations(), before + 1);
+    }
+
+    #[test]
+    fn a_mapped_buffer_is_copied_when_it_is_written() {
+        let path = std::env::temp_dir().join(format!("motamot-buf-{}", std::process::id()));
+        std::fs::write(&path, [1.0f32, 2.0, 3.0].map(f32::to_le_bytes).as_flattened()).unwrap();
+        let file = Arc::new(FileMap::open(&std::fs::File::open(&path).unwrap()).unwrap());
+        let mut buf = Buf::mapped(file.clone(), 4..12).unwrap();
+        assert_eq!(buf[..], [2.0, 3.0]);
+        buf[0] = 7.0;
+        assert_eq!(buf[..], [7.0, 3.0]);
+        assert_eq!(file.floats(0..12).unwrap(), [1.0, 2.0, 3.0]);
+        assert!(Buf::mapped(file, 0..16).is_none());
+        assert_eq!(std::fs::read(&path).unwrap(), [1.0f32, 2.0, 3.0].map(f32::to_le_bytes).as_flattened());
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

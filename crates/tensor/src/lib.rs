@@ -26,4 +26,4 @@ mod tensor;
 pub use buf::{Buf, fresh_allocations};
 pub use shape::Shape;
 pub use tape::{Gradients, ParamId, Slot, record};
-pub use tensor::{Panels, Tensor};
+pub use tensor::{Bf16Matrix, Tensor};

@@ -106,7 +106,7 @@ pub fn record<const N: usize>(
         Node::new(name, data.len(), Origin::Op(RefCell::new(Some((inputs, backward)))))
     });
     profile::charge(name, false);
-    Tensor { data, shape, node, panels: None }
+    Tensor { data, shape, node, bf16: None }
 }
 
 pub(crate) fn parameter_node(id: ParamId, len: usize) -> Rc<Node> {

@@ -13,23 +13,23 @@ pub struct Tensor {
     pub(crate) data: Arc<Buf>,
     pub(crate) shape: Shape,
     pub(crate) node: Option<Rc<Node>>,
-    pub(crate) panels: Option<Arc<Panels>>,
+    pub(crate) bf16: Option<Arc<Bf16Matrix>>,
 }
 
 /// A matrix (R, C) rounded to bf16 and packed as the right factor of products: as it stands, and transposed.
-pub struct Panels {
+pub struct Bf16Matrix {
     /// For x·W, x (.., R).
     pub(crate) plain: Packed,
     /// For y·Wᵀ, y (.., C).
     pub(crate) turned: Packed,
 }
 
-impl Panels {
+impl Bf16Matrix {
     /// Packs a matrix of `cols` columns. Panics if they do not divide it.
     #[track_caller]
-    pub fn new(w: &[f32], cols: usize) -> Panels {
+    pub fn new(w: &[f32], cols: usize) -> Bf16Matrix {
         let rows = w.len() / cols.max(1);
-        Panels { plain: Packed::new(cols, rows, w, false), turned: Packed::new(rows, cols, w, true) }
+        Bf16Matrix { plain: Packed::new(cols, rows, w, false), turned: Packed::new(rows, cols, w, true) }
     }
 
     /// Packs other values of the same matrix. Panics if there are not as many.
@@ -42,9 +42,9 @@ impl Panels {
 
 impl Tensor {
     /// The same matrix, of which products are computed in bf16 from now on: those of `linear`, `matmul_nt` and
-    /// `linear_cross_entropy`, and of their backward. `panels` must be made of these values.
-    pub fn with_panels(mut self, panels: Arc<Panels>) -> Tensor {
-        self.panels = Some(panels);
+    /// `linear_cross_entropy`, and of their backward. `bf16` must be made of these values.
+    pub fn with_bf16(mut self, bf16: Arc<Bf16Matrix>) -> Tensor {
+        self.bf16 = Some(bf16);
         self
     }
 
@@ -59,13 +59,13 @@ impl Tensor {
     pub fn from_buf(data: Buf, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        Tensor { data: Arc::new(data), shape, node: None, panels: None }
+        Tensor { data: Arc::new(data), shape, node: None, bf16: None }
     }
 
     /// A constant, all zeros.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
-        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None, panels: None }
+        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None, bf16: None }
     }
 
     /// A leaf whose gradient is wanted under the name `id`; shares `data`.
@@ -74,7 +74,7 @@ impl Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
         let node = parameter_node(id, data.len());
-        Tensor { data, shape, node: Some(node), panels: None }
+        Tensor { data, shape, node: Some(node), bf16: None }
     }
 
     /// A leaf that shares `data` and is not tracked.
@@ -82,7 +82,7 @@ impl Tensor {
     pub fn shared(data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        Tensor { data, shape, node: None, panels: None }
+        Tensor { data, shape, node: None, bf16: None }
     }
 
     /// The same values as a constant: the gradient stops here.

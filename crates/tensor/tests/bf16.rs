@@ -4,17 +4,17 @@ mod common;
 
 use common::{assert_close, map, normal, normals};
 use motamot_kernels::{bf16::round, isa, parallel};
-use motamot_tensor::{Buf, Gradients, Panels, ParamId, Tensor, ops};
+use motamot_tensor::{Bf16Matrix, Buf, Gradients, ParamId, Tensor, ops};
 use std::sync::Arc;
 
-/// The value of f(x, w) and the gradients of Σ dy ⊙ f(x, w), with or without panels of w.
-fn run(x: &Tensor, w: &Tensor, panels: bool, dy: &[f32], f: impl Fn(&Tensor, &Tensor) -> Tensor) -> [Vec<f32>; 3] {
+/// The value of f(x, w) and the gradients of Σ dy ⊙ f(x, w), with w packed or not.
+fn run(x: &Tensor, w: &Tensor, packed: bool, dy: &[f32], f: impl Fn(&Tensor, &Tensor) -> Tensor) -> [Vec<f32>; 3] {
     let ids = [ParamId::new(), ParamId::new()];
     let leaf = |id, t: &Tensor| Tensor::parameter(id, Arc::new(Buf::from(t.data())), t.shape());
     let (x, mut w) = (leaf(ids[0], x), leaf(ids[1], w));
-    if panels {
-        let packed = Panels::new(w.data(), w.shape()[1]);
-        w = w.with_panels(Arc::new(packed));
+    if packed {
+        let matrix = Bf16Matrix::new(w.data(), w.shape()[1]);
+        w = w.with_bf16(Arc::new(matrix));
     }
     let y = f(&x, &w);
     let value = y.data().to_vec();
@@ -24,7 +24,7 @@ fn run(x: &Tensor, w: &Tensor, panels: bool, dy: &[f32], f: impl Fn(&Tensor, &Te
     [value, dx, dw]
 }
 
-/// With panels f must give what it gives without them for rounded numbers, in every part.
+/// Packed, f must give what it gives in f32 for rounded numbers, in every part.
 #[track_caller]
 fn rounds_its_factors(x: &Tensor, w: &Tensor, dy: &[f32], f: impl Fn(&Tensor, &Tensor) -> Tensor) {
     let rounded = [x, w].map(|t| map(t, round));
@@ -73,13 +73,13 @@ fn linear_cross_entropy_is_near_that_in_f32() {
 }
 
 #[test]
-fn panels_follow_the_weights_they_are_packed_of() {
+fn a_matrix_packed_again_is_the_new_one() {
     let inputs = normals([&[3, 20], &[20, 40], &[20, 40]]);
-    let y = |panels: Panels| {
-        let w = inputs[2].clone().with_panels(Arc::new(panels));
+    let y = |matrix: Bf16Matrix| {
+        let w = inputs[2].clone().with_bf16(Arc::new(matrix));
         ops::linear(&inputs[0], &w, None).data().to_vec()
     };
-    let mut again = Panels::new(inputs[1].data(), 40);
+    let mut again = Bf16Matrix::new(inputs[1].data(), 40);
     again.repack(inputs[2].data());
-    assert_eq!(y(again), y(Panels::new(inputs[2].data(), 40)));
+    assert_eq!(y(again), y(Bf16Matrix::new(inputs[2].data(), 40)));
 }

@@ -53,16 +53,19 @@ pub fn save_model(dir: impl AsRef<Path>, gpt: &Gpt, ids: &SpecialIds) -> Result<
 pub fn load_model(dir: impl AsRef<Path>) -> Result<Gpt> {
     let folder = Folder::open(dir)?;
     let hf = hf_config::read(&folder)?;
-    let mut weights = Weights::open(&folder)?;
+    let weights = Weights::open(&folder)?;
     let layout = Layout::to_load(&hf, |name| weights.place.contains_key(name));
     weights.check_amount(&folder, &hf, &layout)?;
-    let mut gpt = Gpt::new(&hf.config, &mut Rng::new(0))?;
+    let mut gpt = Gpt::unfilled(&hf.config)?;
     let mut used = BTreeSet::new();
     let mut result = Ok(());
     gpt.visit_mut("", &mut |path, param| {
         if result.is_ok() {
             let shape = param.shape();
-            result = fill(&mut weights, &hf, &layout, path, &shape, param.data_mut(), &mut used);
+            match fill(&weights, &hf, &layout, path, &shape, &mut used) {
+                Ok(data) => param.set_data(data),
+                Err(e) => result = Err(e),
+            }
         }
     });
     result?;
@@ -74,7 +77,7 @@ pub fn load_model(dir: impl AsRef<Path>) -> Result<Gpt> {
         }
         used.insert(zero.name);
     }
-    check_tied_head(&mut weights, &hf, &layout, &gpt, &mut used)?;
+    check_tied_head(&weights, &hf, &layout, &gpt, &mut used)?;
     match layout.unexpected(weights.place.keys(), &used) {
         Some(name) => Err(weights
             .error(name, format!("unexpected: the model of {CONFIG} has no such tensor"))
@@ -88,29 +91,29 @@ pub fn read_config(dir: impl AsRef<Path>) -> Result<GptConfig> {
     Ok(hf_config::read(&Folder::open(dir)?)?.config)
 }
 
-/// Reads one parameter from its pieces.
+/// One parameter from its pieces: the file's own memory if it lies there as it is, else a copy.
 fn fill(
-    weights: &mut Weights,
+    weights: &Weights,
     hf: &HfConfig,
     layout: &Layout,
     path: &str,
     shape: &[usize],
-    data: &mut [f32],
     used: &mut BTreeSet<String>,
-) -> Result<()> {
+) -> Result<Buf> {
     let columns = shape.last().copied().unwrap_or(1);
-    let pieces = layout.pieces(path, shape);
-    if pieces.is_empty() {
-        data.fill(0.0);
-    }
-    for piece in pieces {
-        if piece.is_whole(shape) {
-            weights.read(&piece.name, &piece.shape, data)?;
-        } else {
-            piece.scatter(&weights.tensor(&piece.name, &piece.shape)?, data, columns);
+    let mut data = None;
+    for piece in layout.pieces(path, shape) {
+        let part = weights.tensor(&piece.name, &piece.shape)?;
+        match piece.is_whole(shape) {
+            true => data = Some(part),
+            false => {
+                let data = data.get_or_insert_with(|| Buf::zeros(shape.iter().product()));
+                piece.scatter(&part, data, columns);
+            }
         }
         used.insert(piece.name);
     }
+    let mut data = data.unwrap_or_else(|| Buf::zeros(shape.iter().product()));
     let layer = path.strip_prefix("h.").and_then(|p| p.split_once(".attn.c_attn.")).and_then(|(n, _)| n.parse().ok());
     if let Some(factor) = layer.and_then(|layer| hf.query_scale.factor(layer, hf.config.head_dim())) {
         let queries = hf.config.heads * hf.config.head_dim();
@@ -118,12 +121,12 @@ fn fill(
             row[..queries].iter_mut().for_each(|w| *w *= factor);
         }
     }
-    Ok(())
+    Ok(data)
 }
 
 /// Old files repeat the token table as the head of a tied model. If it differs, one of the two would be lost.
 fn check_tied_head(
-    weights: &mut Weights,
+    weights: &Weights,
     hf: &HfConfig,
     layout: &Layout,
     gpt: &Gpt,
@@ -287,13 +290,7 @@ impl Weights {
         }
     }
 
-    fn read(&mut self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<()> {
-        self.file(name)?;
-        self.files[self.place[name]].read(name, shape, out)
-    }
-
-    fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Buf> {
-        self.file(name)?;
-        self.files[self.place[name]].tensor(name, shape)
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Buf> {
+        self.file(name)?.tensor(name, shape)
     }
 }

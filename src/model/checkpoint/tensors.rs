@@ -1,24 +1,31 @@
 //! Files in the safetensors format: 8 bytes header length, a JSON header {name: {dtype, shape, data_offsets}}, the data.
 //!
-//! Read tensor by tensor from an open file, never mapped: a file that is cut while it is mapped would kill the process.
-//! Everything in the header is checked against the length of the file before anything is allocated.
+//! Read through a memory map, so that a model opens in the time of looking at it once, and weights that are F32 are not
+//! even copied. Everything in the header is checked against the length of the file first; a file that another program
+//! cuts later, while it is open, would end the process: see [`motamot_kernels::file_map`].
 
 use super::folder::open_regular;
 use super::json::{parse_object, shown};
 use crate::utils::{Error, Result};
+use motamot_kernels::file_map::FileMap;
+use motamot_kernels::parallel;
 use motamot_tensor::Buf;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The longest header. The format allows 100 MB, which a hostile file could blow up to gigabytes of JSON; a model with
 /// ten thousand tensors has 1 MB.
 const HEADER_LIMIT: u64 = 32 << 20;
-/// Bytes read or written at once.
+/// Bytes written at once.
 const CHUNK: usize = 1 << 20;
+/// Numbers that a thread looks at in one go.
+const PIECE: usize = 1 << 18;
 
 /// How the numbers of a file are stored. In memory they are f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +54,7 @@ pub struct Entry {
 /// A safetensors file, open for reading.
 pub struct TensorFile {
     path: PathBuf,
-    file: File,
+    map: Arc<FileMap>,
     entries: BTreeMap<String, Entry>,
     metadata: BTreeMap<String, String>,
 }
@@ -60,29 +67,29 @@ impl TensorFile {
     }
 
     /// The same for a file that is open, of `len` bytes.
-    pub fn from_file(path: PathBuf, mut file: File, len: u64) -> Result<TensorFile> {
+    pub fn from_file(path: PathBuf, file: File, len: u64) -> Result<TensorFile> {
+        let map = FileMap::open(&file).map_err(|e| Error::io("map", &path, e))?;
+        drop(file);
         let place = path.display().to_string();
         let wrong = |field: &str, why: String| {
             Error::new(format!("{place}: {field}: {why}"))
                 .help("the file is damaged or incomplete: copy or download it again")
         };
-        let mut size = [0; 8];
-        if len < 8 {
-            return Err(wrong("header length", format!("the file has {len} bytes; a safetensors file has at least 8")));
+        if map.len() as u64 != len {
+            return Err(wrong("length", format!("it had {len} bytes a moment ago, and has {} now", map.len())));
         }
-        file.read_exact(&mut size).map_err(|e| Error::io("read", &path, e))?;
-        let header_len = u64::from_le_bytes(size);
+        let Some((size, rest)) = map.split_first_chunk::<8>() else {
+            return Err(wrong("header length", format!("the file has {len} bytes; a safetensors file has at least 8")));
+        };
+        let header_len = u64::from_le_bytes(*size);
         if header_len > HEADER_LIMIT || header_len > len - 8 {
             return Err(wrong("header length", format!("{header_len} bytes, in a file of {len}")));
         }
-        let mut header = vec![0; header_len as usize];
-        file.read_exact(&mut header).map_err(|e| Error::io("read", &path, e))?;
-        let map = parse_object(&header, format!("{place}: header"))?;
-        drop(header);
+        let header = parse_object(&rest[..header_len as usize], format!("{place}: header"))?;
 
         let start = 8 + header_len;
         let (mut entries, mut metadata) = (BTreeMap::new(), BTreeMap::new());
-        for (name, value) in &map {
+        for (name, value) in &header {
             if name == "__metadata__" {
                 for (key, value) in value.as_object().into_iter().flatten() {
                     let text = value.as_str().ok_or_else(|| wrong("__metadata__", format!("{key} is not a text")))?;
@@ -108,7 +115,7 @@ impl TensorFile {
         if end != len {
             return Err(wrong("data", format!("the tensors end at byte {end}, the file at byte {len}")));
         }
-        Ok(TensorFile { path, file, entries, metadata })
+        Ok(TensorFile { path, map: Arc::new(map), entries, metadata })
     }
 
     /// The file.
@@ -131,36 +138,37 @@ impl TensorFile {
         Error::new(format!("{}: {name}: {why}", self.path.display()))
     }
 
-    /// Reads a tensor into `out`. It must be there, of this shape, of type F32, F16 or BF16, and finite throughout.
-    pub fn read(&mut self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<()> {
-        let entry = self.expect(name, shape)?.clone();
-        assert_eq!(out.len(), shape.iter().product::<usize>(), "read {name}: the destination does not fit {shape:?}");
-        self.file.seek(SeekFrom::Start(entry.bytes.0)).map_err(|e| Error::io("read", &self.path, e))?;
-        let size = if entry.dtype == Dtype::F32 { 4 } else { 2 };
-        let mut bytes = vec![0; CHUNK.min(out.len() * size)];
-        for (i, out) in out.chunks_mut(CHUNK / size).enumerate() {
-            let bytes = &mut bytes[..out.len() * size];
-            self.file.read_exact(bytes).map_err(|e| Error::io("read", &self.path, e))?;
-            match entry.dtype {
-                Dtype::F32 => convert(bytes, out, f32::from_le_bytes),
-                Dtype::F16 => convert(bytes, out, |b| half::f16::from_le_bytes(b).to_f32()),
-                _ => convert(bytes, out, |b| half::bf16::from_le_bytes(b).to_f32()),
-            }
-            if let Some(bad) = first_not_finite(out) {
-                return Err(self
-                    .error(name, format!("element {} is {}", i * (CHUNK / size) + bad, out[bad]))
-                    .help("a weight must be a finite number; the file is damaged or its training diverged"));
-            }
+    /// A tensor of which name and shape are known. It must be there, of this shape, of type F32, F16 or BF16, and finite
+    /// throughout. F32 that is aligned stays in the file's memory; else it is copied.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Buf> {
+        let entry = self.expect(name, shape)?;
+        let bytes = entry.bytes.0 as usize..entry.bytes.1 as usize;
+        let mapped = (entry.dtype == Dtype::F32).then(|| Buf::mapped(self.map.clone(), bytes.clone())).flatten();
+        let data = mapped.unwrap_or_else(|| {
+            let mut data = Buf::stale(shape.iter().product());
+            let (bytes, size) = (&self.map[bytes], if entry.dtype == Dtype::F32 { 4 } else { 2 });
+            parallel::chunks_mut(&mut data, PIECE, |i, out| {
+                let bytes = &bytes[i * PIECE * size..][..out.len() * size];
+                match entry.dtype {
+                    Dtype::F32 => convert(bytes, out, f32::from_le_bytes),
+                    Dtype::F16 => convert(bytes, out, |b| half::f16::from_le_bytes(b).to_f32()),
+                    _ => convert(bytes, out, |b| half::bf16::from_le_bytes(b).to_f32()),
+                }
+            });
+            data
+        });
+        match first_not_finite(&data) {
+            None => Ok(data),
+            Some(bad) => Err(self
+                .error(name, format!("element {bad} is {}", data[bad]))
+                .help("a weight must be a finite number; the file is damaged or its training diverged")),
         }
-        Ok(())
     }
 
-    /// A tensor of which name and shape are known.
-    pub fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Buf> {
-        self.expect(name, shape)?; // before allocating
-        let mut data = Buf::stale(shape.iter().product());
-        self.read(name, shape, &mut data)?;
-        Ok(data)
+    /// The same, copied into `out`.
+    pub fn read(&self, name: &str, shape: &[usize], out: &mut [f32]) -> Result<()> {
+        out.copy_from_slice(&self.tensor(name, shape)?);
+        Ok(())
     }
 
     /// A tensor that must be there, of this shape and of a type that can be read.
@@ -224,10 +232,18 @@ fn convert<const N: usize>(bytes: &[u8], out: &mut [f32], f: impl Fn([u8; N]) ->
 
 /// The index of the first NaN or infinity.
 pub fn first_not_finite(x: &[f32]) -> Option<usize> {
-    // By blocks, because a loop without an early exit vectorises.
     let bad = |x: &f32| x.to_bits() & 0x7f80_0000 == 0x7f80_0000;
-    let block = x.chunks(4096).position(|c| c.iter().fold(false, |any, x| any | bad(x)))?;
-    x[block * 4096..].iter().position(bad).map(|i| block * 4096 + i)
+    let first = AtomicUsize::new(usize::MAX);
+    parallel::for_each_chunk(x.len().div_ceil(PIECE), |i| {
+        let piece = &x[i * PIECE..x.len().min((i + 1) * PIECE)];
+        // By blocks, because a loop without an early exit vectorises.
+        if piece.chunks(4096).any(|c| c.iter().fold(false, |any, x| any | bad(x)))
+            && let Some(at) = piece.iter().position(bad)
+        {
+            first.fetch_min(i * PIECE + at, Ordering::Relaxed);
+        }
+    });
+    Some(first.into_inner()).filter(|&at| at < x.len())
 }
 
 /// A tensor to write: its name, its shape, and its data, made when its turn comes.
@@ -323,7 +339,7 @@ mod tests {
         let theirs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(theirs.tensor("z").unwrap().shape(), [2, 3]);
         assert_eq!(theirs.tensor("z").unwrap().data(), a.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
-        let mut ours = open(&bytes).unwrap();
+        let ours = open(&bytes).unwrap();
         assert_eq!(ours.metadata()["format"], "pt");
         assert_eq!(*ours.tensor("z", &[2, 3]).unwrap(), a);
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -340,7 +356,7 @@ mod tests {
         let b: Vec<u8> = b.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect();
         let view = |dtype, data| TensorView::new(dtype, vec![3], data).unwrap();
         let bytes = safetensors::serialize([("f", view(Dtype::F16, &f)), ("b", view(Dtype::BF16, &b))], None).unwrap();
-        let mut file = open(&bytes).unwrap();
+        let file = open(&bytes).unwrap();
         assert_eq!(*file.tensor("f", &[3]).unwrap(), [1.5, -0.25, 65504.0]);
         assert!((file.tensor("b", &[3]).unwrap()[2] / 3.0e38 - 1.0).abs() < 0.01);
     }
@@ -388,7 +404,7 @@ mod tests {
             for bit in 0..8 {
                 let mut bytes = bytes.clone();
                 bytes[i] ^= 1 << bit;
-                if let Ok(mut file) = open(&bytes) {
+                if let Ok(file) = open(&bytes) {
                     let _ = file.tensor("w", &[2, 2]);
                 }
             }
@@ -402,7 +418,7 @@ mod tests {
         let error = write_tensors(&mut bytes, Path::new("out"), vec![Item::slice("w", [3], &nan)], &[]).err().unwrap();
         assert_eq!(error.to_string(), "out: w: element 2 is NaN");
         let data: Vec<u8> = [0.0, f32::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let mut f = open(&file(r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, &data)).unwrap();
+        let f = open(&file(r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, &data)).unwrap();
         assert!(f.tensor("w", &[2]).err().unwrap().to_string().ends_with("w: element 1 is inf"));
         assert!(f.tensor("w", &[3]).err().unwrap().to_string().contains("shape [2]"));
         assert!(f.tensor("v", &[2]).err().unwrap().to_string().ends_with("v: missing"));

@@ -244,7 +244,7 @@ type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// Rewrites the weights of a fixture.
 fn rewrite(dir: &Path, change: impl FnOnce(&mut Tensors)) {
     let path = dir.join(MODEL);
-    let mut file = TensorFile::open(&path).unwrap();
+    let file = TensorFile::open(&path).unwrap();
     let entries = file.entries().clone();
     let mut all: Tensors = entries
         .iter()

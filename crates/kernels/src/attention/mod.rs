@@ -5,13 +5,15 @@
 //!
 //! * [`simple`]: the formula as one reads it, a row at a time. It is the judge of the fast version in the tests.
 //! * `tiled`: the fast version, blocks of 32 queries by 128 keys with a running softmax, on the GEMM's block product;
-//!   `row`: the same bits for a row or two, as decoding needs; `lanes`: the steps between the products.
-//! * `bf16`: the same with products in bf16, at twice the rate or more where there are instructions for them.
+//!   `row`: the same bits for a row or two; `cached`: the same bits for one query per sequence and a cache laid out for
+//!   it, as decoding needs; `lanes`: the steps between the products.
+//! * `bf16`: the tiled version with products in bf16, at twice the rate or more where there are instructions for them.
 //!
 //! Source: Vaswani et al. 2017, arXiv:1706.03762; grouped-query: Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press
 //! et al. 2021, arXiv:2108.12409; the backward from log-sum-exp: Dao 2023 (FlashAttention-2), arXiv:2307.08691.
 
 mod bf16;
+pub(crate) mod cached;
 mod dropout;
 mod lanes;
 mod memory;
@@ -23,6 +25,7 @@ mod tiled;
 mod tests;
 
 use crate::bf16::Precision;
+pub use cached::CacheLayout;
 use memory::{Dst, Src};
 
 /// The sizes of one attention call.

@@ -20,7 +20,7 @@ const MAX_COLS: usize = 32;
 
 vectorise! {
     /// max(max, x…), passing over NaN.
-    fn largest(x: &[f32], max: f32) -> f32 {
+    pub(super) fn largest(x: &[f32], max: f32) -> f32 {
         let (blocks, tail) = x.as_chunks::<16>();
         let mut m = [max; 16];
         for block in blocks {
@@ -32,14 +32,14 @@ vectorise! {
     }
 
     /// x = exp(x − shift)
-    fn exponentials(x: &mut [f32], shift: f32) {
+    pub(super) fn exponentials(x: &mut [f32], shift: f32) {
         for x in x {
             *x = exp(*x - shift);
         }
     }
 
     /// x_j −= slope·|position − j|, j = first, first + 1, …
-    fn add_alibi(x: &mut [f32], slope: f32, position: f32, first: f32) {
+    pub(super) fn add_alibi(x: &mut [f32], slope: f32, position: f32, first: f32) {
         for (j, x) in x.iter_mut().enumerate() {
             *x = (-slope).mul_add((position - (first + j as f32)).abs(), *x);
         }
@@ -50,11 +50,11 @@ vectorise! {
         max + ln(sum)
     }
 
-    fn rescaled(sum: f32, rescale: f32, more: f32) -> f32 {
+    pub(super) fn rescaled(sum: f32, rescale: f32, more: f32) -> f32 {
         sum.mul_add(rescale, more)
     }
 
-    fn exp1(x: f32) -> f32 {
+    pub(super) fn exp1(x: f32) -> f32 {
         exp(x)
     }
 }

@@ -44,7 +44,7 @@ pub const CHUNK_ROWS: usize = 512;
 /// Shapes: x (.., C), table (V, C), targets and weights: one per row of x → ().
 /// Saves: the gradients of x and of the table, each where it is wanted.
 /// Backward: dx = dy·Σ_v (softmax − onehot)·weight·table, d_table = dy·((softmax − onehot)·weight)ᵀ·x.
-/// Panics as `matmul_nt` and `cross_entropy` do.  The same bits as composing them.  In bf16 if `table` has panels.
+/// Panics as `matmul_nt` and `cross_entropy` do.  The same bits as composing them.  In bf16 if `table` is packed for that.
 /// Source: the loss of "Cut Your Losses", Wijmans et al. 2024, arXiv:2411.09009, without its filter.
 #[track_caller]
 pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights: &[f32]) -> Tensor {

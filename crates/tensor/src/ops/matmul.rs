@@ -1,6 +1,6 @@
 //! Matrix products. Every one is `gemm`, batched over leading axes where there are any.
 
-use crate::{Buf, Panels, Tensor, record};
+use crate::{Bf16Matrix, Buf, Tensor, record};
 use motamot_kernels::Grad;
 use motamot_kernels::elementwise;
 use motamot_kernels::gemm::bf16::{Packed, gemm_bf16, gemm_bf16_packed};
@@ -12,10 +12,10 @@ fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32],
     gemm(layout, m, n, k, a, b, dst.data, init_of(dst.accumulate));
 }
 
-/// A matrix W (R, C) as the right factor of products: in bf16 if it has panels, else in f32.
+/// A matrix W (R, C) as the right factor of products: in bf16 if it is packed for that, else in f32.
 pub(super) struct Factor {
     data: Arc<Buf>,
-    panels: Option<Arc<Panels>>,
+    bf16: Option<Arc<Bf16Matrix>>,
     rows: usize,
     cols: usize,
 }
@@ -23,7 +23,7 @@ pub(super) struct Factor {
 impl Factor {
     /// Of a tensor of rank 2.
     pub(super) fn new(w: &Tensor) -> Factor {
-        Factor { data: w.data.clone(), panels: w.panels.clone(), rows: w.shape()[0], cols: w.shape()[1] }
+        Factor { data: w.data.clone(), bf16: w.bf16.clone(), rows: w.shape()[0], cols: w.shape()[1] }
     }
 
     /// y (m, C) = x (m, R)·W
@@ -40,20 +40,20 @@ impl Factor {
         &self,
         layout: Layout,
         [m, n, k]: [usize; 3],
-        side: fn(&Panels) -> &Packed,
+        side: fn(&Bf16Matrix) -> &Packed,
         x: &[f32],
         y: &mut [f32],
         init: Init,
     ) {
-        match &self.panels {
-            Some(panels) => gemm_bf16_packed(m, x, side(panels), y, init),
+        match &self.bf16 {
+            Some(bf16) => gemm_bf16_packed(m, x, side(bf16), y, init),
             None => gemm(layout, m, n, k, x, &self.data, y, init),
         }
     }
 
     /// dW (R, C) = or += xᵀ·dy with x (m, R), dy (m, C)
     pub(super) fn gradient(&self, m: usize, x: &[f32], dy: &[f32], dst: Grad) {
-        let product = if self.panels.is_some() { gemm_bf16 } else { gemm };
+        let product = if self.bf16.is_some() { gemm_bf16 } else { gemm };
         product(Layout::TN, self.rows, self.cols, m, x, dy, dst.data, init_of(dst.accumulate));
     }
 }
@@ -66,7 +66,7 @@ fn init_of(accumulate: bool) -> Init<'static> {
 /// y = x·W + b, the layer that most of a Transformer consists of.
 /// Shapes: x (.., I), w (I, O), b (O) → (.., O).  Saves: x, w.
 /// Backward: dx = dy·Wᵀ, dw = xᵀ·dy, db = Σ_rows dy.
-/// Panics if the inner or the outer axes differ.  In bf16 if `w` has panels.
+/// Panics if the inner or the outer axes differ.  In bf16 if `w` is packed for that.
 /// `w` lies as GPT-2's Conv1D stores it: inputs down, outputs across (torch.nn.Linear stores the transpose).
 #[track_caller]
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
@@ -101,7 +101,7 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
 
 /// y = a·bᵀ: rows of `a` against rows of `b`, as a tied output head uses the embedding table.
 /// Shapes: a (.., K), b (N, K) → (.., N).  Saves: a, b.  Backward: da = dy·b, db = dyᵀ·a.
-/// Panics if the inner axes differ.  In bf16 if `b` has panels.  Same as torch.nn.functional.linear(a, b).
+/// Panics if the inner axes differ.  In bf16 if `b` is packed for that.  Same as torch.nn.functional.linear(a, b).
 #[track_caller]
 pub fn matmul_nt(a: &Tensor, b: &Tensor) -> Tensor {
     let &[n, k] = &b.shape()[..] else { panic!("matmul_nt: b {} is not (N, K)", b.shape()) };

@@ -1,0 +1,539 @@
+//! Products of a few rows with a matrix of weights, for decoding.
+//!
+//! One token's product reads each weight once and uses it once, so its time is that of the bytes: f32, half of them in
+//! bf16, a quarter in int8. Inputs, sums and outputs stay f32. The weights lie in *panels* of 32 outputs, the k-th weights
+//! of all of them side by side: a lane is an output, no sum crosses lanes, and memory is read from one end to the other.
+//!
+//! Every output is one chain of fused multiply-adds over k, in order, from its bias, as in [`crate::gemm`]: with f32 (and
+//! bf16) weights the bits are those of [`gemm`] with the same weights, whatever the instruction set, the number of rows
+//! and of threads. With int8 the chain starts from 0, then come the scale and the bias.
+
+use crate::bf16;
+use crate::buffer::AlignedBuf;
+use crate::gemm::{Init, Layout, gemm};
+use crate::isa::vectorise;
+use crate::map::with_scratch;
+use crate::parallel::{self, SharedMut};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// How a weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As it is.
+    F32,
+    /// The upper half of an f32, rounded to nearest even: relative error at most 2⁻⁸.
+    Bf16,
+    /// A number from −127 to 127, times a scale per output: error at most half a scale, which is max|weights| / 127.
+    Int8,
+}
+
+/// Outputs of a panel.
+pub const PANEL: usize = 32;
+/// Half a panel: what a register of 512 bits holds.
+const HALF: usize = PANEL / 2;
+/// Panels that a product takes at once: enough chains that none waits for another.
+const GROUP: usize = 4;
+
+/// The k-th weights of a panel, as they are stored.
+///
+/// # Safety
+/// An array of numbers: no padding, any bits are a value, all zero bits are zeros.
+unsafe trait Step: Copy + Send + Sync {
+    /// Whether an output's weights are multiplied by a scale.
+    const SCALED: bool = false;
+    /// From numbers that are first multiplied by `per`, where the format has scales.
+    fn of(values: &[f32; PANEL], per: &[f32; PANEL]) -> Self;
+    /// As numbers: the first and the second half of the panel.
+    fn values(&self) -> [Lanes; 2];
+}
+
+/// What a register of 512 bits holds: half a panel.
+type Lanes = [f32; HALF];
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct F32([Lanes; 2]);
+
+// SAFETY: an array of numbers.
+unsafe impl Step for F32 {
+    fn of(values: &[f32; PANEL], _: &[f32; PANEL]) -> F32 {
+        F32(std::array::from_fn(|half| std::array::from_fn(|l| values[half * HALF + l])))
+    }
+
+    #[inline(always)]
+    fn values(&self) -> [Lanes; 2] {
+        self.0
+    }
+}
+
+/// Pairs of bf16: output l below and output l + 16 above, so that one operation makes each an f32.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Bf16([u32; HALF]);
+
+// SAFETY: an array of numbers.
+unsafe impl Step for Bf16 {
+    fn of(values: &[f32; PANEL], _: &[f32; PANEL]) -> Bf16 {
+        Bf16(std::array::from_fn(|l| bf16::pair(values[l], values[HALF + l])))
+    }
+
+    #[inline(always)]
+    fn values(&self) -> [Lanes; 2] {
+        let (mut low, mut high) = ([0.0; HALF], [0.0; HALF]);
+        for l in 0..HALF {
+            low[l] = f32::from_bits(self.0[l] << 16);
+            high[l] = f32::from_bits(self.0[l] & 0xFFFF_0000);
+        }
+        [low, high]
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Int8([[i8; HALF]; 2]);
+
+// SAFETY: an array of numbers.
+unsafe impl Step for Int8 {
+    const SCALED: bool = true;
+
+    fn of(values: &[f32; PANEL], per: &[f32; PANEL]) -> Int8 {
+        let round = |l: usize| (values[l] * per[l]).round().clamp(-127.0, 127.0) as i8;
+        Int8(std::array::from_fn(|half| std::array::from_fn(|l| round(half * HALF + l))))
+    }
+
+    #[inline(always)]
+    fn values(&self) -> [Lanes; 2] {
+        let mut values = [[0.0; HALF]; 2];
+        for half in 0..2 {
+            for l in 0..HALF {
+                values[half][l] = f32::from(self.0[half][l]);
+            }
+        }
+        values
+    }
+}
+
+/// The steps of one panel after the other.
+struct Steps<S> {
+    memory: AlignedBuf,
+    _step: PhantomData<S>,
+}
+
+impl<S: Step> Steps<S> {
+    fn zeroed(len: usize) -> Steps<S> {
+        Steps { memory: AlignedBuf::zeroed(len * size_of::<S>() / size_of::<f32>()), _step: PhantomData }
+    }
+}
+
+impl<S: Step> Deref for Steps<S> {
+    type Target = [S];
+    fn deref(&self) -> &[S] {
+        let len = size_of_val(&self.memory[..]) / size_of::<S>();
+        // SAFETY: a Step is numbers that may have any bits, aligned to 64 bytes at most, as the memory is.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), len) }
+    }
+}
+
+impl<S: Step> DerefMut for Steps<S> {
+    fn deref_mut(&mut self) -> &mut [S] {
+        let len = size_of_val(&self.memory[..]) / size_of::<S>();
+        // SAFETY: as above; `&mut self` makes the access unique.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), len) }
+    }
+}
+
+enum Values {
+    F32(Steps<F32>),
+    Bf16(Steps<Bf16>),
+    /// And a scale per output.
+    Int8(Steps<Int8>, Vec<f32>),
+}
+
+/// A matrix of N outputs by K inputs, to be multiplied with few rows; the last panel is filled up with zeros.
+pub struct Panels {
+    outputs: usize,
+    inputs: usize,
+    values: Values,
+}
+
+impl Panels {
+    /// Of W (N, K), as an embedding table is stored.
+    ///
+    /// # Panics
+    /// If the length is not a multiple of K.
+    #[track_caller]
+    pub fn of_rows(format: Format, w: &[f32], inputs: usize) -> Panels {
+        assert!(inputs > 0 && w.len().is_multiple_of(inputs), "panels: {} weights are not rows of {inputs}", w.len());
+        let outputs = w.len() / inputs;
+        Panels::new(format, outputs, inputs, |first, steps| {
+            for (l, row) in w.chunks_exact(inputs).skip(first).take(PANEL).enumerate() {
+                steps.iter_mut().zip(row).for_each(|(step, w)| step[l] = *w);
+            }
+        })
+    }
+
+    /// Of Wᵀ (K, N), as a linear layer is stored.
+    ///
+    /// # Panics
+    /// If the length is not a multiple of N.
+    #[track_caller]
+    pub fn of_columns(format: Format, w: &[f32], outputs: usize) -> Panels {
+        assert!(outputs > 0 && w.len().is_multiple_of(outputs), "panels: {} weights, {outputs} columns", w.len());
+        let inputs = w.len() / outputs;
+        Panels::new(format, outputs, inputs, |first, steps| {
+            let width = PANEL.min(outputs - first);
+            for (step, row) in steps.iter_mut().zip(w.chunks_exact(outputs)) {
+                step[..width].copy_from_slice(&row[first..][..width]);
+            }
+        })
+    }
+
+    /// `gather(first, steps)` writes the weights of up to 32 outputs from `first` on, step by step.
+    fn new(
+        format: Format,
+        outputs: usize,
+        inputs: usize,
+        gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync,
+    ) -> Panels {
+        let values = match format {
+            Format::F32 => Values::F32(encode(outputs, inputs, gather).0),
+            Format::Bf16 => Values::Bf16(encode(outputs, inputs, gather).0),
+            Format::Int8 => {
+                let (steps, scales) = encode(outputs, inputs, gather);
+                Values::Int8(steps, scales)
+            }
+        };
+        Panels { outputs, inputs, values }
+    }
+
+    /// N and K.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.outputs, self.inputs]
+    }
+
+    /// How the weights are stored.
+    pub fn format(&self) -> Format {
+        match self.values {
+            Values::F32(_) => Format::F32,
+            Values::Bf16(_) => Format::Bf16,
+            Values::Int8(..) => Format::Int8,
+        }
+    }
+
+    /// What a product reads.
+    pub fn bytes(&self) -> usize {
+        match &self.values {
+            Values::F32(steps) => size_of_val(&steps[..]),
+            Values::Bf16(steps) => size_of_val(&steps[..]),
+            Values::Int8(steps, scales) => size_of_val(&steps[..]) + size_of_val(&scales[..]),
+        }
+    }
+
+    /// The matrix as the products see it, (N, K).
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    #[track_caller]
+    pub fn restore(&self, out: &mut [f32]) {
+        assert_eq!(out.len(), self.outputs * self.inputs, "panels: {} elements for {:?}", out.len(), self.shape());
+        parallel::chunks_mut(out, PANEL * self.inputs, |panel, out| match &self.values {
+            Values::F32(steps) => self.decode(steps, panel, out),
+            Values::Bf16(steps) => self.decode(steps, panel, out),
+            Values::Int8(steps, scales) => {
+                self.decode(steps, panel, out);
+                for (row, scale) in out.chunks_exact_mut(self.inputs).zip(&scales[panel * PANEL..]) {
+                    row.iter_mut().for_each(|w| *w *= scale);
+                }
+            }
+        });
+    }
+
+    fn decode<S: Step>(&self, steps: &[S], panel: usize, out: &mut [f32]) {
+        for (k, step) in steps[panel * self.inputs..][..self.inputs].iter().enumerate() {
+            let values = step.values();
+            for (row, w) in out.chunks_exact_mut(self.inputs).zip(values.as_flattened()) {
+                row[k] = *w;
+            }
+        }
+    }
+
+    /// The outputs `from..from + y.len()/M` of each of M rows, dense in y. x as [`interleave`] lays it; `from` begins a
+    /// panel.
+    ///
+    /// # Panics
+    /// If they are not all there.
+    #[track_caller]
+    pub(crate) fn outputs(&self, x: &[f32], bias: Option<&[f32]>, from: usize, y: &mut [f32]) {
+        let k = self.inputs;
+        let n = y.len() / (x.len() / k);
+        assert!(from.is_multiple_of(PANEL) && from + n <= self.outputs, "panels: {from}+{n} of {}", self.outputs);
+        let bias = bias.map_or(&[][..], |b| &b[from..from + n]);
+        let steps = from / PANEL * k..;
+        for (x, y) in x.chunks(MAX_ROWS * k).zip(y.chunks_mut(MAX_ROWS * n)) {
+            match &self.values {
+                Values::F32(values) => products(&values[steps.clone()], x, k, bias, y),
+                Values::Bf16(values) => products(&values[steps.clone()], x, k, bias, y),
+                Values::Int8(values, scales) => {
+                    products(&values[steps.clone()], x, k, &[], y);
+                    for y in y.chunks_exact_mut(n) {
+                        y.iter_mut().zip(&scales[from..]).for_each(|(y, scale)| *y *= scale);
+                        y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows that one pass over the weights serves.
+const MAX_ROWS: usize = 8;
+
+/// Lays the rows of x (M, K) as the products read them: of each 8 rows (the last may be fewer) the k-th numbers side by
+/// side.
+pub(crate) fn interleave(x: &[f32], k: usize, out: &mut [f32]) {
+    for (x, out) in x.chunks(MAX_ROWS * k).zip(out.chunks_mut(MAX_ROWS * k)) {
+        let rows = x.len() / k;
+        if rows == 1 {
+            out.copy_from_slice(x);
+            continue;
+        }
+        for (row, x) in x.chunks_exact(k).enumerate() {
+            out[row..].iter_mut().step_by(rows).zip(x).for_each(|(out, x)| *out = *x);
+        }
+    }
+}
+
+/// How many of `outputs` a thread should take at once when all threads share them: whole panels, in groups if there are
+/// enough.
+pub(crate) fn chunk_of(outputs: usize) -> usize {
+    let panels = outputs.div_ceil(PANEL);
+    let each = panels.div_ceil(4 * parallel::threads());
+    let grouped = if panels.div_ceil(parallel::threads()) >= GROUP { each.next_multiple_of(GROUP) } else { each };
+    grouped * PANEL
+}
+
+/// The panels of a matrix, and the scale of each output.
+fn encode<S: Step>(
+    outputs: usize,
+    inputs: usize,
+    gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync,
+) -> (Steps<S>, Vec<f32>) {
+    let panels = outputs.div_ceil(PANEL);
+    let (mut steps, mut scales) = (Steps::<S>::zeroed(panels * inputs), vec![1.0; panels * PANEL]);
+    parallel::chunks2_mut((&mut steps, inputs), (&mut scales, PANEL), |panel, steps, scales| {
+        with_scratch(PANEL * inputs, |scratch| {
+            scratch.fill(0.0); // the lanes beyond the last output
+            let values = scratch.as_chunks_mut::<PANEL>().0;
+            gather(panel * PANEL, values);
+            let mut per = [1.0; PANEL];
+            if S::SCALED {
+                for l in 0..PANEL {
+                    scales[l] = values.iter().fold(0.0f32, |max, step| max.max(step[l].abs())) / 127.0;
+                    per[l] = if scales[l] > 0.0 { 1.0 / scales[l] } else { 0.0 };
+                }
+            }
+            for (step, values) in steps.iter_mut().zip(&*values) {
+                *step = S::of(values, &per);
+            }
+        });
+    });
+    (steps, scales)
+}
+
+/// The sums of P panels for M rows of x.
+#[inline(always)]
+fn block<S: Step, const P: usize, const M: usize>(w: &[S], x: &[f32], start: &[[Lanes; 2]; P]) -> [[[Lanes; 2]; P]; M] {
+    let x = x.as_chunks::<M>().0;
+    let k = x.len();
+    let panels: [&[S]; P] = std::array::from_fn(|p| &w[p * k..][..k]);
+    let mut sums = [*start; M];
+    for i in 0..k {
+        let mut values = [[[0.0; HALF]; 2]; P];
+        for p in 0..P {
+            values[p] = panels[p][i].values();
+        }
+        // Written out: of a loop over eight rows LLVM makes vectors across the rows.
+        macro_rules! rows {
+            ($($m:literal)*) => {
+                $(if $m < M {
+                    for p in 0..P {
+                        for half in 0..2 {
+                            for l in 0..HALF {
+                                sums[$m][p][half][l] = values[p][half][l].mul_add(x[i][$m], sums[$m][p][half][l]);
+                            }
+                        }
+                    }
+                })*
+            };
+        }
+        rows!(0 1 2 3 4 5 6 7);
+    }
+    sums
+}
+
+/// [`block`], written to the columns of y from `at` on.
+#[inline(always)]
+fn blocks<S: Step, const P: usize, const M: usize>(
+    w: &[S],
+    x: &[f32],
+    bias: &[f32],
+    y: &mut [f32],
+    n: usize,
+    at: usize,
+) {
+    let width = (P * PANEL).min(n - at);
+    let mut start = [[[0.0; HALF]; 2]; P];
+    if !bias.is_empty() {
+        start.as_flattened_mut().as_flattened_mut()[..width].copy_from_slice(&bias[at..at + width]);
+    }
+    let sums = block::<S, P, M>(w, x, &start);
+    for m in 0..M {
+        y[m * n + at..][..width].copy_from_slice(&sums[m].as_flattened().as_flattened()[..width]);
+    }
+}
+
+/// Some panels times M rows, as many panels at a time as the registers hold sums of.
+#[inline(always)]
+fn rows<S: Step, const P: usize, const M: usize>(w: &[S], x: &[f32], bias: &[f32], y: &mut [f32]) {
+    let (k, n) = (x.len() / M, y.len() / M);
+    let mut at = 0;
+    while n - at > (P - 1) * PANEL {
+        blocks::<S, P, M>(&w[at / PANEL * k..], x, bias, y, n, at);
+        at = n.min(at + P * PANEL);
+    }
+    while at < n {
+        blocks::<S, 1, M>(&w[at / PANEL * k..], x, bias, y, n, at);
+        at = n.min(at + PANEL);
+    }
+}
+
+vectorise! {
+    /// y_mj = bias_j + Σ_k w_jk·x_mk, in order, for the outputs of some panels; up to 8 rows.
+    fn products<S: Step>(w: &[S], x: &[f32], k: usize, bias: &[f32], y: &mut [f32]) {
+        match x.len() / k {
+            1 => rows::<S, 4, 1>(w, x, bias, y),
+            2 => rows::<S, 4, 2>(w, x, bias, y),
+            3 => rows::<S, 2, 3>(w, x, bias, y),
+            4 => rows::<S, 2, 4>(w, x, bias, y),
+            5 => rows::<S, 1, 5>(w, x, bias, y),
+            6 => rows::<S, 1, 6>(w, x, bias, y),
+            7 => rows::<S, 1, 7>(w, x, bias, y),
+            _ => rows::<S, 1, 8>(w, x, bias, y),
+        }
+    }
+}
+
+/// y (M, N) = x (M, K)·Wᵀ + bias (N).
+///
+/// # Panics
+/// If a slice has not the length that the shapes give it.
+#[track_caller]
+pub fn matmul_panels(x: &[f32], w: &Panels, bias: Option<&[f32]>, y: &mut [f32]) {
+    let [n, k] = w.shape();
+    let m = x.len() / k;
+    assert!(x.len() == m * k, "matmul_panels: {} inputs are not rows of {k}", x.len());
+    assert!(y.len() == m * n, "matmul_panels: {} outputs are not {m} rows of {n}", y.len());
+    assert!(bias.is_none_or(|b| b.len() == n), "matmul_panels: the bias has not {n} elements");
+    if m > MAX_ROWS {
+        // Restored once, for a product that uses each weight many times.
+        with_scratch(n * k, |full| {
+            w.restore(full);
+            gemm(Layout::NT, m, n, k, x, full, y, bias.map_or(Init::Zero, Init::Bias));
+        });
+        return;
+    }
+    let chunk = if n * k * m >= 1 << 15 { chunk_of(n) } else { n };
+    let y = SharedMut::new(y);
+    parallel::for_each_chunk(n.div_ceil(chunk), |i| {
+        let (from, width) = (i * chunk, chunk.min(n - i * chunk));
+        with_scratch(m * (k + width), |scratch| {
+            let (rows, part) = scratch.split_at_mut(m * k);
+            interleave(x, k, rows);
+            w.outputs(rows, bias, from, part);
+            for (row, part) in part.chunks_exact(width).enumerate() {
+                // SAFETY: each chunk has its own columns of y.
+                unsafe { y.slice(row * n + from, width) }.copy_from_slice(part);
+            }
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::testing::{close, normals, same_everywhere};
+
+    const FORMATS: [Format; 3] = [Format::F32, Format::Bf16, Format::Int8];
+
+    #[test]
+    fn rounding_is_to_the_nearest() {
+        let half = |x: f32| bf16::round(x);
+        assert_eq!([1.0, -2.5, 0.0, f32::INFINITY].map(half), [1.0, -2.5, 0.0, f32::INFINITY]);
+        assert_eq!(half(1.0 + 1.0 / 256.0), 1.0, "a tie goes to the even neighbour");
+        assert_eq!(half(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
+        assert!(half(f32::NAN).is_nan() && half(f32::from_bits(0x7F80_0001)).is_nan());
+        let w = normals(1, 40 * 17);
+        for format in FORMATS {
+            let q = Panels::of_rows(format, &w, 17);
+            let mut back = vec![f32::NAN; w.len()];
+            q.restore(&mut back);
+            for (row, back) in w.chunks(17).zip(back.chunks(17)) {
+                let max = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                for (x, y) in row.iter().zip(back) {
+                    let bound = if format == Format::Bf16 { x.abs() / 256.0 } else { max / 254.0 * 1.0001 };
+                    assert!((x - y).abs() <= bound, "{format:?}: {x} became {y}");
+                }
+            }
+        }
+        assert_eq!(Panels::of_rows(Format::Int8, &w, 17).bytes(), 64 * 17 + 4 * 64);
+        let mut zeros = [1.0; 3];
+        Panels::of_rows(Format::Int8, &[0.0; 3], 3).restore(&mut zeros);
+        assert_eq!(zeros, [0.0; 3]);
+    }
+
+    /// Few rows and many, lengths around the lanes and the groups of four, with and without a bias.
+    #[test]
+    fn products_are_those_of_the_restored_matrix_everywhere() {
+        for format in FORMATS {
+            for (m, n, k) in [(1, 1, 1), (1, 5, 15), (2, 3, 16), (1, 70, 17), (8, 9, 64), (1, 600, 65), (9, 33, 48)] {
+                let (x, w, b) = (normals(1, m * k), normals(2, n * k), normals(3, n));
+                let q = Panels::of_rows(format, &w, k);
+                let mut full = vec![0.0; n * k];
+                q.restore(&mut full);
+                for bias in [None, Some(&b[..])] {
+                    let y = same_everywhere(|| {
+                        let mut y = vec![f32::NAN; m * n];
+                        matmul_panels(&x, &q, bias, &mut y);
+                        y
+                    });
+                    let want: Vec<f64> = (0..m * n)
+                        .map(|i| {
+                            let dot = |p| f64::from(x[i / n * k + p]) * f64::from(full[i % n * k + p]);
+                            bias.map_or(0.0, |b| f64::from(b[i % n])) + (0..k).map(dot).sum::<f64>()
+                        })
+                        .collect();
+                    close(&y, &want, 2e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_of_a_layer_are_rows_here() {
+        let w = normals(4, 6 * 10); // (K 6, N 10)
+        let turned: Vec<f32> = (0..60).map(|i| w[i % 6 * 10 + i / 6]).collect();
+        let [mut a, mut b] = [vec![0.0; 60], vec![0.0; 60]];
+        let q = Panels::of_columns(Format::Int8, &w, 10);
+        assert_eq!(q.shape(), [10, 6]);
+        q.restore(&mut a);
+        Panels::of_rows(Format::Int8, &turned, 6).restore(&mut b);
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    #[should_panic(expected = "matmul_panels: 3 outputs are not 1 rows of 4")]
+    fn lengths_are_checked() {
+        matmul_panels(&[1.0; 2], &Panels::of_rows(Format::Bf16, &[0.0; 8], 2), None, &mut [0.0; 3]);
+    }
+}
