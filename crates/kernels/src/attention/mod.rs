@@ -15,6 +15,7 @@ mod bf16;
 mod dropout;
 mod lanes;
 mod memory;
+mod prefetch;
 mod row;
 pub mod simple;
 mod tiled;
