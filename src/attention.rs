@@ -23,7 +23,7 @@ pub struct AttentionConfig {
     pub rope_theta: f32,
     /// Biases in the projections.
     pub bias: bool,
-    /// On the attention weights and on the output.
+    /// On the attention weights and (see [`crate::transformer::Block`]) on what is added to the residual stream.
     pub dropout: f32,
     /// Standard deviation of the projections' weights, and of the output projection's.
     pub std: (f32, f32),
@@ -43,7 +43,7 @@ impl AttentionConfig {
     }
 }
 
-/// y = dropout(W_o · attention(q, k, v)), q, k and v from the same x by one projection.
+/// y = W_o · attention(q, k, v), q, k and v from the same x by one projection. Dropout on y is the block's.
 pub struct SelfAttention {
     /// C → (H + 2G)·D, rows q | k | v.
     pub c_attn: Linear,
@@ -96,8 +96,7 @@ impl SelfAttention {
             }
             None => ops::attention_packed(&qkv, op),
         };
-        let y = self.c_proj.forward(&y, pass);
-        pass.dropout(&y, c.dropout)
+        self.c_proj.forward(&y, pass)
     }
 
     /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out.
@@ -172,7 +171,6 @@ impl CrossAttention {
         let width = c.kv_heads * c.head_dim;
         let (k, v) = (ops::slice(&kv, 2, 0, width), ops::slice(&kv, 2, width, width));
         let y = ops::attention(&q, &k, &v, c.op(mask, pass));
-        let y = self.c_proj.forward(&y, pass);
-        pass.dropout(&y, c.dropout)
+        self.c_proj.forward(&y, pass)
     }
 }

@@ -1,4 +1,4 @@
-//! The Transformer block: attention mixes tokens, the MLP works on each; both add to the residual stream.
+//! The Transformer block: attention mixes tokens, the MLP works on each; both add to the residual stream, with dropout.
 
 use crate::attention::{AttentionConfig, CrossAttention, SelfAttention};
 use crate::nn::{Linear, Norm, NormKind, Pass, modules};
@@ -40,7 +40,6 @@ pub struct Mlp {
     /// F → C.
     pub c_proj: Linear,
     activation: Activation,
-    dropout: f32,
 }
 modules!(Mlp { c_fc, c_gate, c_proj });
 
@@ -56,8 +55,7 @@ impl Mlp {
             (Activation::GeluTanh, _) => ops::gelu_tanh(&up),
             (Activation::Relu, _) => ops::relu(&up),
         };
-        let y = self.c_proj.forward(&h, pass);
-        pass.dropout(&y, self.dropout)
+        self.c_proj.forward(&h, pass)
     }
 }
 
@@ -95,6 +93,8 @@ pub struct Block {
     /// Each token thinks.
     pub mlp: Mlp,
     norm_order: NormOrder,
+    /// On what each sub-layer adds to the residual stream.
+    dropout: f32,
 }
 modules!(Block { ln_1, attn, ln_cross, cross, ln_2, mlp });
 
@@ -115,15 +115,15 @@ impl Block {
                 c_gate: (config.activation == Activation::Swiglu).then(|| Linear::new(c, f, bias, std.0, rng)),
                 c_proj: Linear::new(f, c, bias, std.1, rng),
                 activation: config.activation,
-                dropout: a.dropout,
             },
             norm_order: config.norm_order,
+            dropout: a.dropout,
         }
     }
 
     pub(crate) fn set_dropout(&mut self, dropout: f32) {
+        self.dropout = dropout;
         self.attn.config.dropout = dropout;
-        self.mlp.dropout = dropout;
         if let Some(cross) = &mut self.cross {
             cross.config.dropout = dropout;
         }
@@ -153,11 +153,11 @@ impl Block {
         match self.norm_order {
             NormOrder::Pre => {
                 let y = f(&norm.forward(x, pass), pass);
-                x + &y
+                pass.dropout_add(&y, x, self.dropout)
             }
             NormOrder::Post => {
                 let y = f(x, pass);
-                norm.forward(&(x + &y), pass)
+                norm.forward(&pass.dropout_add(&y, x, self.dropout), pass)
             }
         }
     }

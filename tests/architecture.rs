@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "math",
             "rng",
             "map",
+            "bf16",
             "gemm",
             "elementwise",
             "activation",

@@ -6,7 +6,7 @@ use motamot::data::{Corpus, Prepared, TokenCache, TokenDataset, TokenizerSource,
 use motamot::model::{Gpt, GptConfig, load_model};
 use motamot::nn::{Module, Param, Pass};
 use motamot::training::state::{self, TextId};
-use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Run, RunConfig, Trainer, evaluate};
+use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Precision, Run, RunConfig, Trainer, evaluate};
 use motamot::utils::hash::{hex, sha256};
 use motamot_kernels::{isa, parallel, rng::Rng};
 use motamot_tensor::{Buf, Gradients, Tensor, fresh_allocations, ops};
@@ -56,7 +56,11 @@ fn bytes(dir: &Path, name: &str) -> Vec<u8> {
 
 #[test]
 fn resuming_gives_the_bits_of_never_having_stopped() {
-    for settings in [&["steps=12", "eval_every=5"][..], &["steps=9", "eval_every=4", "dropout=0.2", "accumulate=3"]] {
+    for settings in [
+        &["steps=12", "eval_every=5"][..],
+        &["steps=9", "eval_every=4", "dropout=0.2", "accumulate=3"],
+        &["steps=9", "eval_every=4", "precision=bf16"],
+    ] {
         let config = config(settings);
         let root = tempfile::tempdir().unwrap();
         let whole = root.path().join("whole");
@@ -80,8 +84,8 @@ fn resuming_gives_the_bits_of_never_having_stopped() {
 /// SHA-256 of the weights after 20 steps, and the bits of the last loss.
 const GOLDEN: (&str, u32) = ("dda92bf5afbc0e44a9a41856aa30eb413de70eefb4a95e0957ab164a35a528ea", 1_085_540_272);
 
-fn twenty_steps() -> (String, u32) {
-    let config = config(&["steps=20", "dropout=0.1"]);
+fn twenty_steps(precision: &str) -> (String, u32) {
+    let config = config(&["steps=20", "dropout=0.1", precision]);
     let mut rng = Rng::new(5);
     let data = TokenDataset::new((0..2000).map(|_| rng.below(280) as u32).collect());
     let mut trainer = Trainer::new(&config).unwrap();
@@ -98,10 +102,37 @@ fn twenty_steps() -> (String, u32) {
 fn threads_and_instructions_do_not_change_a_bit() {
     for isa in isa::available() {
         for threads in [1, 2, 3] {
-            let (hash, loss) = isa::with(isa, || parallel::with_threads(threads, twenty_steps));
+            let (hash, loss) = isa::with(isa, || parallel::with_threads(threads, || twenty_steps("precision=f32")));
             assert_eq!((hash.as_str(), loss), GOLDEN, "{isa}, {threads} threads");
         }
     }
+}
+
+#[test]
+fn threads_do_not_change_a_bit_in_bf16() {
+    for isa in isa::available() {
+        let run = |threads| isa::with(isa, || parallel::with_threads(threads, || twenty_steps("precision=bf16")));
+        let (hash, loss) = run(1);
+        for threads in [2, 3] {
+            assert_eq!(run(threads), (hash.clone(), loss), "{isa}, {threads} threads");
+        }
+        let in_bf16 = isa::with(isa, || Precision::Bf16.of_kernels() == motamot_kernels::bf16::Precision::Bf16);
+        assert_eq!(in_bf16, hash != GOLDEN.0, "{isa}: bf16 where there is bf16, f32 elsewhere");
+    }
+}
+
+#[test]
+fn the_loss_in_bf16_is_that_in_f32() {
+    let losses = |precision: &str| -> Vec<f32> {
+        let data = data();
+        let mut trainer = Trainer::new(&config(&["steps=80", precision])).unwrap();
+        (0..80).map(|_| trainer.step(&data.train).unwrap().loss).collect()
+    };
+    let (exact, near) = (losses("precision=f32"), losses("precision=bf16"));
+    for (step, (a, b)) in exact.iter().zip(&near).enumerate() {
+        assert!((a / b - 1.0).abs() < 0.01, "step {step}: {a} in f32, {b} in bf16");
+    }
+    assert!(near[79] < 0.9 * near[0], "it learns: {} after {}", near[79], near[0]);
 }
 
 #[test]
@@ -184,12 +215,14 @@ fn an_evaluation_equals_a_naive_loop_for_any_stride() {
 
 #[test]
 fn memory_is_asked_for_in_the_first_two_steps_only() {
-    let mut trainer = Trainer::new(&config(&["dropout=0.1", "accumulate=2"])).unwrap();
-    let data = data();
-    (0..2).for_each(|_| _ = trainer.step(&data.train).unwrap());
-    let before = fresh_allocations();
-    (0..5).for_each(|_| _ = trainer.step(&data.train).unwrap());
-    assert_eq!(fresh_allocations(), before);
+    for precision in ["precision=f32", "precision=bf16"] {
+        let mut trainer = Trainer::new(&config(&["dropout=0.1", "accumulate=2", precision])).unwrap();
+        let data = data();
+        (0..2).for_each(|_| _ = trainer.step(&data.train).unwrap());
+        let before = fresh_allocations();
+        (0..5).for_each(|_| _ = trainer.step(&data.train).unwrap());
+        assert_eq!(fresh_allocations(), before, "{precision}");
+    }
 }
 
 #[test]

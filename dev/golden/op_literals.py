@@ -131,6 +131,7 @@ case("attention_cached", [randn(1, 4, 8)], lambda qkv: packed(qkv, 2, 1, 2)[:, 2
 weights = torch.tensor([0.5, 2.0, -1.0])
 case("linear_cross_entropy", [randn(3, 4), randn(5, 4)],
      lambda x, t: (F.cross_entropy(x @ t.T, targets, reduction="none") * weights).sum())
+case("dropout_add", [randn(6, 10), randn(6, 10)], lambda x, r: r + x * kept(60, 0.4, 11, 5).reshape(6, 10) / (1 - 0.4))
 
 lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in cases.items()]
 out = pathlib.Path(__file__).with_suffix(".json")

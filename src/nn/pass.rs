@@ -73,6 +73,14 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// residual + [`Pass::dropout`] of x.
+    pub fn dropout_add(&mut self, x: &Tensor, residual: &Tensor, p: f32) -> Tensor {
+        match self.dropout_key(p) {
+            Some((p, key)) => ops::dropout_add(x, residual, p, key),
+            None => residual + x,
+        }
+    }
+
     /// For an op that drops by itself: the probability and a fresh key, or `None` outside training.
     pub fn dropout_key(&mut self, p: f32) -> Option<(f32, (u64, u64))> {
         match &mut self.mode {

@@ -4,7 +4,7 @@ use super::optimizer::AdamWConfig;
 use super::schedule::{Decay, Schedule};
 use crate::model::{GptConfig, preset};
 use crate::utils::{Error, Result};
-use motamot_kernels::bf16;
+use motamot_kernels::{bf16, gemm};
 use serde::{Deserialize, Serialize};
 
 /// How text becomes tokens.
@@ -34,7 +34,7 @@ impl Precision {
     /// What the kernels of this machine are asked for.
     pub fn of_kernels(self) -> bf16::Precision {
         match self {
-            Precision::Bf16 if bf16::pays() => bf16::Precision::Bf16,
+            Precision::Bf16 if gemm::bf16::pays() => bf16::Precision::Bf16,
             _ => bf16::Precision::F32,
         }
     }

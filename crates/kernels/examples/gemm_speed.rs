@@ -5,6 +5,7 @@
 //! threads. The best of many short repetitions is printed, the instruction sets taking turns, so that a busy machine
 //! disturbs them alike. Instruction sets with products in bf16 (`avx512bf16`, `amx`) use these.
 
+use motamot_kernels::buffer::AlignedBuf;
 use motamot_kernels::gemm::{Init, Layout, bf16::gemm_bf16, gemm};
 use motamot_kernels::isa::{self, Isa};
 use motamot_kernels::parallel;
@@ -72,9 +73,13 @@ fn main() {
         if !format!("{name} {shape}").contains(filter) {
             continue;
         }
-        let a: Vec<f32> = (0..m * k).map(|i| (i % 1013) as f32 / 1013.0 - 0.5).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| (i % 1019) as f32 / 1019.0 - 0.5).collect();
-        let mut c = vec![0.0; m * n];
+        // In memory as tensors have it: large pages matter.
+        let filled = |len: usize, prime: usize| {
+            let mut buf = AlignedBuf::zeroed(len);
+            buf.iter_mut().enumerate().for_each(|(i, x)| *x = (i % prime) as f32 / prime as f32 - 0.5);
+            buf
+        };
+        let (a, b, mut c) = (filled(m * k, 1013), filled(k * n, 1019), AlignedBuf::zeroed(m * n));
         let flop = 2.0 * (m * n * k) as f64;
         let bytes = 4.0 * (m * k + k * n + m * n) as f64;
         let mut best = vec![f64::INFINITY; isas.len()];

@@ -4,9 +4,8 @@
 //! multiplies them exactly and sums in f32, which the instructions of [`Isa::Avx512Bf16`] and [`Isa::Amx`] do at two
 //! and many times the rate of f32. Both take *pairs*: one `u32` holds two neighbours along k, the first in its lower half.
 
-use crate::gemm;
-use crate::isa::{self, Isa};
-use std::sync::OnceLock;
+#[cfg(doc)]
+use crate::isa::Isa;
 
 /// How a product computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -16,19 +15,6 @@ pub enum Precision {
     F32,
     /// Operands rounded to bf16, sums in f32: the same bits for any number of threads on one kind of processor.
     Bf16,
-}
-
-/// Whether products in bf16 are faster than in f32 on this machine: it has instructions for them, and they win.
-///
-/// AMX always does. `vdpbf16ps` runs at twice the rate of f32 on some processors and at half of it on others (some that
-/// have AMX, if [`crate::isa`] is held below it), so the two are timed once, for some microseconds.
-pub fn pays() -> bool {
-    static AVX512: OnceLock<bool> = OnceLock::new();
-    match isa::isa() {
-        Isa::Amx => true,
-        Isa::Avx512Bf16 => *AVX512.get_or_init(|| gemm::bf16::speed_up() > 1.2),
-        _ => false,
-    }
 }
 
 /// The nearest bf16, ties to even; a NaN stays one.

@@ -199,24 +199,31 @@ vectorise! {
     }
 }
 
-/// The part of both directions of dropout: y = or += x·keep/(1 − p).
+/// What all directions of dropout do: y = start + x·keep/(1 − p), where start is nothing, what y holds, or `residual`.
 #[track_caller]
-fn dropout_into(name: &str, x: &[f32], p: f32, (seed, stream): (u64, u64), dst: Grad) {
+fn dropout_into(
+    name: &str,
+    x: &[f32],
+    residual: Option<&[f32]>,
+    p: f32,
+    (seed, stream): (u64, u64),
+    Grad { data, accumulate }: Grad,
+) {
     assert!((0.0..1.0).contains(&p), "{name}: p = {p} is not in [0, 1)");
-    if p == 0.0 {
-        return copy_grad(x, dst);
-    }
-    let Grad { data, accumulate } = dst;
-    same_length(name, data.len(), &[x.len()]);
+    same_length(name, data.len(), &[x.len(), residual.map_or(x.len(), <[f32]>::len)]);
+    let add = accumulate || residual.is_some();
     let (threshold, scale) = ((p * 65536.0 + 0.5) as u32, 1.0 / (1.0 - p));
     parallel::chunks_mut(data, CHUNK, |i, y| {
         let x = &x[i * CHUNK..][..y.len()];
         let mut words = [[0; LANES]; 4];
         for (half, (x, y)) in x.chunks(MASK_GROUP / 2).zip(y.chunks_mut(MASK_GROUP / 2)).enumerate() {
+            if let Some(residual) = residual {
+                y.copy_from_slice(&residual[i * CHUNK + half * MASK_GROUP / 2..][..y.len()]);
+            }
             if half % 2 == 0 {
                 rng::group(seed, stream, (i * CHUNK / 8 + half / 2 * LANES) as u64, &mut words);
             }
-            let run = match (half % 2 == 1, accumulate) {
+            let run = match (half % 2 == 1, add) {
                 (false, false) => mask_half::<false, false>,
                 (false, true) => mask_half::<false, true>,
                 (true, false) => mask_half::<true, false>,
@@ -233,13 +240,24 @@ fn dropout_into(name: &str, x: &[f32], p: f32, (seed, stream): (u64, u64), dst: 
 /// multiple of 2⁻¹⁶): with e = 128·g + 64·h + 16·w + l, the half h (0: low) of word w of block 16·g + l.
 #[track_caller]
 pub fn dropout(x: &[f32], p: f32, key: (u64, u64), y: &mut [f32]) {
-    dropout_into("dropout", x, p, key, Grad { data: y, accumulate: false });
+    let dst = Grad { data: y, accumulate: false };
+    if p == 0.0 { copy_grad(x, dst) } else { dropout_into("dropout", x, None, p, key, dst) }
+}
+
+/// y = residual + [`dropout`]\(x), in one pass.
+#[track_caller]
+pub fn dropout_add(x: &[f32], residual: &[f32], p: f32, key: (u64, u64), y: &mut [f32]) {
+    if p == 0.0 {
+        add(residual, x, y);
+    } else {
+        dropout_into("dropout_add", x, Some(residual), p, key, Grad { data: y, accumulate: false });
+    }
 }
 
 /// dst = or += dy·keep/(1 − p), with the same elements kept as by [`dropout`] with the same key.
 #[track_caller]
 pub fn dropout_grad(dy: &[f32], p: f32, key: (u64, u64), dst: Grad) {
-    dropout_into("dropout_grad", dy, p, key, dst);
+    if p == 0.0 { copy_grad(dy, dst) } else { dropout_into("dropout_grad", dy, None, p, key, dst) }
 }
 
 /// y (cols, rows) = the transpose of x (rows, cols).
@@ -280,7 +298,7 @@ pub(crate) fn largest(x: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, both_ways, close, normals, same_everywhere, special, wide};
+    use crate::map::testing::{LENGTHS, bits, both_ways, close, normals, same_everywhere, special, wide};
     use crate::rng::Rng;
 
     /// More than two chunks.
@@ -380,6 +398,9 @@ mod tests {
                 let (share, n_) = (f64::from(1.0 - p), n as f64);
                 assert!((kept - share * n_).abs() <= 4.0 * (n_ * share * (1.0 - share)).sqrt(), "{n} {p}: {kept}");
                 assert!(y.iter().zip(&x).all(|(y, x)| *y == 0.0 || *y == x * (1.0 / (1.0 - p))));
+                let residual = special(2, n);
+                let sum = same_everywhere(|| filled(n, |y| dropout_add(&x, &residual, p, key, y)));
+                assert_eq!(bits(&sum), bits(&filled(n, |s| add(&residual, &y, s))), "the bits of two passes");
                 let dx = both_ways(n, |dst| dropout_grad(&vec![1.0; n], p, key, dst));
                 assert!(dx.iter().zip(&y).all(|(dx, y)| (*dx == 0.0) == (*y == 0.0)));
             }

@@ -70,7 +70,29 @@ impl Isa {
 }
 
 /// Whether the processor has AMX tiles with bf16 products, and the system lets this process use them.
-#[cfg(target_arch = "x86_64")]
+///
+/// Linux keeps tiles from processes that do not ask for them, because they make the state of a thread 8 KiB larger. The
+/// permission is for all threads, also those that run already.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn amx_granted() -> bool {
+    use std::ffi::c_long;
+    const SYS_ARCH_PRCTL: c_long = 158;
+    const ARCH_REQ_XCOMP_PERM: c_long = 0x1023;
+    const TILE_DATA: c_long = 18;
+    unsafe extern "C" {
+        fn syscall(number: c_long, ...) -> c_long;
+    }
+    static GRANTED: OnceLock<bool> = OnceLock::new();
+    *GRANTED.get_or_init(|| {
+        // Bits 22 and 24 of leaf 7, which every processor with AVX2 has: amx-bf16 and amx-tile.
+        let wanted = 1 << 22 | 1 << 24;
+        std::arch::x86_64::__cpuid_count(7, 0).edx & wanted == wanted
+            // SAFETY: this call has no other effect than the permission; a system that does not know it refuses.
+            && unsafe { syscall(SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, TILE_DATA) } == 0
+    })
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
 fn amx_granted() -> bool {
     false
 }

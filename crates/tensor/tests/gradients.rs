@@ -88,6 +88,11 @@ one_for_each_op! {
     fn scale() { check_map(|x| ops::scale(x, -2.5), plain); }
     fn sum() { check_map(ops::sum, plain); }
     fn mean() { check_map(ops::mean, plain); }
+    fn dropout_add() {
+        for p in [0.0, 0.4] {
+            check(&normals([&[3, 50], &[3, 50]]), |x| ops::dropout_add(&x[0], &x[1], p, (1, 2)));
+        }
+    }
     fn dropout() {
         check_map(|x| ops::dropout(x, 0.0, (1, 2)), plain);
         check_map(|x| ops::dropout(x, 0.4, (1, 2)), plain);
@@ -252,11 +257,12 @@ fn attention_in_bf16() {
 #[test]
 fn the_same_tensor_twice_in_one_op() {
     type Case = (&'static str, Axes, fn(&Tensor) -> Tensor);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("add", &[2, 3], |x| ops::add(x, x)),
         ("sub of a product", &[2, 3], |x| ops::sub(&ops::mul(x, x), x)),
         ("mul", &[17], |x| ops::mul(x, x)),
         ("swiglu", &[3, 5], |x| ops::swiglu(x, x)),
+        ("dropout_add", &[3, 5], |x| ops::dropout_add(x, x, 0.4, (1, 2))),
         ("linear", &[4, 4], |x| ops::linear(x, x, None)),
         ("matmul", &[2, 3, 3], |x| ops::matmul(x, x)),
         ("matmul_nt", &[3, 5], |x| ops::matmul_nt(x, x)),

@@ -79,6 +79,7 @@ one_for_each_op! {
     }
     fn embedding() { literal("embedding", |x| ops::embedding(&x[0], &[3, 0, 3, 1], [2, 2])); }
     fn rope() { literal("rope", |x| ops::rope(&x[0], 2, 4, &[0, 1, 7], 100.0)); }
+    fn dropout_add() { literal("dropout_add", |x| ops::dropout_add(&x[0], &x[1], 0.4, (11, 5))); }
     fn dropout() { literal("dropout", |x| ops::dropout(&x[0], 0.4, (11, 5))); }
 
     fn reshape() { literal("reshape", |x| ops::reshape(&x[0], [3, 4])); }

@@ -164,6 +164,7 @@ fn mismatched_shapes_are_explained() {
         ("concat: (2, 3) and (3, 3) differ in more than axis 1", &|| ops::concat(&t(&[2, 3]), &t(&[3, 3]), 1)),
         ("mean: of no elements", &|| ops::mean(&Tensor::zeros([0]))),
         ("sum_rows: a tensor of rank 0 has no rows", &|| ops::sum_rows(&t(&[]))),
+        ("dropout_add: x (2) and residual (3): shapes differ", &|| ops::dropout_add(&t(&[2]), &t(&[3]), 0.5, (0, 0))),
         ("dropout: p = 1 is not in [0, 1)", &|| ops::dropout(&t(&[2]), 1.0, (0, 0))),
         ("rope: head dim 3 is odd", &|| ops::rope(&t(&[1, 3]), 1, 3, &[0], 1e4)),
         ("rope: 2 heads of 4 do not fit in x (1, 6)", &|| ops::rope(&t(&[1, 6]), 2, 4, &[0], 1e4)),

@@ -192,6 +192,12 @@ one_for_each_op! {
         let twin = |x: &[Tensor]| ops::reshape(&ops::linear(&x[0], &full(1.0, &[17, 1]), None), [2, 3]);
         same(&normals([&[2, 3, 17]]), |x| ops::sum_rows(&x[0]), twin);
     }
+    fn dropout_add() {
+        for p in [0.0, 0.3] {
+            let twin = |x: &[Tensor]| ops::add(&x[1], &ops::dropout(&x[0], p, (8, 9)));
+            same(&normals([&[5, 40], &[5, 40]]), |x| ops::dropout_add(&x[0], &x[1], p, (8, 9)), twin);
+        }
+    }
     fn dropout() {
         let mask = ops::dropout(&full(1.0, &[5, 40]), 0.3, (8, 9));
         assert!(mask.data().contains(&0.0) && mask.data().contains(&(1.0 / 0.7)));

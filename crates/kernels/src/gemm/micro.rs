@@ -123,11 +123,27 @@ impl Kernel {
 /// Asks for the cache lines of `len` elements from `p` on, wherever that is.
 #[inline(always)]
 pub(super) fn prefetch(p: *const f32, len: usize) {
+    prefetch_to::<{ Cache::First as i32 }>(p, len);
+}
+
+/// The same for the second-level cache: what is read later, and is too much for the first.
+#[inline(always)]
+pub(super) fn prefetch_far(p: *const f32, len: usize) {
+    prefetch_to::<{ Cache::Second as i32 }>(p, len);
+}
+
+/// As the processor's hints number them.
+enum Cache {
+    First = 3,
+    Second = 2,
+}
+
+#[inline(always)]
+fn prefetch_to<const CACHE: i32>(p: *const f32, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for i in (0..len).step_by(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.wrapping_add(i).cast()) };
+        unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(p.wrapping_add(i).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (p, len);

@@ -1,4 +1,4 @@
-//! Dropout.
+//! Dropout, and dropout with the residual connection behind it.
 
 use crate::{Buf, Tensor, record};
 use motamot_kernels::elementwise as k;
@@ -19,6 +19,26 @@ pub fn dropout(x: &Tensor, p: f32, key: (u64, u64)) -> Tensor {
     record("dropout", y, x.shape(), [x], move |dy, [dx]| {
         if let Some(dx) = dx {
             k::dropout_grad(dy, p, key, dx);
+        }
+    })
+}
+
+/// y = residual + dropout(x), as every sub-layer of a Transformer ends, in one pass.
+/// Shapes: x, residual: the same, any → the same.  Saves: key.  Backward: d_residual = dy, dx = dy ⊙ keep/(1 − p).
+/// Panics if the shapes differ or p is not in [0, 1).  The same bits as `add` of [`dropout`].
+#[track_caller]
+pub fn dropout_add(x: &Tensor, residual: &Tensor, p: f32, key: (u64, u64)) -> Tensor {
+    let (sx, sr) = (x.shape(), residual.shape());
+    assert!((0.0..1.0).contains(&p), "dropout_add: p = {p} is not in [0, 1)");
+    assert_eq!(sx, sr, "dropout_add: x {sx} and residual {sr}: shapes differ");
+    let mut y = Buf::stale(x.len());
+    k::dropout_add(x.data(), residual.data(), p, key, &mut y);
+    record("dropout_add", y, sx, [x, residual], move |dy, [dx, d_residual]| {
+        if let Some(dx) = dx {
+            k::dropout_grad(dy, p, key, dx);
+        }
+        if let Some(d_residual) = d_residual {
+            k::copy_grad(dy, d_residual);
         }
     })
 }

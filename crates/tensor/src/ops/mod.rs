@@ -18,7 +18,7 @@ mod softmax;
 pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
 pub use arithmetic::{add, mul, scale, sub};
 pub use attention::{Attention, Mask, attention, attention_cached, attention_packed};
-pub use dropout::dropout;
+pub use dropout::{dropout, dropout_add};
 pub use embedding::embedding;
 pub use layout::{concat, reshape, slice, swap_axes_12, transpose};
 pub use loss::{CHUNK_LOGITS, CHUNK_ROWS, IGNORE, cross_entropy, linear_cross_entropy};

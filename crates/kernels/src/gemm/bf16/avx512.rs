@@ -1,12 +1,12 @@
 //! The block product with `vdpbf16ps`, and the packing of bf16 pairs.
 
-use super::{Block, COLS, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::micro::{Start, prefetch};
 use crate::gemm::x86::{mask16, transpose16};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of a panel; A comes from memory.
-pub(super) static UNIT: Unit = Unit { rows: 12, block, along, across, turn_along, turn_across };
+pub(super) static UNIT: Unit = Unit { rows: 12, hold: Held::default, block, along, across, turn_along, turn_across };
 
 unsafe fn block(t: &Block) {
     macro_rules! by_rows {
@@ -34,7 +34,10 @@ unsafe fn rows<const R: usize>(t: &Block) {
             match t.start {
                 // Written at the end; a row may straddle a line.
                 Start::Zero => prefetch(c, 48),
-                Start::Load => sums[i] = [_mm512_maskz_loadu_ps(m0, c), _mm512_maskz_loadu_ps(m1, c.wrapping_add(16))],
+                Start::Load => {
+                    prefetch(c.wrapping_add(R * t.c_row), 48);
+                    sums[i] = [_mm512_maskz_loadu_ps(m0, c), _mm512_maskz_loadu_ps(m1, c.wrapping_add(16))];
+                }
                 Start::Row(bias) => {
                     prefetch(c, 48);
                     sums[i] = [_mm512_maskz_loadu_ps(m0, bias), _mm512_maskz_loadu_ps(m1, bias.wrapping_add(16))];
@@ -87,20 +90,6 @@ fn pairs_across(first: __m512, second: __m512) -> __m512i {
     _mm512_permutexvar_epi16(order, pairs_along(first, second))
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn turn(rows: &mut [__m512i; 16]) {
-    // Loops, since a closure would be compiled without the instructions, and called.
-    let mut lanes = [_mm512_setzero_ps(); 16];
-    for q in 0..16 {
-        lanes[q] = _mm512_castsi512_ps(rows[q]);
-    }
-    transpose16(&mut lanes);
-    for q in 0..16 {
-        rows[q] = _mm512_castps_si512(lanes[q]);
-    }
-}
-
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn along(src: *const f32, n: usize, dst: *mut u32) {
     for p in (0..n).step_by(32) {
@@ -129,24 +118,28 @@ unsafe fn across(first: *const f32, second: *const f32, n: usize, dst: *mut u32)
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn turn_along(src: *const f32, stride: usize, rows: usize, n: usize, dst: *mut u32, dst_stride: usize) {
-    let mut square = [_mm512_setzero_si512(); 16];
+    // As f32, whose transposition serves any 32 bits. (A closure, as `map` wants, would not be compiled for AVX-512.)
+    let mut square = [_mm512_setzero_ps(); 16];
     let (m0, m1) = (mask16(n), mask16(n.saturating_sub(16)));
     // SAFETY: masked lanes touch no memory; `rows` rows of the source and 16 of the destination are there.
     unsafe {
         for j in 0..rows {
             let row = src.wrapping_add(j * stride);
-            square[j] = pairs_along(_mm512_maskz_loadu_ps(m0, row), _mm512_maskz_loadu_ps(m1, row.wrapping_add(16)));
+            square[j] = _mm512_castsi512_ps(pairs_along(
+                _mm512_maskz_loadu_ps(m0, row),
+                _mm512_maskz_loadu_ps(m1, row.wrapping_add(16)),
+            ));
         }
-        turn(&mut square);
+        transpose16(&mut square);
         for p in 0..PAIRS {
-            _mm512_storeu_si512(dst.add(p * dst_stride).cast(), square[p]);
+            _mm512_storeu_si512(dst.add(p * dst_stride).cast(), _mm512_castps_si512(square[p]));
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn turn_across(src: *const f32, stride: usize, cols: usize, n: usize, dst: *mut u32, dst_stride: usize) {
-    let mut square = [_mm512_setzero_si512(); 16];
+    let mut square = [_mm512_setzero_ps(); 16];
     let mask = mask16(cols);
     // SAFETY: masked lanes touch no memory; n rows of the source and `cols` of the destination are there.
     unsafe {
@@ -157,11 +150,11 @@ unsafe fn turn_across(src: *const f32, stride: usize, cols: usize, n: usize, dst
             prefetch(row.wrapping_add(33 * stride), 1);
             let next = if 2 * p + 1 < n { mask } else { 0 };
             let second = _mm512_maskz_loadu_ps(next, row.wrapping_add(stride));
-            square[p] = pairs_across(_mm512_maskz_loadu_ps(mask, row), second);
+            square[p] = _mm512_castsi512_ps(pairs_across(_mm512_maskz_loadu_ps(mask, row), second));
         }
-        turn(&mut square);
+        transpose16(&mut square);
         for i in 0..cols {
-            _mm512_storeu_si512(dst.add(i * dst_stride).cast(), square[i]);
+            _mm512_storeu_si512(dst.add(i * dst_stride).cast(), _mm512_castps_si512(square[i]));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Packing and multiplying as one stream of chunks, as in f32; see [`super::super::driver`].
 
-use super::{Block, COLS, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::driver::Stream;
-use crate::gemm::micro::prefetch;
+use crate::gemm::micro::{prefetch, prefetch_far};
 use crate::gemm::{Layout, Product, Scratch};
 use crate::parallel::{self, SharedMut};
 use std::cell::{Cell, RefCell};
@@ -14,12 +14,15 @@ const TILE_ROWS: usize = 96;
 /// Columns of a tile.
 const TILE_COLS: usize = 2048;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
-const DEPTH: usize = 512;
+const DEPTH: usize = 256;
 /// Elements of B in a slab, about; and at most.
 const SLAB: usize = 1 << 20;
 const MAX_SLAB: usize = 1 << 23;
 /// Elements of B that one chunk packs, about.
 const PACK: usize = 1 << 16;
+
+/// How many elements ahead packing asks for.
+const AHEAD: usize = 2048;
 
 /// How a product is cut up. Nothing here changes a result.
 struct Plan {
@@ -120,10 +123,10 @@ impl Packing {
     fn new(source: &Source, slab: usize) -> Packing {
         let slab = slab.min(source.k.next_multiple_of(2 * PAIRS));
         let panels = source.n.div_ceil(COLS);
-        let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, slab.div_ceil(2)) };
+        let pairs = slab.next_multiple_of(2 * PAIRS) / 2;
+        let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, pairs) };
         let group = (PACK / size).clamp(1, count);
-        let panel_len = slab.next_multiple_of(2 * PAIRS) / 2 * COLS;
-        Packing { slab, panels, panel_len, parts: count.div_ceil(group), group }
+        Packing { slab, panels, panel_len: pairs * COLS, parts: count.div_ceil(group), group }
     }
 
     fn slab_len(&self) -> usize {
@@ -155,9 +158,9 @@ impl Packing {
             return;
         }
         // Whole rows are read, two at a time; the pairs that fill up the last group are zeros.
-        let pairs = depth.div_ceil(2);
-        let end = if first + self.group < pairs { first + self.group } else { pairs.next_multiple_of(PAIRS) };
-        for p in first..end {
+        let pairs = depth.div_ceil(2).next_multiple_of(PAIRS);
+        let far = (AHEAD / n).max(2) * 2;
+        for p in first..pairs.min(first + self.group) {
             let row = |i: usize| if i < depth { &b[(p0 + i) * n..][..n] } else { &[] };
             let (x, y) = (row(2 * p), row(2 * p + 1));
             for panel in 0..self.panels {
@@ -166,7 +169,7 @@ impl Packing {
                 let dst = unsafe { packed.slice(offset + panel * self.panel_len + p * COLS, COLS) };
                 let cols = COLS.min(x.len().saturating_sub(j));
                 let at = |row: &[f32]| row.get(j..).map_or(std::ptr::null(), <[f32]>::as_ptr);
-                for ahead in [4, 5] {
+                for ahead in [far, far + 1] {
                     prefetch(at(x).wrapping_add(ahead * n), COLS);
                 }
                 let second = if y.is_empty() { std::ptr::null() } else { at(y) };
@@ -183,6 +186,8 @@ fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, pac
     let (i1, j1) = (g.m.min(i0 + plan.tile_rows), g.n.min(j0 + plan.tile_cols));
     let p0 = slab * plan.slab;
     let p1 = g.k.min(p0 + plan.slab);
+    // SAFETY: the unit is one that runs here.
+    let _held: Held = unsafe { (unit.hold)() };
     PACKED_A.with_borrow_mut(|scratch| {
         let a_row = plan.depth / 2;
         let packed_a = scratch.get_pairs(plan.tile_rows.next_multiple_of(32) * a_row);
@@ -245,7 +250,7 @@ impl Ahead {
     fn step(&mut self) {
         self.debt += self.rate;
         while self.debt >= 64 && self.rows > 0 {
-            prefetch(self.next, self.width);
+            prefetch_far(self.next, self.width);
             self.next = self.next.wrapping_add(self.stride);
             self.debt -= 64;
             self.rows -= 1;
@@ -274,6 +279,35 @@ fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst
             let dst = &mut dst[i * a_row + p / 2..][..(cols - 1) * a_row + PAIRS];
             // SAFETY: the assertion, and the length of the destination.
             unsafe { (unit.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::bf16::portable;
+    use crate::map::testing::normals;
+
+    /// Else two threads would write the same memory.
+    #[test]
+    fn every_pair_is_packed_by_one_part() {
+        // From `p0` on a whole slab; one that ends within a group of pairs, with many parts and with one.
+        for (n, k, p0) in [(4100, 64, 0), (4100, 33, 0), (4100, 100, 64), (70, 33, 0)] {
+            for transposed in [false, true] {
+                let b = normals(1, n * k);
+                let source = Source { b: &b, transposed, n, k };
+                let packing = Packing::new(&source, 64);
+                let mut writers = vec![0; packing.slab_len()];
+                for part in 0..packing.parts {
+                    // No pair of numbers looks like this.
+                    let mut memory = vec![u32::MAX; packing.slab_len()];
+                    packing.pack(&portable::UNIT, &source, p0, part, &SharedMut::new(&mut memory), 0);
+                    writers.iter_mut().zip(&memory).for_each(|(w, m)| *w += u32::from(*m != u32::MAX));
+                }
+                assert!(packing.parts > 1 || n == 70);
+                assert!(writers.iter().all(|&w| w == 1), "{n}×{k} from {p0}, transposed: {transposed}");
+            }
         }
     }
 }

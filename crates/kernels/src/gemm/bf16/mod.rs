@@ -9,6 +9,8 @@
 //! and odd k apart for 32 steps; neither knows denormals.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod driver;
 mod portable;
@@ -20,6 +22,7 @@ use super::{Init, Layout, Product};
 use crate::buffer::AlignedBuf;
 use crate::isa::{self, Isa};
 use crate::parallel::SharedMut;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Columns of a panel and of a block.
@@ -47,11 +50,19 @@ struct Block {
     start: Start,
 }
 
+/// What a thread holds while it computes blocks.
+#[cfg(target_arch = "x86_64")]
+type Held = Option<amx::Tiles>;
+#[cfg(not(target_arch = "x86_64"))]
+type Held = ();
+
 /// What computes blocks and packs for them. Sources are f32, destinations whole groups of 16 pairs, zeros where the
 /// source ends; all strides count elements.
 pub(crate) struct Unit {
     /// The most rows of a block.
     rows: usize,
+    /// Makes this thread ready for `block` as long as the result lives; cheap for a chunk of blocks, not for one.
+    hold: unsafe fn() -> Held,
     block: unsafe fn(&Block),
     /// (src, n, dst): n neighbours along k → ⌈n/2⌉ pairs.
     pub(crate) along: unsafe fn(*const f32, usize, *mut u32),
@@ -68,7 +79,9 @@ impl Unit {
     pub(crate) fn current() -> &'static Unit {
         match isa::isa() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 | Isa::Amx => &avx512::UNIT,
+            Isa::Avx512Bf16 => &avx512::UNIT,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => &amx::UNIT,
             _ => &portable::UNIT,
         }
     }
@@ -136,8 +149,21 @@ pub fn gemm_bf16_packed(m: usize, a: &[f32], b: &Packed, c: &mut [f32], init: In
     }
 }
 
+/// Whether products in bf16 are faster than in f32 on this machine: it has instructions for them, and they win.
+///
+/// AMX always does. `vdpbf16ps` runs at twice the rate of f32 on some processors and at half of it on others (some that
+/// have AMX, if [`crate::isa`] is held below it), so the two are timed once, for some microseconds.
+pub fn pays() -> bool {
+    static AVX512: OnceLock<bool> = OnceLock::new();
+    match isa::isa() {
+        Isa::Amx => true,
+        Isa::Avx512Bf16 => *AVX512.get_or_init(|| speed_up() > 1.2),
+        _ => false,
+    }
+}
+
 /// How many times as fast as in f32 a product that stays in the first-level cache is here: the best of some tries.
-pub(crate) fn speed_up() -> f64 {
+fn speed_up() -> f64 {
     const SIDE: usize = 64;
     let (x, mut y) = (vec![0.5f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
     let packed = Packed::new(SIDE, SIDE, &x, false);

@@ -1,10 +1,10 @@
 //! Plain Rust on pairs: the judge of the instructions.
 
-use super::{Block, COLS, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Unit};
 use crate::bf16::{pair, to_f32};
 use crate::gemm::micro::Start;
 
-pub(super) static UNIT: Unit = Unit { rows: 8, block, along, across, turn_along, turn_across };
+pub(super) static UNIT: Unit = Unit { rows: 8, hold: Held::default, block, along, across, turn_along, turn_across };
 
 /// Per pair the second product is added first, as `vdpbf16ps` does.
 unsafe fn block(t: &Block) {

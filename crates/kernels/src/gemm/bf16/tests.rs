@@ -57,10 +57,11 @@ fn check(layout: Layout, [m, n, k]: [usize; 3]) {
 
 #[test]
 fn every_edge_of_blocks_panels_and_groups() {
+    // Each edge of one size with some of the others: without the instructions all combinations take long.
     for layout in LAYOUTS {
-        for m in [1, 11, 12, 13, 33, 97] {
-            for n in [1, 15, 16, 17, 32, 33, 65] {
-                for k in [1, 2, 31, 32, 33, 63, 65] {
+        for (i, m) in [1, 11, 12, 13, 33, 97].into_iter().enumerate() {
+            for (j, n) in [1, 15, 16, 17, 32, 33, 65].into_iter().enumerate() {
+                for k in [1, 2, 31, 32, 33, 63, 65].into_iter().skip((i + j) % 3).step_by(3) {
                     check(layout, [m, n, k]);
                 }
             }
@@ -74,8 +75,8 @@ fn several_slabs_and_tiles() {
         check(layout, [100, 70, 1100]);
         check(layout, [260, 33, 513]);
     }
-    check(Layout::TN, [40, 2100, 1200]);
-    check(Layout::NT, [40, 2100, 1200]);
+    check(Layout::TN, [14, 2100, 1200]);
+    check(Layout::NT, [14, 2100, 1200]);
 }
 
 #[test]
