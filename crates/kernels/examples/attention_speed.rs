@@ -7,6 +7,7 @@
 use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, simple};
 use motamot_kernels::attention::{attention, attention_backward};
 use motamot_kernels::bf16::Precision;
+use motamot_kernels::buffer::AlignedBuf;
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::{isa, parallel};
 use std::cell::RefCell;
@@ -32,13 +33,16 @@ fn race(rounds: usize, contestants: &mut [&mut dyn FnMut()]) -> Vec<f64> {
     best
 }
 
-fn noise(n: usize) -> Vec<f32> {
+/// In huge pages, as tensors are: rows of a head are so far apart that each would need a page of its own.
+fn noise(n: usize) -> AlignedBuf {
     let mut x = 1u64;
     let mut next = || {
         x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (x >> 40) as f32 / (1u64 << 24) as f32 - 0.5
     };
-    (0..n).map(|_| next() * 2.0).collect()
+    let mut x = AlignedBuf::zeroed(n);
+    x.fill_with(|| next() * 2.0);
+    x
 }
 
 /// `judge`: the readable version runs, too, once (it takes seconds).
@@ -56,10 +60,11 @@ fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dr
         dropout,
         precision: Precision::F32,
     };
-    let (mut out, mut lse) = (vec![0.0; batch * time * c], vec![0.0; batch * heads * time]);
-    let mut dqkv = vec![0.0; qkv.len()];
+    let (mut out, mut lse) = (AlignedBuf::zeroed(batch * time * c), vec![0.0; batch * heads * time]);
+    let mut dqkv = AlignedBuf::zeroed(qkv.len());
     attention(shape, f32s, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
-    let (saved, saved_lse) = (out.clone(), lse.clone());
+    let (mut saved, saved_lse) = (AlignedBuf::zeroed(out.len()), lse.clone());
+    saved.copy_from_slice(&out);
     let (out, lse) = (RefCell::new(out), RefCell::new(lse));
     let forward = |opts, simply: bool| {
         let (out, lse) = (&mut out.borrow_mut()[..], &mut lse.borrow_mut()[..]);

@@ -17,6 +17,7 @@ pub(crate) mod cached;
 mod dropout;
 mod lanes;
 mod memory;
+mod prefetch;
 mod row;
 pub mod simple;
 mod tiled;

@@ -10,10 +10,11 @@
 
 use super::lanes::{self, Lanes, QUERIES, Running};
 use super::memory::Shared;
+use super::prefetch::{prefetch_backward, prefetch_forward};
 use super::*;
 use crate::buffer::AlignedBuf;
 use crate::gemm::micro::{Block, Kernel, Start};
-use crate::parallel::{self, for_each_chunk};
+use crate::parallel::for_each_chunk;
 use std::cell::RefCell;
 
 /// Keys of a block: 32·128 scores are 16 KiB, so that two such blocks and their operands stay in the first-level cache.
@@ -231,45 +232,6 @@ pub(super) fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + 
         (0..chunks).for_each(f);
     } else {
         for_each_chunk(chunks, f);
-    }
-}
-
-/// Asks for the rows from `first` on of the head that this thread will probably do after `chunk`.
-pub(super) fn prefetch_forward(call: &Call, out: &Dst, chunk: usize, first: usize) {
-    let Shape { batch, heads, queries, keys, .. } = call.shape;
-    let next = chunk + parallel::threads();
-    if next < batch * heads {
-        let (b, h) = (next / heads, next % heads);
-        let (g, rows) = (call.kv_head(h), first..first + QUERIES);
-        call.q.prefetch((b, h), rows.clone(), queries);
-        call.k.prefetch((b, g), rows.clone(), keys);
-        call.v.prefetch((b, g), rows.clone(), keys);
-        out.prefetch((b, h), rows, queries);
-    }
-}
-
-/// The same after query head h of chunk (b, g): another head of the group, or another chunk.
-pub(super) fn prefetch_backward(
-    call: &Call,
-    saved: &Saved,
-    grads: &Grads,
-    (b, g, h): (usize, usize, usize),
-    first: usize,
-) {
-    let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
-    let (group, chunk) = (heads / kv_heads, b * kv_heads + g);
-    let chunk = if h + 1 < (g + 1) * group { chunk } else { chunk + parallel::threads() };
-    if chunk < batch * kv_heads {
-        let (b2, g2, rows) = (chunk / kv_heads, chunk % kv_heads, first..first + QUERIES);
-        let h2 = if g2 == g && b2 == b { h + 1 } else { g2 * group };
-        let sources = [&call.q, &saved.d_out, &saved.out];
-        sources.iter().for_each(|src| src.prefetch((b2, h2), rows.clone(), queries));
-        grads.dq.iter().for_each(|dst| dst.prefetch((b2, h2), rows.clone(), queries));
-        if (b2, g2) != (b, g) {
-            [&call.k, &call.v].iter().for_each(|src| src.prefetch((b2, g2), rows.clone(), keys));
-            let dsts = grads.dk.iter().chain(&grads.dv);
-            dsts.for_each(|dst| dst.prefetch((b2, g2), rows.clone(), keys));
-        }
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Attention {
     pub alibi: Option<Vec<f32>>,
     /// Dropout on the weights: (p, key), see [`super::dropout`].
     pub dropout: Option<(f32, (u64, u64))>,
-    /// How products are computed. [`Precision::Bf16`] only pays where [`bf16::pays`](motamot_kernels::bf16::pays).
+    /// How products are computed. Bf16 is for machines where it [pays](motamot_kernels::gemm::bf16::pays).
     pub precision: Precision,
 }
 

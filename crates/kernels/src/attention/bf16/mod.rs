@@ -19,9 +19,8 @@ mod x86;
 
 use super::lanes::{self as lanes32, Lanes, QUERIES, Running};
 use super::memory::Shared;
-use super::tiled::{
-    KEYS, Queries, for_each, prefetch_backward, prefetch_forward, take, take_lanes, with_scratch, zero_rows,
-};
+use super::prefetch::{prefetch_backward, prefetch_forward};
+use super::tiled::{KEYS, Queries, for_each, take, take_lanes, with_scratch, zero_rows};
 use super::*;
 use crate::gemm;
 use crate::gemm::bf16::Unit;

@@ -1,0 +1,74 @@
+//! What a thread asks memory for before it needs it: rows of a head lie far apart, and the hardware does not foresee them.
+
+use super::lanes::QUERIES;
+use super::*;
+use crate::parallel;
+
+/// Asks for a share of the next sequence's rows, all heads of a row at once: memory is read faster in its own order than
+/// head by head. From there they come to the third-level cache, and head by head nearer when their turn comes.
+fn prefetch_sequence(call: &Call, more: &[&Src], b: usize, h: usize, first: usize) {
+    let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
+    if b + 1 == batch {
+        return;
+    }
+    let (step, steps) = (h * queries.div_ceil(QUERIES) + first / QUERIES, heads * queries.div_ceil(QUERIES));
+    let share = |rows: usize| step * rows / steps..(step + 1) * rows / steps;
+    call.q.prefetch_wide(b + 1, heads, share(queries), queries);
+    call.k.prefetch_wide(b + 1, kv_heads, share(keys), keys);
+    call.v.prefetch_wide(b + 1, kv_heads, share(keys), keys);
+    more.iter().for_each(|src| src.prefetch_wide(b + 1, heads, share(queries), queries));
+}
+
+/// Asks for what this thread will need soon, when it begins with the queries from `first` on of a chunk: the next block
+/// of queries, and as much of the keys and values of the chunk that it will probably do next.
+///
+/// No more than that: rows of a head are a power of 2 apart, and share few sets of the second-level cache.
+pub(super) fn prefetch_forward(call: &Call, out: &Dst, chunk: usize, first: usize) {
+    let Shape { batch, heads, queries, keys, .. } = call.shape;
+    let next = chunk + parallel::threads();
+    prefetch_sequence(call, &[], chunk / heads, chunk % heads, first);
+    let (soon, from) = if first + QUERIES < queries { (chunk, first + QUERIES) } else { (next, 0) };
+    if soon < batch * heads {
+        let (at, rows) = ((soon / heads, soon % heads), from..from + QUERIES);
+        call.q.prefetch(at, rows.clone(), queries);
+        out.prefetch(at, rows, queries);
+    }
+    if next < batch * heads {
+        let (at, rows) = ((next / heads, call.kv_head(next % heads)), first..first + QUERIES);
+        call.k.prefetch(at, rows.clone(), keys);
+        call.v.prefetch(at, rows, keys);
+    }
+}
+
+/// The same for query head h of chunk (b, g); the gradients of its own keys and values are written when it is done.
+pub(super) fn prefetch_backward(
+    call: &Call,
+    saved: &Saved,
+    grads: &Grads,
+    (b, g, h): (usize, usize, usize),
+    first: usize,
+) {
+    let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
+    let (group, next) = (heads / kv_heads, b * kv_heads + g + parallel::threads());
+    let ((b2, g2), rows) = ((next / kv_heads, next % kv_heads), first..first + QUERIES);
+    prefetch_sequence(call, &[&saved.d_out, &saved.out], b, h, first);
+    let last_head = h + 1 == (g + 1) * group;
+    let (soon, from) = if first + QUERIES < queries {
+        ((b, h), first + QUERIES)
+    } else if last_head {
+        ((b2, g2 * group), 0)
+    } else {
+        ((b, h + 1), 0)
+    };
+    if soon.0 < batch {
+        let rows = from..from + QUERIES;
+        [&call.q, &saved.d_out, &saved.out].iter().for_each(|src| src.prefetch(soon, rows.clone(), queries));
+        grads.dq.iter().for_each(|dst| dst.prefetch(soon, rows.clone(), queries));
+    }
+    if last_head {
+        grads.dk.iter().chain(&grads.dv).for_each(|dst| dst.prefetch((b, g), rows.clone(), keys));
+        if b2 < batch {
+            [&call.k, &call.v].iter().for_each(|src| src.prefetch((b2, g2), rows.clone(), keys));
+        }
+    }
+}
