@@ -15,6 +15,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "buffer",
             "isa",
             "parallel",
+            "peak",
             "math",
             "rng",
             "map",

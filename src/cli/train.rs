@@ -66,10 +66,18 @@ pub struct TrainArgs {
     quiet: bool,
 }
 
+/// `--precision`, of this command and of `bench`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Precision {
+pub(super) enum Precision {
     F32,
     Bf16,
+}
+
+impl Precision {
+    /// What has to be said about it, if anything.
+    pub(super) fn warning(self) -> Option<&'static str> {
+        (self == Precision::Bf16).then_some("there are no bf16 kernels in this version; computing in f32")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -125,8 +133,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     super::set_threads(args.threads)?;
     let out = args.out();
     let say = Say { quiet: args.quiet };
-    if args.precision == Precision::Bf16 {
-        say.line("warning: there are no bf16 kernels in this version; computing in f32");
+    if let Some(warning) = args.precision.warning() {
+        say.line(format_args!("warning: {warning}"));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Arc::new(AtomicBool::new(false));

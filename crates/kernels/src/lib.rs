@@ -7,6 +7,7 @@ pub mod bf16;
 pub mod buffer;
 pub mod isa;
 pub mod parallel;
+pub mod peak;
 
 mod map;
 pub mod math;
