@@ -217,7 +217,7 @@ pub(super) fn in_parallel<'a, R: Send>(text: &'a [u8], threads: usize, work: imp
         taken.map(|i| (i, work(pieces[i]))).collect::<Vec<_>>()
     };
     let mut done = std::thread::scope(|scope| {
-        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(&run)).collect();
+        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
         let mut done = run();
         for handle in handles {
             done.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
