@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
             "isa",
             "parallel",
             "team",
+            "peak",
             "math",
             "rng",
             "map",

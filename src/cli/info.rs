@@ -31,12 +31,12 @@ pub struct InfoArgs {
 pub(super) struct Cost {
     parameters: usize,
     /// FLOP per token of a forward pass; training takes three times as many.
-    flop: usize,
+    pub(super) flop: usize,
     /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step; a full cache, per sequence.
-    weights: usize,
+    pub(super) weights: usize,
     pub(super) state: usize,
     pub(super) activations: usize,
-    cache: usize,
+    pub(super) cache: usize,
 }
 
 impl Cost {

@@ -5,6 +5,7 @@
 //! scanned here by hand, over bytes: a byte that is not valid UTF-8 counts as a one-byte symbol, so that any byte
 //! sequence can be cut, and valid text is cut exactly where the expression cuts it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// What the expression asks of a character.
@@ -196,23 +197,35 @@ fn wide_space_ends_at(text: &[u8], i: usize) -> bool {
     })
 }
 
-/// `safe_pieces` for `threads`, each handled by `work` on a thread of its own; results in the order of the text.
+/// `safe_pieces` handed out to `threads`; what `work` made of each comes back in the order of the text.
+///
+/// There are more pieces than threads, so that a thread that is held up does not hold up all.
 pub(super) fn in_parallel<'a, R: Send>(text: &'a [u8], threads: usize, work: impl Fn(&'a [u8]) -> R + Sync) -> Vec<R> {
     /// Below this a thread costs more than it saves.
     const LEAST_PER_THREAD: usize = 128 << 10;
+    /// Below this a piece more costs more than it saves.
+    const LEAST_PER_PIECE: usize = 1 << 20;
+    const PIECES_PER_THREAD: usize = 8;
     let threads = threads.min(text.len() / LEAST_PER_THREAD).max(1);
     if threads == 1 {
         return vec![work(text)];
     }
-    let pieces = safe_pieces(text, threads);
-    std::thread::scope(|scope| {
-        let work = &work;
-        let handles: Vec<_> = pieces.into_iter().map(|piece| scope.spawn(move || work(piece))).collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+    let pieces = safe_pieces(text, (text.len() / LEAST_PER_PIECE).clamp(threads, PIECES_PER_THREAD * threads));
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let taken = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < pieces.len()));
+        taken.map(|i| (i, work(pieces[i]))).collect::<Vec<_>>()
+    };
+    let mut done = std::thread::scope(|scope| {
+        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut done = run();
+        for handle in handles {
+            done.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -247,6 +260,17 @@ mod tests {
         for parts in 1..40 {
             let apart: Vec<&[u8]> = safe_pieces(text, parts).into_iter().flat_map(pre_tokens).collect();
             assert_eq!(apart, pre_tokens(text), "{parts} parts");
+        }
+    }
+
+    #[test]
+    fn threads_hand_back_the_pieces_in_order() {
+        // Large enough for more pieces than threads.
+        let text = "First Citizen:\n  We're here, été 12. ".repeat(80_000);
+        for threads in [1, 2, 3, 5] {
+            let pieces = in_parallel(text.as_bytes(), threads, |piece| piece);
+            assert!(pieces.len() >= threads, "{threads}");
+            assert_eq!(pieces.concat(), text.as_bytes(), "{threads}");
         }
     }
 }

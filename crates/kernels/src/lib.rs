@@ -9,6 +9,7 @@ pub mod buffer;
 pub mod file_map;
 pub mod isa;
 pub mod parallel;
+pub mod peak;
 
 mod map;
 pub mod math;
