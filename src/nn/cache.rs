@@ -56,6 +56,11 @@ impl KvCache {
         self.len = 0;
     }
 
+    /// Forgets the tokens of each row after its first `len`: another text may go on from there.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// The keys and values of a layer, each (rows, capacity, width).
     pub fn layer(&self, layer: usize) -> (&[f32], &[f32]) {
         let (k, v) = &self.layers[layer];
@@ -123,7 +128,9 @@ mod tests {
         assert_eq!((cache.rows(), cache.len()), (3, 1));
         assert_eq!(cache.layer(0).0[..2], [5., 6.]);
         assert_eq!(cache.layer(0).0[12..14], [1., 2.]);
-        cache.clear();
+        cache.truncate(2);
+        assert_eq!(cache.len(), 1);
+        cache.truncate(0);
         assert!(cache.is_empty());
     }
 }
