@@ -4,6 +4,7 @@
 
 use super::{Rung, noise};
 use motamot_kernels::attention::{self, Mask, Options, Shape, View, ViewMut, simple};
+use motamot_kernels::bf16::Precision;
 use motamot_kernels::isa::{self, Isa};
 use std::sync::Arc;
 
@@ -34,22 +35,25 @@ pub fn ladder() -> (String, usize, f64, Vec<Rung>) {
         (Isa::Neon, "tiles and a running softmax, 128-bit vectors"),
         (Isa::Avx2, "tiles and a running softmax, 256-bit vectors"),
         (Isa::Avx512, "512-bit vectors and twice the registers"),
+        (Isa::Avx512Bf16, "products of bf16 pairs, a shorter exp"),
     ];
     let available = isa::available();
     for (isa, idea) in ideas.into_iter().filter(|(isa, _)| available.contains(isa)) {
         let qkv = qkv.clone();
-        let run = Box::new(move |out: &mut [f32]| isa::with(isa, || tiled(&qkv, out)));
-        rungs.push(Rung { name: isa.to_string(), idea, threads: 1, tolerance: 2e-5, run });
+        // Eight bits of each factor are kept.
+        let (f, tolerance): (fn(&Qkv, &mut [f32]), f32) =
+            if isa.has_bf16() { (tiled_bf16, 1.0 / 128.0) } else { (tiled, 2e-5) };
+        let run = Box::new(move |out: &mut [f32]| isa::with(isa, || f(&qkv, out)));
+        rungs.push(Rung { name: isa.to_string(), idea, threads: 1, tolerance, run });
     }
-    // Tiles in bf16 are a rung of this place.
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     rungs.push(Rung {
         threads,
         name: format!("{threads} threads"),
-        ..rung("", "heads and blocks of queries are handed out to all cores", tiled)
+        ..rung("", "f32 again: heads and blocks of queries are handed out to all cores", tiled)
     });
     let pairs = (B * H * T * (T + 1) / 2) as f64;
-    (format!("attention, {B} sequences of {T} tokens, {H} heads of {D}, f32"), B * T * C, 4.0 * D as f64 * pairs, rungs)
+    (format!("attention, {B} sequences of {T} tokens, {H} heads of {D}"), B * T * C, 4.0 * D as f64 * pairs, rungs)
 }
 
 /// As the formula reads, with all scores of a head in memory: 1 MB here, 64 MB at T = 4,096. Half of the products are of
@@ -84,9 +88,9 @@ fn naive(qkv: &Qkv, out: &mut [f32]) {
 
 type Attention = fn(Shape, Options, View, View, View, ViewMut, &mut [f32]);
 
-fn library(f: Attention, qkv: &Qkv, out: &mut [f32]) {
+fn library(f: Attention, precision: Precision, qkv: &Qkv, out: &mut [f32]) {
     let shape = Shape { batch: B, heads: H, kv_heads: H, head_dim: D, queries: T, keys: T };
-    let options = Options { scale: 1.0 / (D as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None };
+    let options = Options { scale: 1.0 / (D as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None, precision };
     let [q, k, v] = [0, 1, 2].map(|i| View::dense(&qkv[i], T, C));
     let mut log_sum_exp = vec![0.0; B * H * T];
     f(shape, options, q, k, v, ViewMut::dense(out, T, C), &mut log_sum_exp);
@@ -94,9 +98,13 @@ fn library(f: Attention, qkv: &Qkv, out: &mut [f32]) {
 
 /// The library's readable version, the judge of its tests.
 fn row_by_row(qkv: &Qkv, out: &mut [f32]) {
-    library(simple::attention, qkv, out);
+    library(simple::attention, Precision::F32, qkv, out);
 }
 
 fn tiled(qkv: &Qkv, out: &mut [f32]) {
-    library(attention::attention, qkv, out);
+    library(attention::attention, Precision::F32, qkv, out);
+}
+
+fn tiled_bf16(qkv: &Qkv, out: &mut [f32]) {
+    library(attention::attention, Precision::Bf16, qkv, out);
 }

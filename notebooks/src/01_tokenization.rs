@@ -264,20 +264,37 @@ fn main() {
     // %%
     let mut toy_merges: Vec<(u32, u32)> = vec![];
     let mut toy_stages: Vec<Vec<u32>> = vec![betty.bytes().map(|b| b as u32).collect()];
-    while toy_merges.len() < 16 {
-        let ids = toy_stages[toy_merges.len()].clone();
-        let (pair, n) = best(&pair_counts(&ids)).unwrap();
-        let id = 256 + toy_merges.len() as u32;
-        toy_merges.push(pair);
-        toy_stages.push(merge(&ids, pair, id));
-        let text = |id| String::from_utf8(spell(id, &toy_merges)).unwrap();
-        println!("{id} = {:?} + {:?} ×{n} → {:?}", text(pair.0), text(pair.1), text(id));
+    let mut toy_names: Vec<String> = vec![];
+    {
+        let header = [
+            tr("fusion", "merge"),
+            tr("gauche", "left"),
+            tr("droite", "right"),
+            tr("vue", "seen"),
+            tr("donne", "makes"),
+            tr("numéro", "id"),
+            tr("jetons restants", "tokens left"),
+        ];
+        let mut table = Table::new(header);
+        while toy_merges.len() < 16 {
+            let ids = toy_stages[toy_merges.len()].clone();
+            let (pair, n) = best(&pair_counts(&ids)).unwrap();
+            let id = 256 + toy_merges.len() as u32;
+            toy_merges.push(pair);
+            toy_stages.push(merge(&ids, pair, id));
+            let text = |id| String::from_utf8(spell(id, &toy_merges)).unwrap().replace(' ', "·");
+            let counts = [n, id as usize, toy_stages[toy_merges.len()].len()].map(|n| n.to_string());
+            let [n, id_text, left] = counts;
+            toy_names.push(format!("{} + {} → {}", text(pair.0), text(pair.1), text(id)));
+            table = table.row([toy_merges.len().to_string(), text(pair.0), text(pair.1), n, text(id), id_text, left]);
+        }
+        show(&table);
     }
 
     // %% [markdown] fr
-    // Chaque ligne est une fusion. Voici la même phrase après 0, 1, 2, 4, 8 et 16 fusions : regarde les taches de couleur s'allonger, et lesquelles s'allongent d'abord.
+    // Chaque ligne est une fusion (« · » est un espace) ; les jetons faits plus haut resservent plus bas, comme « tt » à la quatrième ligne. Voici maintenant le film : la même phrase, fusion après fusion. Suis « butter » : combien de jetons à chaque image ?
     // %% [markdown] en
-    // Each line is a merge. Here is the same sentence after 0, 1, 2, 4, 8 and 16 merges: watch the patches of colour grow, and which of them grow first.
+    // Each row is a merge ("·" is a space); tokens made further up serve again further down, as "tt" does in the fourth row. Now the film: the same sentence, merge after merge. Follow "butter": how many tokens in each frame?
     // %%
     /// Several coloured texts, each under its title.
     struct Stages {
@@ -299,10 +316,11 @@ fn main() {
     }
     {
         let mut stages = Stages { rows: vec![] };
-        for k in [0, 1, 2, 4, 8, 16] {
+        for k in [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16] {
             let ids = &toy_stages[k];
             let pieces = ids.iter().map(|&id| (String::from_utf8(spell(id, &toy_merges)).unwrap(), id.to_string()));
-            let title = format!("{} {k} · {} {}", tr("fusions :", "merges:"), tr("jetons :", "tokens:"), ids.len());
+            let last = if k == 0 { tr("les octets", "the bytes").to_string() } else { toy_names[k - 1].clone() };
+            let title = format!("{k} · {last} · {} {}", ids.len(), tr("jetons", "tokens"));
             stages.rows.push((title, Tokens::new(pieces)));
         }
         show(&stages);
@@ -525,6 +543,9 @@ fn main() {
             clock.elapsed().as_secs_f64(),
             tr("la bibliothèque, comptage des mots compris", "the library, counting of words included")
         );
+        let clock = Instant::now();
+        let full = Tokenizer::train_bpe([train], &BpeOptions::default()).unwrap();
+        println!("⏱ {:.2} s V = {}", clock.elapsed().as_secs_f64(), full.vocab_size());
         trained
     };
 
@@ -783,10 +804,170 @@ fn main() {
     // %% [markdown] fr
     // Mêmes mots, mêmes fréquences : BPE fusionne *ug, un, hug* ; WordPiece *##gs, hu, hugs*. (Le cours de Hugging Face donne pour troisième score 1/15 à deux paires ; mais `##g` n'apparaît plus que 15 fois à ce moment-là, et `hu ##gs` gagne seule.)
     //
-    // L'encodage glouton, maintenant.
+    // ### L'entraîneur, de bout en bout
+    //
+    // Trois fonctions suffisent : compter, choisir, fusionner. Les mots sont des listes de morceaux, avec leur fréquence. On garde les paires dans l'ordre du texte, pour trancher les égalités.
     // %% [markdown] en
     // The same words, the same frequencies: BPE merges *ug, un, hug*; WordPiece *##gs, hu, hugs*. (For the third merge Hugging Face's course gives two pairs the score 1/15; but by then `##g` occurs only 15 times, and `hu ##gs` wins alone.)
     //
+    // ### The trainer, from end to end
+    //
+    // Three functions are enough: count, choose, merge. Words are lists of pieces, with their frequency. Pairs are kept in the order of the text, to break ties.
+    // %% concept
+    type Pieces = Vec<(Vec<String>, u64)>;
+
+    /// The words of a text, in the order in which they first appear, cut into characters.
+    fn pieces_of_text(text: &str) -> Pieces {
+        let (mut words, mut place): (Pieces, HashMap<&str, usize>) = (vec![], HashMap::new());
+        for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
+            let at = *place.entry(word).or_insert(words.len());
+            if at == words.len() {
+                words.push((pieces_of(word), 0));
+            }
+            words[at].1 += 1;
+        }
+        words
+    }
+
+    // %% concept
+    /// How often each piece is seen, and each pair, pairs in the order of the text.
+    fn count_pieces(words: &Pieces) -> (HashMap<String, u64>, Vec<(String, String, u64)>) {
+        let (mut single, mut pairs, mut place) = (HashMap::new(), vec![], HashMap::new());
+        for (pieces, n) in words {
+            for piece in pieces {
+                *single.entry(piece.clone()).or_insert(0) += n;
+            }
+            for p in pieces.windows(2) {
+                let at = *place.entry((p[0].clone(), p[1].clone())).or_insert(pairs.len());
+                if at == pairs.len() {
+                    pairs.push((p[0].clone(), p[1].clone(), 0));
+                }
+                pairs[at].2 += n;
+            }
+        }
+        (single, pairs)
+    }
+
+    // %% [markdown] fr
+    // Choisir : **une seule ligne** sépare BPE de WordPiece, celle du score. Une paire vue moins de deux fois ne compte pas ; à égalité, la première du texte reste (`>` et non `>=`).
+    // %% [markdown] en
+    // Choosing: **a single line** separates BPE from WordPiece, that of the score. A pair seen less than twice does not count; on a tie the first of the text stays (`>`, not `>=`).
+    // %% concept
+    fn choose(words: &Pieces, wordpiece: bool) -> Option<(String, String, f64)> {
+        let (single, pairs) = count_pieces(words);
+        let (mut winner, mut top) = (None, 0.0);
+        for (a, b, n) in pairs {
+            let score = if wordpiece { n as f64 / (single[&a] * single[&b]) as f64 } else { n as f64 };
+            if n >= 2 && score > top {
+                winner = Some((a, b, score));
+                top = score;
+            }
+        }
+        winner
+    }
+
+    // %% concept
+    /// A merge: left, right, score, what they make.
+    type PieceMerge = (String, String, f64, String);
+
+    fn train_pieces(mut words: Pieces, merges: usize, wordpiece: bool) -> (Vec<PieceMerge>, Pieces) {
+        let mut learned = vec![];
+        while learned.len() < merges {
+            let Some((a, b, score)) = choose(&words, wordpiece) else { break };
+            // The right half stands inside the word: its ## goes.
+            let joined = format!("{a}{}", &b[2..]);
+            for (pieces, _) in &mut words {
+                let mut i = 0;
+                while i + 1 < pieces.len() {
+                    if pieces[i] == a && pieces[i + 1] == b {
+                        pieces[i] = joined.clone();
+                        pieces.remove(i + 1);
+                    }
+                    i += 1;
+                }
+            }
+            learned.push((a, b, score, joined));
+        }
+        (learned, words)
+    }
+
+    // %% [markdown] fr
+    // Faisons-les courir côte à côte sur la phrase de Betty. **Prédis :** BPE commence par « tt », vue neuf fois. Et WordPiece ? Cherche deux lettres qui ne vont jamais l'une sans l'autre.
+    // %% [markdown] en
+    // Let us run them side by side on Betty's sentence. **Predict:** BPE begins with "tt", seen nine times. And WordPiece? Look for two letters that never go without each other.
+    // %%
+    {
+        let [(bpe, _), (wordpiece, _)] =
+            [false, true].map(|wordpiece| train_pieces(pieces_of_text(betty), 10, wordpiece));
+        let mut table = Table::new([
+            tr("fusion", "merge"),
+            tr("BPE : la paire", "BPE: the pair"),
+            "f(ab)",
+            tr("donne", "makes"),
+            tr("WordPiece : la paire", "WordPiece: the pair"),
+            "f(ab) / f(a)f(b)",
+            tr("donne", "makes"),
+        ]);
+        for i in 0..10 {
+            let (a, b, n, made) = &bpe[i];
+            let (c, d, score, piece) = &wordpiece[i];
+            let (left, right) = (format!("{a} {b}"), format!("{c} {d}"));
+            let (rank, n, score) = ((i + 1).to_string(), n.to_string(), format!("{score:.3}"));
+            table = table.row([rank, left, n, made.clone(), right, score, piece.clone()]);
+        }
+        show(&table);
+    }
+
+    // %% [markdown] fr
+    // Pas une fusion en commun au même rang. **BPE** suit la fréquence : « tt », « tte », « tter », le cœur de *butter, botter, bitter, better* ; ses comptes ne peuvent que descendre. **WordPiece** va d'abord à *bought* : `##g` n'est vu que là (2 fois) et `##h` guère ailleurs (3 fois en tout) : l'un ne va presque jamais sans l'autre, et le score 2 / (2 · 3) écrase celui de « tt », 9 / (21 · 21) = 0,02 : le « t » est partout, sa présence ne prouve rien. Ses scores montent et descendent, car chaque fusion change aussi $f(a)$ et $f(b)$.
+    //
+    // Voici les mots tels que ces dix fusions les laissent.
+    // %% [markdown] en
+    // Not one merge in common at the same rank. **BPE** follows frequency: "tt", "tte", "tter", the heart of *butter, botter, bitter, better*; its counts can only go down. **WordPiece** goes for *bought* first: `##g` is seen there only (2 times) and `##h` hardly elsewhere (3 times in all): one hardly ever goes without the other, and the score 2 / (2 · 3) crushes that of "tt", 9 / (21 · 21) = 0.02: "t" is everywhere, its presence proves nothing. The scores go up and down, since each merge changes $f(a)$ and $f(b)$, too.
+    //
+    // Here are the words as these ten merges leave them.
+    // %%
+    {
+        let mut stages = Stages { rows: vec![] };
+        for (name, wordpiece) in [("BPE", false), ("WordPiece", true)] {
+            let (_, words) = train_pieces(pieces_of_text(betty), 10, wordpiece);
+            let pieces: usize = words.iter().map(|(pieces, _)| pieces.len()).sum();
+            let title =
+                format!("{name} · {} {} · {pieces} {}", words.len(), tr("mots", "words"), tr("morceaux", "pieces"));
+            let shown = words.into_iter().flat_map(|(mut pieces, n)| {
+                let last = pieces.len() - 1;
+                pieces[last].push(' ');
+                pieces.into_iter().map(move |piece| (piece, format!("×{n}")))
+            });
+            stages.rows.push((title, Tokens::new(shown)));
+        }
+        show(&stages);
+    }
+
+    // %% [markdown] fr
+    // Avec autant de fusions, BPE a fait des mots entiers (*betty, botter, butter*) ; WordPiece a surtout recollé *bought*, et « butter » est encore en quatre morceaux. Sur un grand texte l'effet se voit aussi, tu vas le constater. Mais d'abord : l'entraîneur de la bibliothèque trouve-t-il les mêmes morceaux que le nôtre ? Essayons sur 20 000 octets de Shakespeare.
+    // %% [markdown] en
+    // With as many merges BPE has made whole words (*betty, botter, butter*); WordPiece has mostly glued *bought* together, and "butter" is still in four pieces. The effect shows on a large text, too, as you will see. But first: does the library's trainer find the same pieces as ours? Let us try 20,000 bytes of Shakespeare.
+    // %% agreement
+    {
+        let sample = &train[..20_000];
+        let options = WordPieceOptions { vocab_size: 400, ..Default::default() };
+        let library = Tokenizer::train_wordpiece([sample], &options).unwrap();
+        let spellings = (5..400).map(|id| library.spelling(id).unwrap().to_string());
+        let theirs: Vec<String> = spellings.filter(|piece| piece.trim_start_matches("##").len() > 1).collect();
+        let (learned, _) = train_pieces(pieces_of_text(sample), theirs.len(), true);
+        // Two merges may make the same piece: it is in the vocabulary once.
+        let mut seen = HashSet::new();
+        let mine: Vec<String> = learned.into_iter().map(|m| m.3).filter(|piece| seen.insert(piece.clone())).collect();
+        assert_eq!(mine, theirs[..mine.len()]);
+        assert!(mine.len() > 250);
+        println!("{} {}", mine.len(), tr("morceaux, dans le même ordre", "pieces, in the same order"));
+        println!("{:?}", &mine[..12]);
+    }
+
+    // %% [markdown] fr
+    // L'encodage glouton, maintenant.
+    // %% [markdown] en
     // Now greedy encoding.
     // %% concept
     fn wordpiece_encode(word: &str, vocabulary: &HashSet<String>) -> Vec<String> {
@@ -1156,7 +1337,7 @@ fn main() {
     //
     // ### « WordPiece, c'est BPE avec des ## »
     //
-    // Réfuté à la section 7 : *ug, un, hug* contre *##gs, hu, hugs* ; et l'encodage n'a même pas besoin des fusions. (Ce qui *est* vrai : l'entraîneur de Hugging Face qui porte ce nom est du BPE.)
+    // Réfuté à la section 7 : *ug, un, hug* contre *##gs, hu, hugs*, et deux colonnes sans une ligne en commun pour Betty ; et l'encodage n'a même pas besoin des fusions. (Ce qui *est* vrai : l'entraîneur de Hugging Face qui porte ce nom est du BPE, notre `train_pieces` avec `wordpiece = false`.)
     //
     // ## 12 · Exercices
     //
@@ -1186,7 +1367,7 @@ fn main() {
     //
     // ### "WordPiece is BPE with ##"
     //
-    // Refuted in section 7: *ug, un, hug* against *##gs, hu, hugs*; and encoding does not even need the merges. (What *is* true: Hugging Face's trainer of that name is BPE.)
+    // Refuted in section 7: *ug, un, hug* against *##gs, hu, hugs*, and two columns without one row in common for Betty; and encoding does not even need the merges. (What *is* true: Hugging Face's trainer of that name is BPE, our `train_pieces` with `wordpiece = false`.)
     //
     // ## 12 · Exercises
     //

@@ -462,7 +462,8 @@ fn main() {
     for gain in [0.5, 1.0, 1.5] {
         let norms = powers(gain, 64, 40, &mut Rng::new(11));
         println!("g = {gain} · k = 40 : {:.1e}", norms[40]);
-        spectrum = spectrum.series(Series::new(format!("g = {gain}"), points(&norms)));
+        spectrum = spectrum
+            .series(Series::new(tr(format!("g = {gain}").replace('.', ","), format!("g = {gain}")), points(&norms)));
     }
     show(&spectrum.log_y());
 

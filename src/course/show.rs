@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::tr;
+use super::{lang, tr};
 use crate::utils::fs::{create_dir_all, write_atomic};
 use crate::utils::html::{Table, Tokens, escaped};
+use crate::utils::numbers::{Marks, with_marks};
 use crate::utils::plot::{Picture, to_svg};
 
 /// Something that a notebook can show as more than text.
@@ -68,11 +69,14 @@ impl Rich for Table {
 ///
 /// In a notebook it is an output of its type. In a terminal a table is printed, and a picture becomes a file whose path
 /// is printed.
+///
+/// The numbers in it have the marks of the course's language.
 pub fn show(x: &impl Rich) {
-    let content = x.content();
+    let marks = lang().pick(Marks::French, Marks::English);
+    let (content, text) = with_marks(marks, || (x.content(), x.text()));
     if in_notebook() {
         println!("EVCXR_BEGIN_CONTENT {}\n{content}\nEVCXR_END_CONTENT", x.mime());
-    } else if let Some(text) = x.text() {
+    } else if let Some(text) = text {
         println!("{text}");
     } else {
         match save(x.mime(), &content) {

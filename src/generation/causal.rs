@@ -38,8 +38,13 @@ pub trait Cache {
     /// Number of tokens that each row has seen.
     fn len(&self) -> usize;
 
+    /// Forgets all tokens after the first `len`; the number of rows stays.
+    fn truncate(&mut self, len: usize);
+
     /// Forgets the tokens; the number of rows stays.
-    fn clear(&mut self);
+    fn clear(&mut self) {
+        self.truncate(0);
+    }
 
     /// Row i becomes a copy of row `from[i]`; the number of rows becomes `from.len()`.
     fn select(&mut self, from: &[usize]);

@@ -31,8 +31,8 @@ impl Cache for KvCache {
     fn len(&self) -> usize {
         KvCache::len(self)
     }
-    fn clear(&mut self) {
-        KvCache::clear(self);
+    fn truncate(&mut self, len: usize) {
+        KvCache::truncate(self, len);
     }
     fn select(&mut self, from: &[usize]) {
         KvCache::select(self, from);

@@ -17,8 +17,8 @@ impl Cache for Tokens {
         self.0[0].len()
     }
 
-    fn clear(&mut self) {
-        self.0.iter_mut().for_each(Vec::clear);
+    fn truncate(&mut self, len: usize) {
+        self.0.iter_mut().for_each(|row| row.truncate(len));
     }
 
     fn select(&mut self, from: &[usize]) {

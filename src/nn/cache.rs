@@ -87,6 +87,11 @@ impl KvCache {
         (k, v)
     }
 
+    /// Forgets the tokens of each row after its first `len`: another text may go on from there.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// Writes the keys and values of `n` new tokens per row behind those held, without counting them yet: the model
     /// calls [`KvCache::advance`] once all layers have done so. Each of `source`'s rows (rows·n of `stride` elements)
     /// holds the keys at `k_at` and the values at `v_at`. Panics if they do not fit.
@@ -147,7 +152,9 @@ mod tests {
         let (k, v) = cache.layer(0, 2);
         assert_eq!(k[..], [5., 6., 9., 9., 5., 6., 9., 9., 1., 2., 9., 9.]);
         assert_eq!(v[..], [7., 8., 9., 9., 7., 8., 9., 9., 3., 4., 9., 9.]);
-        cache.clear();
+        cache.truncate(2);
+        assert_eq!(cache.len(), 1);
+        cache.truncate(0);
         assert!(cache.is_empty());
     }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::metrics::Metrics;
 use crate::utils::Result;
-use crate::utils::plot::{Chart, Series, number};
+use crate::utils::numbers::number;
+use crate::utils::plot::{Chart, Series};
 
 /// Draws the curve of a run as `loss.svg` and `loss.png` in its folder; see [`loss_curve`].
 pub fn draw(dir: &Path, rows: &[Metrics], baselines: &[(String, f64)], bytes_per_token: f64) -> Result<()> {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use super::numbers;
+
 /// Makes a text safe between tags and in quotes.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -193,7 +195,7 @@ impl Table {
             html.push_str("<tr>");
             for (i, &right) in right.iter().enumerate() {
                 let side = if right { "right" } else { "left" };
-                let cell = escaped(cells.get(i).map_or("", String::as_str)).replace('\n', "<br>");
+                let cell = escaped(&written(cells.get(i).map_or("", String::as_str))).replace('\n', "<br>");
                 // Where a page strips the styles, the old attribute is often left.
                 let _ = write!(html, "<{tag} align=\"{side}\" style=\"text-align:{side}\">{cell}</{tag}>");
             }
@@ -215,8 +217,9 @@ impl Table {
     pub fn text(&self) -> String {
         let right = self.to_the_right();
         // A cell is one line here.
-        let flat =
-            |cell: Option<&String>| cell.map_or(String::new(), |c| c.split_whitespace().collect::<Vec<_>>().join(" "));
+        let flat = |cell: Option<&String>| {
+            cell.map_or(String::new(), |c| written(c).split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+        };
         let all: Vec<Vec<String>> = std::iter::once(&self.headers)
             .chain(&self.rows)
             .map(|cells| (0..right.len()).map(|i| flat(cells.get(i))).collect())
@@ -241,6 +244,11 @@ impl Table {
         lines.extend(all[1..].iter().map(line));
         lines.join("\n")
     }
+}
+
+/// A cell with the marks of the language in its numbers.
+fn written(cell: &str) -> String {
+    numbers::cell(cell, is_number(cell))
 }
 
 /// Whether a cell holds a number, perhaps with a sign before it and a unit behind it, or says that there is none.
@@ -306,6 +314,16 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert_eq!((html.matches("<tr>").count(), html.matches("<td").count()), (4, 9));
+    }
+
+    #[test]
+    fn numbers_in_a_table_have_the_marks_of_the_language() {
+        let table = Table::new(["loss", "tokens"]).row(["2.45", "119250"]);
+        let french = || (table.html(), table.text());
+        let (html, text) = numbers::with_marks(numbers::Marks::French, french);
+        assert!(html.contains(">2,45<") && html.contains(">119\u{202F}250<"), "{html}");
+        assert!(text.ends_with("2,45  119\u{202F}250"), "{text}");
+        assert!(table.text().ends_with("2.45  119,250"));
     }
 
     #[test]

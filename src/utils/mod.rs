@@ -4,6 +4,7 @@ mod error;
 pub mod fs;
 pub mod hash;
 pub mod html;
+pub mod numbers;
 pub mod plot;
 
 pub use error::{Error, Result};

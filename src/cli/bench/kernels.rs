@@ -5,7 +5,8 @@ use crate::cli::output::print;
 use crate::training::RunConfig;
 use crate::utils::Result;
 use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, attention, attention_backward};
-use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::bf16::Precision;
+use motamot_kernels::gemm::{Init, Layout, bf16::gemm_bf16, gemm};
 use motamot_kernels::{parallel, peak};
 use serde_json::{Value, json};
 use std::hint::black_box;
@@ -13,15 +14,16 @@ use std::hint::black_box;
 pub(super) fn run(config: &RunConfig, args: &BenchArgs, report: &mut Value) -> Result<()> {
     let limit = peak::fma_gflops(20);
     let (read, copy) = bandwidth();
-    let products: Vec<Product> = products(config).into_iter().map(Product::measured).collect();
+    let precision = config.train.precision.of_kernels();
+    let products: Vec<Product> = products(config).into_iter().map(|p| p.measured(precision)).collect();
     let attention = measure_attention(config);
     let fastest = products.iter().map(|p| p.gflops).fold(0.0, f64::max);
     if !args.json {
-        print(format_args!("fma     {limit:>9.0} GFLOP/s    (between registers, f32: the limit)\n"))?;
+        print(format_args!("fma     {limit:>9.0} GFLOP/s    (between registers, f32)\n"))?;
         print(format_args!("memory  {read:>9.1} GB/s       (reading; copying {copy:.1}, both ways counted)\n"))?;
         for p in &products {
             print(format_args!(
-                "gemm    {:>9.0} GFLOP/s    ({}: {:?} {}×{}×{}, {:.0} % of the limit)\n",
+                "gemm    {:>9.0} GFLOP/s    ({}: {:?} {}×{}×{}, {:.0} % of the f32 limit)\n",
                 p.gflops,
                 p.name,
                 p.layout,
@@ -74,10 +76,11 @@ fn products(config: &RunConfig) -> [Product; 5] {
 }
 
 impl Product {
-    fn measured(self) -> Product {
+    fn measured(self, precision: Precision) -> Product {
         let Product { layout, m, n, k, .. } = self;
         let (a, b, mut c) = (noise(m * k), noise(k * n), vec![0.0; m * n]);
-        let seconds = best(|| gemm(layout, m, n, k, &a, &b, &mut c, Init::Zero));
+        let product = if precision == Precision::Bf16 { gemm_bf16 } else { gemm };
+        let seconds = best(|| product(layout, m, n, k, &a, &b, &mut c, Init::Zero));
         Product { gflops: 2.0 * (m * n * k) as f64 / seconds / 1e9, ..self }
     }
 }
@@ -86,11 +89,11 @@ impl Product {
 ///
 /// The FLOP are those of 2 products forward and 5 backward, over the keys that are seen.
 fn measure_attention(config: &RunConfig) -> [(&'static str, f64, f64); 2] {
-    let model = &config.model;
+    let (model, precision) = (&config.model, config.train.precision.of_kernels());
     let (batch, time, d) = (config.train.batch, model.context, model.head_dim());
     let (c, kv) = (model.heads * d, model.kv_heads() * d);
     let shape = Shape { batch, heads: model.heads, kv_heads: model.kv_heads(), head_dim: d, queries: time, keys: time };
-    let options = Options { scale: 1.0 / (d as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None };
+    let options = Options { scale: 1.0 / (d as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None, precision };
     let row = c + 2 * kv;
     let (qkv, d_out) = (noise(batch * time * row), noise(batch * time * c));
     let view = |offset| View { data: &qkv, offset, row_stride: row, batch_stride: time * row };

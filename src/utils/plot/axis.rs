@@ -1,5 +1,7 @@
 //! From values to places on the page, and the values worth a label.
 
+use crate::utils::numbers::number;
+
 /// How values are laid out along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -98,23 +100,6 @@ impl Axis {
     }
 }
 
-/// A number with its thousands apart, and a true minus sign.
-pub fn number(value: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", value.abs());
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = String::new();
-    if value < 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        out.push('−');
-    }
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +118,14 @@ mod tests {
             ["0.0001", "0.0002", "0.0005", "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1"]
         );
         assert_eq!(labels(Scale::Log, &[1.0, 1e4], 4), ["1", "10", "100", "1,000", "10,000"]);
+    }
+
+    #[test]
+    fn ticks_have_the_marks_of_the_language() {
+        use crate::utils::numbers::{Marks, with_marks};
+        let french = |values: &[f64]| with_marks(Marks::French, || labels(Scale::Linear, values, 2));
+        assert_eq!(french(&[0.0, 2000.0]), ["0", "1\u{202F}000", "2\u{202F}000"]);
+        assert_eq!(french(&[0.0, 1.0]), ["0,0", "0,5", "1,0"]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use plotters::style::{Color, RGBColor, WHITE};
 
-use super::axis::{Axis, Scale, number};
+use super::axis::{Axis, Scale};
 use super::bars::Bars;
 use super::colors::PALETTE;
 use super::frame::{Entry, Frame, Key, heading};
 use super::page::{At, GREY, GRID, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width, wrapped};
 use super::place::{Rect, cheapest};
+use crate::utils::numbers::{number, pointed};
 
 /// The share of its place that a bar, or a group of bars, fills.
 const FILL: f64 = 0.76;
@@ -63,7 +64,7 @@ fn printed(bars: &Bars, value: f64) -> String {
     match value {
         v if v.is_nan() => "NaN".into(),
         v if v.is_infinite() => if v > 0.0 { "∞" } else { "−∞" }.into(),
-        v if tiny || v.abs() >= 1e12 => format!("{v:.1e}"),
+        v if tiny || v.abs() >= 1e12 => pointed(&format!("{v:.1e}")),
         v => number(v, digits),
     }
 }
@@ -101,7 +102,8 @@ fn labels_under(bars: &Bars, slot: f64, high: f64) -> (Labels, usize, f64) {
         return (Labels::Lines(broken), 1, 16.0 * rows as f64);
     }
     // Numbers tell where the ones between them are.
-    if bars.labels.iter().all(|l| l.replace(',', ".").parse::<f64>().is_ok()) {
+    let plain = |label: &str| label.replace(',', ".").replace('\u{202F}', "");
+    if bars.labels.iter().all(|l| plain(l).parse::<f64>().is_ok()) {
         return (Labels::Lines(lines(f64::INFINITY)), ((widest_label + 10.0) / slot).ceil() as usize, 16.0);
     }
     let longest = 0.35 * high;

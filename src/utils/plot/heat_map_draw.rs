@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use plotters::style::{RGBColor, WHITE};
 
-use super::axis::{Axis, Scale, number};
+use super::axis::{Axis, Scale};
 use super::colors::{NOTHING, Ramp, STEPS, luminance};
 use super::frame::heading;
 use super::heat_map::HeatMap;
 use super::page::{GREY, GRID, HPos, INK, Page, SMALL, TEXT, VPos, fitted, width};
+use crate::utils::numbers::number;
 
 /// From the right edge of the cells to the right edge of the page: a gap, the colour bar, its numbers.
 const BAR_GAP: f64 = 16.0;

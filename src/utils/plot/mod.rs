@@ -22,7 +22,7 @@ mod place;
 mod render;
 mod scatter;
 
-pub use axis::{Scale, number};
+pub use axis::Scale;
 pub use bars::Bars;
 pub use chart::{Chart, Series};
 pub use colors::PALETTE;
