@@ -143,7 +143,8 @@ impl Answer for Vec<f64> {
     }
 
     fn differs(&self, right: &Vec<f64>) -> Option<Words> {
-        place(self, right, |a, b| same_number(*a, *b), |x| number(*x)).filter(|_| self.len() > 1 || right.len() > 1)
+        place(self, right, |a, b| same_number(*a, *b), |x| number(*x))
+            .filter(|_| self.len() != right.len() || right.len() > 1)
     }
 }
 

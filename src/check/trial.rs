@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use super::report::Report;
-
 thread_local! {
     static UNFINISHED: Cell<bool> = const { Cell::new(false) };
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -28,17 +26,6 @@ pub enum Outcome<T> {
     Unfinished,
     /// It panicked, with this message.
     Panic(String),
-}
-
-impl<T> Outcome<T> {
-    /// The value, or the report to answer with. `input` says, in French and English, what the function was given.
-    pub fn or_report(self, exercise: &'static str, input: (&str, &str)) -> Result<T, Report> {
-        match self {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Unfinished => Err(Report::unfinished(exercise)),
-            Outcome::Panic(message) => Err(Report::panicked(exercise, input, &message)),
-        }
-    }
 }
 
 /// Calls a learner's function; a panic is caught and not printed.

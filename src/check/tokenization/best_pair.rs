@@ -376,7 +376,7 @@ mod tests {
         let smallest = |words: &[(Vec<String>, u64)], wordpiece: bool| {
             let scores = SCORING.scores(&words.to_vec(), wordpiece);
             let top = scores.iter().map(|s| s.1).fold(0.0, f64::max);
-            scores.into_iter().filter(|s| s.1 == top).map(|s| s.0).min().unwrap()
+            scores.into_iter().filter(|s| s.1 == top).map(|s| s.0).min().unwrap_or_default()
         };
         named(&best_pair(smallest), "tie-not-first");
         let first = |words: &[(Vec<String>, u64)], wordpiece: bool| {
