@@ -1094,6 +1094,8 @@ fn main() {
         assert_eq!((read[i], asked[i]), by_hand);
     }
     assert_eq!(asked.iter().filter(|&&id| id != IGNORE).count(), 3);
+    let bert = Masking::new(MASK, 20);
+    assert_eq!((bert.rate, bert.masked, bert.random), (0.15, 0.8, 0.1));
     println!("{}", tr("à la main : même entrée, mêmes réponses", "by hand: same input, same answers"));
 
     // %% [markdown] fr

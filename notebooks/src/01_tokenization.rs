@@ -554,6 +554,10 @@ fn main() {
         let theirs: Vec<(u32, u32)> = library.merges().iter().map(|m| (m.left, m.right)).collect();
         assert_eq!(mine, theirs);
         assert!(library.merges().iter().enumerate().all(|(rank, m)| m.id == 256 + rank as u32));
+        // Like ours, it merges what occurs twice, and stops there.
+        let options = BpeOptions { vocab_size: 300, special_tokens: vec![], ..Default::default() };
+        let twice = Tokenizer::train_bpe(["abab", "cd"], &options).unwrap();
+        assert_eq!(twice.merges().len(), 1);
         println!(
             "{} {}",
             theirs.len(),

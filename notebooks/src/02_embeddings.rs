@@ -663,6 +663,14 @@ fn main() {
             largest = largest.max((u1[i] - model.output.weight.data()[i]).abs());
         }
         assert!(largest < 1e-6, "{largest}");
+        // CBOW: the mean of two inputs; each receives half of the gradient.
+        let cbow = Example { inputs: vec![1, 2], ..example };
+        let (v, mut gradients) = (model.input.weight.data().to_vec(), Gradients::new());
+        model.loss(std::slice::from_ref(&cbow), &Pass::train(&mut Rng::new(0))).backward_from(&[1.0], &mut gradients);
+        let dv = gradients.get(model.input.weight.id()).unwrap();
+        model.step(&cbow, 1.0);
+        let moved = model.input.weight.data();
+        assert!((0..v.len()).all(|i| (v[i] - moved[i] - dv[i]).abs() < 1e-6));
         println!(
             "✔ ℓ = {by_hand:.4}, {}",
             tr("pertes et gradients égaux à 1e-6 près", "losses and gradients equal to 1e-6")
@@ -1404,13 +1412,15 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // ### 02.2 · Le retour d'une lecture
+    // ### 02.2 · Lire une ligne, et revenir
     //
-    // Écris `embedding_backward(ids, d_out, vocab, width)`, sans zéros inutiles : `d_out` a une ligne de `width` nombres par id ; renvoie le gradient de la table, `vocab` × `width` nombres, ligne par ligne. Un id peut se répéter.
+    // La section 1 l'a montré : un one-hot fois une table, c'est une ligne de la table. Écris les deux sens sans jamais construire de one-hot :
+    // - `embedding_forward(ids, table, width)` : le produit $O \cdot E$, une ligne de `width` nombres par id. Le vérificateur le calcule par la longue multiplication et compare ;
+    // - `embedding_backward(ids, d_out, vocab, width)` : `d_out` a une ligne de `width` nombres par id ; renvoie le gradient de la table, `vocab` × `width` nombres, ligne par ligne. Un id peut se répéter.
     //
     // <details><summary>Indice 1</summary>
     //
-    // Commence par `vec![0.0; vocab * width]`.
+    // À l'aller, la ligne `id` de la table va de `id * width` à `(id + 1) * width`. Au retour, commence par `vec![0.0; vocab * width]`.
     //
     // </details>
     // <details><summary>Indice 2</summary>
@@ -1424,13 +1434,15 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // ### 02.2 · The way back of a lookup
+    // ### 02.2 · Reading a row, and the way back
     //
-    // Write `embedding_backward(ids, d_out, vocab, width)`, without useless zeros: `d_out` has a row of `width` numbers per id; return the gradient of the table, `vocab` × `width` numbers, row by row. An id may repeat.
+    // Section 1 showed it: a one-hot vector times a table is a row of the table. Write both directions without ever building a one-hot vector:
+    // - `embedding_forward(ids, table, width)`: the product $O \cdot E$, a row of `width` numbers per id. The checker takes the long multiplication and compares;
+    // - `embedding_backward(ids, d_out, vocab, width)`: `d_out` has a row of `width` numbers per id; return the gradient of the table, `vocab` × `width` numbers, row by row. An id may repeat.
     //
     // <details><summary>Hint 1</summary>
     //
-    // Start with `vec![0.0; vocab * width]`.
+    // Forward, row `id` of the table goes from `id * width` to `(id + 1) * width`. On the way back start with `vec![0.0; vocab * width]`.
     //
     // </details>
     // <details><summary>Hint 2</summary>
@@ -1445,15 +1457,29 @@ fn main() {
     // </details>
 
     // %% exercise
+    fn embedding_forward(ids: &[usize], table: &[f64], width: usize) -> Vec<f64> {
+        let _ = (ids, table, width);
+        check::unfinished()
+    }
+
     fn embedding_backward(ids: &[usize], d_out: &[f64], vocab: usize, width: usize) -> Vec<f64> {
         let _ = (ids, d_out, vocab, width);
         check::unfinished()
     }
 
+    println!("{}", check::embedding_forward(embedding_forward));
     println!("{}", check::embedding_backward(embedding_backward));
 
     // %% solution
     {
+        fn embedding_forward(ids: &[usize], table: &[f64], width: usize) -> Vec<f64> {
+            let mut rows = Vec::new();
+            for id in ids {
+                rows.extend_from_slice(&table[id * width..(id + 1) * width]);
+            }
+            rows
+        }
+
         fn embedding_backward(ids: &[usize], d_out: &[f64], vocab: usize, width: usize) -> Vec<f64> {
             let mut d_table = vec![0.0; vocab * width];
             for (i, id) in ids.iter().enumerate() {
@@ -1463,6 +1489,7 @@ fn main() {
             }
             d_table
         }
+        assert!(check::embedding_forward(embedding_forward).is_passed());
         assert!(check::embedding_backward(embedding_backward).is_passed());
     }
 
@@ -1601,6 +1628,83 @@ fn main() {
             result
         }
         assert!(check::ppmi(ppmi_table).is_passed());
+    }
+
+    // %% [markdown] fr
+    // ### 02.5 · L'épreuve des voisins
+    //
+    // À toi de fabriquer des vecteurs, par la méthode de ton choix. Le vérificateur te donne un texte dans une langue inventée de 140 mots, toujours le même : 30 couples de **jumeaux** (deux mots interchangeables), parfois encadrés, deux places plus loin, par deux mots qui n'appartiennent qu'à ce couple, et vingt mots de remplissage qui font les trois quarts du texte. Écris `word_vectors(ids, vocab)` : un vecteur par mot, `vocab` lignes de même largeur, mises bout à bout. La note est celle de la section 4 : il faut que 25 jumeaux sur 30 soient parmi les dix plus proches voisins l'un de l'autre. Le hasard en trouve 2.
+    //
+    // *Prédis, puis exécute.* Les comptes bruts suffisent-ils ?
+    //
+    // <details><summary>Indice 1</summary>
+    //
+    // Le plus court chemin : compter. `counts[a * vocab + b]` augmente de 1 chaque fois que `b` est à deux places au plus de `a` ; la ligne d'un mot est son vecteur.
+    //
+    // </details>
+    // <details><summary>Indice 2</summary>
+    //
+    // Avec les comptes bruts, les mots de remplissage écrasent tout. La PPMI (section 4, exercice 02.4) les ramène à leur place.
+    //
+    // </details>
+    // <details><summary>Indice 3</summary>
+    //
+    // La table est carrée et symétrique : `n * total / (sum[a] * sum[b])`, puis `ln` et `max(0.0)` là où `n` n'est pas nul. Une fenêtre de 1 ne verrait que du remplissage.
+    //
+    // </details>
+    // %% [markdown] en
+    // ### 02.5 · The test of the neighbours
+    //
+    // Make vectors yourself, by any method. The checker gives you a text in an invented language of 140 words, always the same one: 30 pairs of **twins** (two words that are interchangeable), sometimes framed, two places away, by two words that belong to this pair alone, and twenty filler words that make up three quarters of the text. Write `word_vectors(ids, vocab)`: a vector per word, `vocab` rows of one width, side by side. The score is that of section 4: 25 twins of 30 must be among each other's ten nearest neighbours. Chance finds 2.
+    //
+    // *Predict, then run.* Are raw counts enough?
+    //
+    // <details><summary>Hint 1</summary>
+    //
+    // The shortest way: count. `counts[a * vocab + b]` grows by 1 each time `b` is at most two places from `a`; a word's row is its vector.
+    //
+    // </details>
+    // <details><summary>Hint 2</summary>
+    //
+    // With raw counts the filler words drown everything. PPMI (section 4, exercise 02.4) puts them in their place.
+    //
+    // </details>
+    // <details><summary>Hint 3</summary>
+    //
+    // The table is square and symmetric: `n * total / (sum[a] * sum[b])`, then `ln` and `max(0.0)` where `n` is not zero. A window of 1 would see fillers only.
+    //
+    // </details>
+
+    // %% exercise
+    fn word_vectors(ids: &[u32], vocab: usize) -> Vec<f64> {
+        let _ = (ids, vocab);
+        check::unfinished()
+    }
+
+    println!("{}", check::word_vectors(word_vectors));
+
+    // %% solution
+    {
+        fn word_vectors(ids: &[u32], vocab: usize) -> Vec<f64> {
+            let mut counts = vec![0.0; vocab * vocab];
+            for i in 0..ids.len() {
+                for j in i + 1..(i + 3).min(ids.len()) {
+                    let (a, b) = (ids[i] as usize, ids[j] as usize);
+                    counts[a * vocab + b] += 1.0;
+                    counts[b * vocab + a] += 1.0;
+                }
+            }
+            let sums: Vec<f64> = counts.chunks(vocab).map(|row| row.iter().sum()).collect();
+            let total: f64 = sums.iter().sum();
+            for (k, n) in counts.iter_mut().enumerate() {
+                if *n > 0.0 {
+                    *n = (*n * total / (sums[k / vocab] * sums[k % vocab])).ln().max(0.0);
+                }
+            }
+            counts
+        }
+        println!("{}", check::word_vectors(word_vectors));
+        assert!(check::word_vectors(word_vectors).is_passed());
     }
 
     // %% [markdown] fr

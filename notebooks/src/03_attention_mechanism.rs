@@ -648,6 +648,14 @@ fn main() {
     let sharp: Vec<f64> = softmax(&s5.map(|s| 10.0 * s));
     let slope: Vec<f64> = (0..5).flat_map(|i| numeric_gradient(&s5, 1e-5, |s| softmax(s)[i])).collect();
     assert!(largest_difference(&softmax_jacobian(&flat), &slope).1 < 1e-9);
+    {
+        // The library's backward gives Jᵀ·dp, here a row of J.
+        let (id, scores) = (ParamId::new(), Buf::from(&s5.map(|s| s as f32)[..]));
+        let (p, mut gradients) = (ops::softmax(&Tensor::parameter(id, Arc::new(scores), [1, 5])), Gradients::new());
+        p.backward_from(&[0.0, 1.0, 0.0, 0.0, 0.0], &mut gradients);
+        let ds: Vec<f64> = gradients.get(id).unwrap().iter().map(|x| f64::from(*x)).collect();
+        assert!(largest_difference(&ds, &slope[5..10]).1 < 1e-6);
+    }
     for (name, p) in [("s", &flat), ("10 s", &sharp)] {
         let size: f64 = softmax_jacobian(p).iter().map(|j| j.abs()).sum();
         println!("{name:>4} · max p = {:.3} · Σ|J| = {size:.3}", p.iter().copied().fold(0.0, f64::max));

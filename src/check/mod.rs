@@ -17,8 +17,10 @@
 //! It works the same in a cell of a notebook and in a program (`examples/exercises.rs`).
 //! An exercise that is not done yet returns [`unfinished`]; the check then says so, and so it does for `todo!()`.
 
+mod answer;
 mod attention;
 mod embeddings;
+mod exercise;
 mod language;
 mod report;
 mod tokenization;

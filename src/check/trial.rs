@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use super::report::Report;
-
 thread_local! {
     static UNFINISHED: Cell<bool> = const { Cell::new(false) };
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -28,57 +26,6 @@ pub enum Outcome<T> {
     Unfinished,
     /// It panicked, with this message.
     Panic(String),
-}
-
-impl<T> Outcome<T> {
-    /// The value, or the report to answer with. `input` says, in French and English, what the function was given.
-    pub fn or_report(self, exercise: &'static str, input: (&str, &str)) -> Result<T, Report> {
-        match self {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Unfinished => Err(Report::unfinished(exercise)),
-            Outcome::Panic(message) => {
-                let (fr, en) = why(&message);
-                Err(Report::wrong(
-                    exercise,
-                    format!("ta fonction a paniqué sur {} : « {message} »{fr}", input.0),
-                    format!("your function panicked on {}: \"{message}\"{en}", input.1),
-                ))
-            }
-        }
-    }
-}
-
-/// What the usual messages of a panic mean, in French and English.
-fn why(message: &str) -> (&'static str, &'static str) {
-    let starts = |start: &str| message.starts_with(start);
-    if starts("attempt to subtract with overflow") {
-        (
-            ". Un `usize` ne descend pas sous 0 : écris `i + 1 < len` et non `i < len - 1`, ou `saturating_sub`",
-            ". A `usize` does not go below 0: write `i + 1 < len`, not `i < len - 1`, or `saturating_sub`",
-        )
-    } else if starts("index out of bounds") || starts("range ") {
-        (
-            ". Un indice sort de la liste : y a-t-il un voisin (`i + 1 < len`) ? et si elle est vide, ou plus courte ?",
-            ". An index leaves the list: is there a neighbour (`i + 1 < len`)? and what if it is empty, or shorter?",
-        )
-    } else if starts("window size must be non-zero") {
-        (
-            ". `windows(0)` n'existe pas : un contexte vide est permis",
-            ". There is no `windows(0)`: an empty context is allowed",
-        )
-    } else if message.contains("Utf8Error") {
-        (
-            ". Des octets quelconques ne sont pas toujours de l'UTF-8 : travaille sur les octets eux-mêmes",
-            ". Any bytes are not always UTF-8: work on the bytes themselves",
-        )
-    } else if starts("called `Option::unwrap()` on a `None`") {
-        (
-            ". Un `unwrap` n'a rien trouvé : cette entrée n'a peut-être rien à donner (vide ? nom inexact ?)",
-            ". An `unwrap` found nothing: this input may have nothing to give (empty? a name that is not exact?)",
-        )
-    } else {
-        ("", "")
-    }
 }
 
 /// Calls a learner's function; a panic is caught and not printed.

@@ -1,11 +1,11 @@
 //! 03.3: a test of causality, itself tested on layers that leak and layers that do not.
 
+mod slips;
+
 use std::cell::Cell;
 
-use super::{Report, Slip};
-use crate::check::trial;
-
-const EXERCISE: &str = "03.3";
+use crate::check::Report;
+use crate::check::exercise::Exercise;
 
 /// A layer: x (t rows of d) → y of the same shape.
 type Layer = fn(&[f64], usize, usize) -> Vec<f64>;
@@ -18,7 +18,9 @@ thread_local! {
 fn note_shape(x: &[f64], t: usize, d: usize) {
     let (want_t, want_d, exchanged) = SHAPE.get();
     SHAPE.set((want_t, want_d, exchanged || (t != d && (t, d) == (want_d, want_t))));
-    assert_eq!(x.len(), t * d, "x must hold t rows of d numbers");
+    if x.len() != t * d {
+        panic!("x must hold t = {t} rows of d = {d} numbers: {}, not {}", t * d, x.len());
+    }
 }
 
 /// Attention of x with itself; which keys are visible, and how the others are hidden.
@@ -116,181 +118,50 @@ const PANEL: [(&str, Layer, bool); 15] = [
     ("1 → 0, small channel", |x, t, d| leak(x, t, d, (0, d - 1), (1, d - 1), 1e-2), false),
 ];
 
-/// How a mistake is recognised.
-type Sign = fn(&Answers) -> bool;
-
-/// What is recognised: by the answers, in this order.
-const SLIPS: [Slip<Sign>; 14] = [
-    (
-        |a| a.all(true),
-        "always-true",
-        "ton test répond toujours oui, même pour une couche sans masque : fais bouger x_j et compare les sorties i < j, pour tous les j (`all`, pas `any`)",
-        "your test always says yes, even for a layer without a mask: move x_j and compare the outputs i < j, for all j (`all`, not `any`)",
-    ),
-    (
-        |a| a.all(false),
-        "always-false",
-        "ton test répond toujours non, même pour la couche identité : compares-tu bien les sorties i < j, et elles seules ? compares-tu deux calculs qui partent de la même entrée ?",
-        "your test always says no, even for the identity layer: do you compare the outputs i < j, and only them? do you compare two runs that start from the same input?",
-    ),
-    (
-        |a| a.inverted(),
-        "inverted",
-        "ta réponse est inversée : rends `true` quand la couche est causale",
-        "your answer is inverted: return `true` when the layer is causal",
-    ),
-    (
-        |a| !a.says("causal attention") && a.says("reversed"),
-        "wrong-direction",
-        "tu compares les sorties i > j : ce sont les sorties d'avant (i < j) qui ne doivent pas bouger quand x_j bouge",
-        "you compare the outputs i > j: it is the outputs before (i < j) that must not move when x_j moves",
-    ),
-    (
-        |a| !a.says("causal attention") && a.says("shifted"),
-        "includes-itself",
-        "tu compares aussi la sortie i = j : elle a le droit de bouger avec x_j (une position se voit elle-même). Les lignes d'avant sont les `j * d` premiers nombres",
-        "you compare the output i = j, too: it may move with x_j (a position sees itself). The rows before are the first `j * d` numbers",
-    ),
-    (
-        |a| a.says("causal attention") && !a.says("shifted"),
-        "demands-change",
-        "tu exiges que la sortie j bouge : une couche qui ignore x_j est causale, elle aussi",
-        "you demand that output j moves: a layer that ignores x_j is causal, too",
-    ),
-    (
-        |a| a.only_misses(&["masked after softmax"]),
-        "input-hides-the-leak",
-        "ton entrée cache une fuite (avec des zéros partout, tous les scores valent 0) : pars de valeurs au hasard",
-        "your input hides a leak (all zeros make all scores 0): start from random values",
-    ),
-    (
-        |a| a.misses("1 → 0") && !a.misses("last → 0"),
-        "only-last-token",
-        "tu ne fais bouger que le dernier mot : une fuite de x_1 vers y_0 t'échappe. Essaie chaque j",
-        "you only move the last token: a leak from x_1 to y_0 escapes you. Try each j",
-    ),
-    (
-        |a| a.misses("last → 0") && !a.misses("last → last but one"),
-        "only-neighbours",
-        "tu ne compares que la sortie juste avant (i = j − 1) : une fuite du dernier mot vers y_0 t'échappe. Compare tous les i < j",
-        "you only compare the output just before (i = j − 1): a leak from the last token to y_0 escapes you. Compare all i < j",
-    ),
-    (
-        |a| a.misses("last → last but one") && !a.misses("last → 0"),
-        "only-first-output",
-        "tu ne compares que la première sortie : une fuite vers l'avant-dernière t'échappe. Compare tous les i < j (les `j * d` premiers nombres, pas les `j` premiers)",
-        "you only compare the first output: a leak to the last but one escapes you. Compare all i < j (the first `j * d` numbers, not the first `j`)",
-    ),
-    (
-        |a| a.misses("last → 0") && a.misses("last → last but one") && !a.misses("1 → 0"),
-        "last-token-not-moved",
-        "tu ne fais jamais bouger le dernier mot : la boucle sur j doit aller jusqu'à t − 1 compris",
-        "you never move the last token: the loop over j must go up to t − 1, included",
-    ),
-    (
-        |a| a.misses("channel out") && !a.misses("last → last but one"),
-        "one-channel-compared",
-        "tu ne compares qu'une composante de chaque sortie : compare les d nombres de la ligne",
-        "you only compare one component of each output: compare all d numbers of the row",
-    ),
-    (
-        |a| a.misses("channel in") && !a.misses("last → last but one"),
-        "one-channel-moved",
-        "tu ne fais bouger qu'une composante de x_j : une fuite par une autre t'échappe, bouge les d nombres",
-        "you only move one component of x_j: a leak through another one escapes you, move all d numbers",
-    ),
-    (
-        |a| a.only_misses(&["small", "1 → 0, small channel"]),
-        "tolerance-too-large",
-        "ta tolérance est trop grande, ou ton mouvement trop petit : une fuite de 0,0001 est une fuite. Bouge x_j d'environ 1 ; les lignes i < j doivent rester les mêmes à l'arrondi près (1e-9)",
-        "your tolerance is too large, or your move too small: a leak of 0.0001 is a leak. Move x_j by about 1; the rows i < j must stay the same up to rounding (1e-9)",
-    ),
-];
-
-/// What the learner's test said of each layer of the panel.
-struct Answers(Vec<bool>);
-
-impl Answers {
-    fn says(&self, name: &str) -> bool {
-        PANEL.iter().zip(&self.0).any(|((known, ..), answer)| *known == name && *answer)
-    }
-
-    /// A leak that was taken for causal.
-    fn misses(&self, name: &str) -> bool {
-        self.says(name)
-    }
-
-    /// Wrong answers are about some of these leaks, and nothing else.
-    fn only_misses(&self, names: &[&str]) -> bool {
-        self.wrong().all(|i| names.contains(&PANEL[i].0))
-    }
-
-    fn all(&self, answer: bool) -> bool {
-        self.0.iter().all(|&a| a == answer)
-    }
-
-    fn inverted(&self) -> bool {
-        self.wrong().count() == PANEL.len()
-    }
-
-    fn wrong(&self) -> impl Iterator<Item = usize> {
-        (0..PANEL.len()).filter(|&i| self.0[i] != PANEL[i].2)
-    }
-}
+/// Which layer of the panel, t and d.
+type Input = (usize, usize, usize);
 
 /// 03.3: whether a layer is causal: no output i depends on an input j > i.
 ///
 /// `f(layer, t, d)`: `layer(x, t, d)` takes and gives t rows of d numbers → true if it is causal.
 pub fn is_causal(f: impl Fn(fn(&[f64], usize, usize) -> Vec<f64>, usize, usize) -> bool) -> Report {
-    answer(f).unwrap_or_else(|report| report)
+    SHAPE.set((0, 0, false));
+    exercise().check(|&(at, t, d)| {
+        SHAPE.set((t, d, SHAPE.get().2));
+        f(PANEL[at].1, t, d)
+    })
 }
 
-fn answer(f: impl Fn(Layer, usize, usize) -> bool) -> Result<Report, Report> {
-    for (t, d) in [(5, 3), (4, 2), (6, 4)] {
-        SHAPE.set((t, d, false));
-        let mut answers = Vec::new();
-        for (name, layer, _) in PANEL {
-            let input = format!("« {name} », t = {t}, d = {d}");
-            let input_en = format!("\"{name}\", t = {t}, d = {d}");
-            answers.push(trial(|| f(layer, t, d)).or_report(EXERCISE, (&input, &input_en))?);
-        }
-        let answers = Answers(answers);
-        let Some(first) = answers.wrong().next() else { continue };
-        if SHAPE.get().2 {
-            return Err(Report::mistake(
-                EXERCISE,
-                "t-and-d-exchanged",
-                "tu appelles la couche avec t et d échangés : `layer(&x, t, d)`, t lignes de d nombres",
-                "you call the layer with t and d exchanged: `layer(&x, t, d)`, t rows of d numbers",
-            ));
-        }
-        if let Some((_, name, fr, en)) = SLIPS.iter().find(|(matches, ..)| matches(&answers)) {
-            return Err(Report::mistake(EXERCISE, name, *fr, *en));
-        }
-        let (name, _, truth) = PANEL[first];
-        return Err(Report::wrong(
-            EXERCISE,
-            format!(
-                "pour la couche « {name} » (t = {t}, d = {d}) la bonne réponse est {truth}, ton test dit {}. Essaie chaque j, fais bouger toute la ligne x_j d'une entrée au hasard, compare toutes les lignes i < j, en valeur absolue",
-                !truth
-            ),
-            format!(
-                "for the layer \"{name}\" (t = {t}, d = {d}) the right answer is {truth}, your test says {}. Try each j, move the whole row x_j of a random input, compare all rows i < j, by absolute value",
-                !truth
-            ),
-        ));
+fn exercise() -> Exercise<'static, Input, bool> {
+    let sizes = [(5, 3), (4, 2), (6, 4)];
+    Exercise {
+        id: "03.3",
+        inputs: sizes.into_iter().flat_map(|(t, d)| (0..PANEL.len()).map(move |at| (at, t, d))).collect(),
+        solution: Box::new(|&(at, ..)| PANEL[at].2),
+        tell: |&(at, t, d)| {
+            let name = PANEL[at].0;
+            (format!("la couche « {name} » (t = {t}, d = {d})"), format!("the layer \"{name}\" (t = {t}, d = {d})"))
+        },
+        hint: |_, _| {
+            (
+                "Essaie chaque j, fais bouger toute la ligne x_j d'une entrée au hasard, compare toutes les lignes i < j, en \
+                 valeur absolue"
+                    .into(),
+                "Try each j, move the whole row x_j of a random input, compare all rows i < j, by absolute value".into(),
+            )
+        },
+        passed: (
+            "ton test accepte 3 couches causales et démasque les 12 fuites, à 3 tailles",
+            "your test accepts 3 causal layers and exposes all 12 leaks, at 3 sizes",
+        ),
+        mistakes: slips::all(),
     }
-    Ok(Report::passed(
-        EXERCISE,
-        "ton test accepte 3 couches causales et démasque les 12 fuites, à 3 tailles",
-        "your test accepts 3 causal layers and exposes all 12 leaks, at 3 sizes",
-    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Verdict, unfinished};
+    use crate::check::exercise::testing::helpful;
     use crate::course::Lang;
     use motamot_kernels::rng::Rng;
 
@@ -331,6 +202,7 @@ mod tests {
 
     #[test]
     fn the_solution_passes_and_each_mistake_is_recognised() {
+        exercise().assert_both_sides();
         let report = is_causal(|layer, t, d| RIGHT.run(layer, t, d));
         assert!(report.is_passed(), "{report:?}");
         assert!(Lang::ALL.iter().all(|&lang| !report.text(lang).is_empty()));
@@ -378,20 +250,35 @@ mod tests {
             RIGHT.run(layer, t, d) && layer(&x, t, d)[..d] != layer(&moved, t, d)[..d]
         };
         assert_eq!(is_causal(change).mistake_name(), Some("demands-change"));
-        for (_, name, fr, en) in SLIPS {
-            assert!(!name.is_empty() && !fr.is_empty() && !en.is_empty());
-        }
     }
 
     #[test]
-    fn anything_else_gets_an_answer() {
-        assert_eq!(is_causal(|_, _, _| unfinished()), Report::unfinished(EXERCISE));
-        assert_eq!(is_causal(|_, _, _| todo!()), Report::unfinished(EXERCISE));
-        let short = is_causal(|layer, t, d| layer(&[1.0], t, d).is_empty());
-        assert!(matches!(short.verdict(), Verdict::Wrong { .. }), "{short:?}");
-        let odd = is_causal(|layer, t, d| t == 5 || RIGHT.run(layer, t, d));
-        assert_eq!(odd.mistake_name(), Some("always-true"));
-        let other = is_causal(|layer, t, d| RIGHT.run(layer, t, d) || layer(&vec![1.0; t * d], t, d)[0] > 1.5);
-        assert!(!other.is_passed());
+    fn what_is_not_listed_gets_an_answer() {
+        helpful("one number only", &is_causal(|layer, t, d| layer(&[1.0], t, d).is_empty()));
+        helpful("right at one size", &is_causal(|layer, t, d| t != 5 || RIGHT.run(layer, t, d)));
+        helpful("wrong at one size", &is_causal(|layer, t, d| t == 5 || RIGHT.run(layer, t, d)));
+        helpful(
+            "or something else",
+            &is_causal(|layer, t, d| RIGHT.run(layer, t, d) || layer(&vec![1.0; t * d], t, d)[0] > 1.5),
+        );
+        helpful(
+            "panics on large widths",
+            &is_causal(|layer, t, d| if d > 3 { panic!("d") } else { RIGHT.run(layer, t, d) }),
+        );
+        let tests = [
+            ("odd j", Test { moved: |j, _| j % 2 == 1, ..RIGHT }),
+            ("two before", Test { compared: |i, j| i + 2 <= j, ..RIGHT }),
+            (
+                "the last j alone, its neighbour alone",
+                Test { moved: |j, t| j + 1 == t, compared: |i, j| i + 1 == j, ..RIGHT },
+            ),
+            ("two channels in and out", Test { channels_in: 1, channels_out: 1, ..RIGHT }),
+            ("tolerance of 1", Test { tolerance: 1.0, ..RIGHT }),
+            ("no tolerance for itself", Test { compared: |i, j| i <= j && i > 0, ..RIGHT }),
+        ];
+        for (what, test) in tests {
+            let report = is_causal(|layer, t, d| test.run(layer, t, d));
+            helpful(what, &report);
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! 02.3: cosine similarity and nearest neighbours.
 
+mod mistakes;
+
+use super::super::answer::{numbers, random};
+use crate::check::Report;
+use crate::check::exercise::Exercise;
 use motamot_kernels::rng::Rng;
 
-use super::{close, random, shown};
-use crate::check::{Outcome, Report, trial};
-
-const NAME: &str = "02.3";
-
+/// Ids and their measures, best first.
 type Found = Vec<(usize, f64)>;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -34,212 +35,34 @@ fn solution(table: &[f64], c: usize, query: usize, n: usize) -> Found {
     ranked(table, c, query, cosine).into_iter().filter(|(i, _)| *i != query).take(n).collect()
 }
 
-fn equal(a: &Found, b: &Found) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && close(a.1, b.1, 1e-6))
-}
-
-fn same_ids(a: &Found, b: &Found) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0)
-}
-
 type Measure = fn(&[f64], &[f64]) -> f64;
 
-/// The usual wrong measures: name, French, English, the measure.
-const MEASURES: [(&str, &str, &str, Measure); 13] = [
-    (
-        "dot-product",
-        "c'est le produit scalaire : divise-le par les deux normes, sinon les longs vecteurs gagnent toujours",
-        "this is the dot product: divide it by both norms, or the long vectors always win",
-        dot,
-    ),
-    (
-        "missing-sqrt",
-        "la racine manque : ‖a‖ = √(a·a), et tu divises par (a·a)(b·b)",
-        "the root is missing: ‖a‖ = √(a·a), and you divide by (a·a)(b·b)",
-        |a, b| dot(a, b) / (dot(a, a) * dot(b, b)),
-    ),
-    (
-        "one-norm-only",
-        "tu divises seulement par la norme de la ligne : il faut aussi celle de la requête",
-        "you divide by the row's norm only: the query's is needed, too",
-        |a, b| dot(a, b) / norm(b),
-    ),
-    (
-        "one-norm-only",
-        "tu divises seulement par la norme de la requête : il faut aussi celle de chaque ligne",
-        "you divide by the query's norm only: each row's is needed, too",
-        |a, b| dot(a, b) / norm(a),
-    ),
-    (
-        "norms-added",
-        "tu divises par la somme des normes : il faut leur produit",
-        "you divide by the sum of the norms: their product is needed",
-        |a, b| dot(a, b) / (norm(a) + norm(b)),
-    ),
-    (
-        "norm-squared",
-        "tu divises par le carré de la norme de la requête : il faut ‖a‖ · ‖b‖",
-        "you divide by the square of the query's norm: ‖a‖ · ‖b‖ is needed",
-        |a, b| dot(a, b) / dot(a, a),
-    ),
-    (
-        "norm-squared",
-        "tu divises par le carré de la norme de la ligne : il faut ‖a‖ · ‖b‖",
-        "you divide by the square of the row's norm: ‖a‖ · ‖b‖ is needed",
-        |a, b| dot(a, b) / dot(b, b),
-    ),
-    (
-        "absolute-value",
-        "tu prends la valeur absolue : −1 veut dire « direction opposée », pas « proche »",
-        "you take the absolute value: −1 means \"opposite direction\", not \"close\"",
-        |a, b| cosine(a, b).abs(),
-    ),
-    (
-        "squared-cosine",
-        "ton cosinus est au carré : son signe est perdu",
-        "your cosine is squared: its sign is lost",
-        |a, b| cosine(a, b) * cosine(a, b),
-    ),
-    (
-        "l1-norm",
-        "ta norme est la somme des valeurs absolues : la norme euclidienne est √(Σ x²)",
-        "your norm is the sum of absolute values: the Euclidean norm is √(Σ x²)",
-        |a, b| dot(a, b) / (a.iter().map(|x| x.abs()).sum::<f64>() * b.iter().map(|x| x.abs()).sum::<f64>()),
-    ),
-    (
-        "centred",
-        "tu as soustrait la moyenne de chaque vecteur : c'est la corrélation, pas le cosinus",
-        "you subtracted each vector's mean: that is the correlation, not the cosine",
-        |a, b| {
-            let centre =
-                |x: &[f64]| -> Vec<f64> { x.iter().map(|y| y - x.iter().sum::<f64>() / x.len() as f64).collect() };
-            cosine(&centre(a), &centre(b))
-        },
-    ),
-    (
-        "mean-not-sum",
-        "tu as divisé le produit scalaire par la dimension : il n'y a que les normes à diviser",
-        "you divided the dot product by the dimension: only the norms are to be divided by",
-        |a, b| cosine(a, b) / a.len() as f64,
-    ),
-    (
-        "euclidean-distance",
-        "c'est la distance euclidienne : elle dépend de la longueur des vecteurs ; le cosinus ne regarde que leur direction",
-        "this is the Euclidean distance: it depends on the vectors' lengths; the cosine looks at their direction only",
-        |a, b| -a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt(),
-    ),
-];
-
-fn diagnose(
-    table: &[f64],
+/// What is asked of a table: the n nearest of a row.
+struct Query {
+    table: Vec<f64>,
     c: usize,
     query: usize,
     n: usize,
-    got: &Found,
-) -> Option<(&'static str, &'static str, &'static str)> {
-    let all = ranked(table, c, query, cosine);
-    let others: Found = all.iter().copied().filter(|(i, _)| *i != query).collect();
-    let take = |found: &Found| -> Found { found.iter().copied().take(n).collect() };
-    let reversed = |found: &Found| -> Found { found.iter().rev().copied().collect() };
-    if got.iter().any(|(_, x)| x.is_nan()) {
-        return Some((
-            "zero-vector",
-            "une similarité n'est pas un nombre : une ligne nulle a la norme 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention",
-            "a similarity is not a number: a row of zeros has norm 0, and 0/0 gives NaN; its cosine is 0 by convention",
-        ));
+}
+
+impl Query {
+    fn rows(&self) -> usize {
+        self.table.len() / self.c
     }
-    if got.is_empty() {
-        return Some((
-            "empty-list",
-            "la liste est vide : il faut n couples (id, cosinus)",
-            "the list is empty: n pairs (id, cosine) are wanted",
-        ));
+
+    fn ranked(&self, by: impl Fn(&[f64], &[f64]) -> f64) -> Found {
+        ranked(&self.table, self.c, self.query, by)
     }
-    if got.first().is_some_and(|(i, _)| *i == query) && !same_ids(got, &take(&reversed(&all))) {
-        return Some((
-            "query-included",
-            "la requête se trouve elle-même (cosinus 1) : exclus-la de la liste",
-            "the query finds itself (cosine 1): leave it out of the list",
-        ));
+
+    /// Without the query itself.
+    fn others(&self, by: impl Fn(&[f64], &[f64]) -> f64) -> Found {
+        self.ranked(by).into_iter().filter(|(i, _)| *i != self.query).collect()
     }
-    if same_ids(got, &take(&reversed(&others))) || same_ids(got, &take(&reversed(&all))) {
-        return Some((
-            "ascending-order",
-            "l'ordre est croissant : les plus semblables d'abord, donc trie du plus grand au plus petit",
-            "the order is ascending: the most similar first, so sort from the largest to the smallest",
-        ));
+
+    /// Some row is zero, so it has no direction.
+    fn has_zero_row(&self) -> bool {
+        self.table.chunks(self.c).any(|row| row.iter().all(|x| *x == 0.0))
     }
-    if equal(got, &reversed(&take(&others))) {
-        return Some((
-            "reversed-result",
-            "ce sont les bons voisins, mais dans l'ordre inverse : le plus proche d'abord",
-            "these are the right neighbours in reverse: the nearest first",
-        ));
-    }
-    let distances: Found = others.iter().map(|(i, x)| (*i, 1.0 - x)).collect();
-    if equal(got, &take(&distances)) || equal(got, &take(&reversed(&distances))) {
-        return Some((
-            "cosine-distance",
-            "tu renvoies la distance 1 − cos : c'est le cosinus qui est demandé",
-            "you return the distance 1 − cos: the cosine is asked for",
-        ));
-    }
-    let mut plain = others.clone();
-    plain.sort_by_key(|(i, _)| *i);
-    if equal(got, &take(&plain)) {
-        return Some((
-            "not-sorted",
-            "tes cosinus sont justes, mais la liste n'est pas triée : le plus grand d'abord",
-            "your cosines are right, but the list is not sorted: the largest first",
-        ));
-    }
-    let no_copies: Found = others.iter().copied().filter(|(_, x)| *x < 1.0 - 1e-9).take(n).collect();
-    if equal(got, &no_copies) && !equal(got, &take(&others)) {
-        return Some((
-            "copies-excluded",
-            "tu exclus tout ce qui a un cosinus de 1 : un autre mot peut avoir la même direction ; exclus par id",
-            "you leave out everything with cosine 1: another word may have the same direction; leave out by id",
-        ));
-    }
-    let without_first: Found = others.iter().copied().skip(1).take(n).collect();
-    if equal(got, &without_first) || equal(got, &others.iter().copied().skip(1).take(n.saturating_sub(1)).collect()) {
-        return Some((
-            "best-dropped",
-            "le voisin le plus proche manque : tu as enlevé la tête de la liste alors que la requête n'y était plus",
-            "the nearest neighbour is missing: you dropped the head of the list although the query was no longer in it",
-        ));
-    }
-    for (name, fr, en, by) in MEASURES {
-        let wrong: Found = ranked(table, c, query, by).into_iter().filter(|(i, _)| *i != query).collect();
-        let positive: Found = wrong.iter().map(|(i, x)| (*i, -x)).collect();
-        if equal(got, &take(&wrong)) || equal(got, &take(&positive)) || equal(got, &take(&reversed(&positive))) {
-            return Some((name, fr, en));
-        }
-    }
-    if equal(got, &others.iter().copied().take(n + 1).collect()) && got.len() == n + 1 {
-        return Some((
-            "one-too-many",
-            "il y a un voisin de trop : n, pas n + 1",
-            "there is one neighbour too many: n, not n + 1",
-        ));
-    }
-    if got.len() + 1 == n.min(others.len()) && got.iter().all(|x| others.iter().any(|y| x.0 == y.0)) {
-        return Some((
-            "one-too-few",
-            "il manque un voisin : n, sans compter la requête",
-            "one neighbour is missing: n, not counting the query",
-        ));
-    }
-    let mut ties = others.clone();
-    ties.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
-    if equal(got, &take(&ties)) && !equal(&take(&ties), &take(&others)) {
-        return Some((
-            "ties",
-            "à cosinus égal, le plus petit id vient d'abord : un tri stable sur les ids croissants y suffit",
-            "among equal cosines the smaller id comes first: a stable sort over rising ids does it",
-        ));
-    }
-    None
 }
 
 fn table(rng: &mut Rng, rows: usize, c: usize) -> Vec<f64> {
@@ -256,15 +79,10 @@ fn table(rng: &mut Rng, rows: usize, c: usize) -> Vec<f64> {
 /// with row `query` is largest, without `query`, as (id, cosine), the largest first, equal ones by rising id. A row of zeros
 /// has cosine 0.
 pub fn nearest(f: impl Fn(&[f64], usize, usize, usize) -> Vec<(usize, f64)>) -> Report {
-    verdict(f).unwrap_or_else(|report| report)
+    exercise().check(|q| f(&q.table, q.c, q.query, q.n))
 }
 
-fn pairs(found: &Found) -> String {
-    let pairs: Vec<String> = found.iter().take(6).map(|(i, x)| format!("({i}, {x:.4})")).collect();
-    format!("[{}{}]", pairs.join(", "), if found.len() > 6 { ", …" } else { "" })
-}
-
-fn verdict(f: impl Fn(&[f64], usize, usize, usize) -> Vec<(usize, f64)>) -> Result<Report, Report> {
+fn inputs() -> Vec<Query> {
     let mut rng = Rng::new(23);
     let mut cases: Vec<(Vec<f64>, usize, usize, usize)> = Vec::new();
     for (rows, c, query, n) in [(9, 4, 3, 3), (12, 5, 0, 4), (7, 3, 6, 2), (20, 8, 11, 5), (6, 2, 2, 5)] {
@@ -274,69 +92,45 @@ fn verdict(f: impl Fn(&[f64], usize, usize, usize) -> Vec<(usize, f64)>) -> Resu
     cases.push((vec![1.0, 2.0, 2.0, 4.0, -1.0, 3.0, 2.0, -1.0], 2, 0, 2));
     cases.push((vec![1.0, 0.0, 3.0, 4.0, 3.0, 4.0, 0.0, 1.0, 3.0, 4.0], 2, 0, 2));
     cases.push((table(&mut rng, 4, 3), 3, 1, 10));
-    let normal = cases.len();
     cases.push((vec![1.0, 2.0, 0.0, 0.0, -2.0, 1.5, 0.5, 0.0], 2, 0, 3));
     cases.push((vec![0.0, 0.0, 1.0, 2.0, 3.0, 1.0], 2, 0, 2));
-    for (i, (table, c, query, n)) in cases.iter().enumerate() {
-        let (c, query, n) = (*c, *query, *n);
-        let fr = format!("une table de {} lignes de {c} {}, requête {query}, n = {n}", table.len() / c, shown(table));
-        let en = format!("a table of {} rows of {c} {}, query {query}, n = {n}", table.len() / c, shown(table));
-        let outcome = trial(|| f(table, c, query, n));
-        if let (Outcome::Panic(message), true) = (&outcome, i >= normal) {
-            return Err(Report::mistake(
-                NAME,
-                "zero-vector",
-                format!(
-                    "ta fonction panique quand une ligne est nulle (« {message} ») : sa norme vaut 0, et 0/0 donne NaN ; son cosinus vaut 0 par convention"
-                ),
-                format!(
-                    "your function panics when a row is zero (\"{message}\"): its norm is 0, and 0/0 gives NaN; its cosine is 0 by convention"
-                ),
-            ));
-        }
-        let got = outcome.or_report(NAME, (&fr, &en))?;
-        let want = solution(table, c, query, n);
-        if equal(&got, &want) {
-            continue;
-        }
-        if i >= normal {
-            let (got, want) = (pairs(&got), pairs(&want));
-            return Err(Report::mistake(
-                NAME,
-                "zero-vector",
-                format!(
-                    "une ligne nulle a la norme 0 : son cosinus vaut 0 par convention (et non 0/0). Pour {fr}, j'attends {want} et j'obtiens {got}"
-                ),
-                format!(
-                    "a row of zeros has norm 0: its cosine is 0 by convention (not 0/0). For {en}, I expect {want} and get {got}"
-                ),
-            ));
-        }
-        if let Some((name, fr, en)) = diagnose(table, c, query, n, &got) {
-            return Err(Report::mistake(NAME, name, fr, en));
-        }
-        return Err(Report::wrong(
-            NAME,
-            format!("pour {fr}, j'attends {} et j'obtiens {}", pairs(&want), pairs(&got)),
-            format!("for {en}, I expect {} and get {}", pairs(&want), pairs(&got)),
-        ));
+    cases.into_iter().map(|(table, c, query, n)| Query { table, c, query, n }).collect()
+}
+
+fn exercise() -> Exercise<'static, Query, Found> {
+    Exercise {
+        id: "02.3",
+        inputs: inputs(),
+        solution: Box::new(|q| solution(&q.table, q.c, q.query, q.n)),
+        tell: |q| {
+            let (rows, c, query, n, shown) = (q.rows(), q.c, q.query, q.n, numbers(&q.table));
+            (
+                format!("une table de {rows} lignes de {c} {shown}, requête {query}, n = {n}"),
+                format!("a table of {rows} rows of {c} {shown}, query {query}, n = {n}"),
+            )
+        },
+        hint: |_, _| {
+            (
+                "Calcule à la main le cosinus de la requête avec la première ligne : produit scalaire, puis les deux normes".into(),
+                "Work out by hand the query's cosine with the first row: dot product, then both norms".into(),
+            )
+        },
+        passed: (
+            "justes sur 10 tables, lignes nulles, ex æquo et n trop grand compris",
+            "right on 10 tables, with zero rows, ties and an n that is too large",
+        ),
+        mistakes: mistakes::all(),
     }
-    Ok(Report::passed(
-        NAME,
-        format!("justes sur {} tables, lignes nulles, ex æquo et n trop grand compris", cases.len()),
-        format!("right on {} tables, with zero rows, ties and an n that is too large", cases.len()),
-    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::mistakes::MEASURES;
     use super::*;
-    use crate::check::unfinished;
-    use crate::course::Lang;
+    use crate::check::exercise::testing::helpful;
 
     fn mistake(f: impl Fn(&[f64], usize, usize, usize) -> Found) -> &'static str {
         let report = nearest(f);
-        assert!(Lang::ALL.iter().all(|lang| report.text(*lang).len() > 20));
         report.mistake_name().unwrap_or_else(|| panic!("{report}"))
     }
 
@@ -345,14 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn the_solution_passes_and_a_stub_is_unfinished() {
+    fn both_sides() {
+        exercise().assert_both_sides();
         let report = nearest(solution);
         assert!(report.is_passed(), "{report}");
-        assert_eq!(nearest(|_, _, _, _| unfinished()), Report::unfinished(NAME));
-        assert_eq!(nearest(|_, _, _, _| todo!()), Report::unfinished(NAME));
-        assert!(nearest(|t, _, _, _| vec![(0, t[9999])]).text(Lang::En).contains("panicked"));
-        let unknown = nearest(|_, _, _, n| vec![(0, 0.123); n]);
-        assert!(unknown.mistake_name().is_none() && unknown.text(Lang::En).contains("I expect"), "{unknown}");
     }
 
     #[test]
@@ -413,5 +203,64 @@ mod tests {
             found
         };
         assert_eq!(mistake(panics), "zero-vector");
+    }
+
+    #[test]
+    fn other_lists_are_recognised() {
+        type Change = (&'static str, fn(&Query) -> Found);
+        let changes: [Change; 8] = [
+            ("not-truncated", |q| q.others(cosine)),
+            ("ids-renumbered", |q| {
+                let shifted = |(i, x): (usize, f64)| (if i > q.query { i - 1 } else { i }, x);
+                q.others(cosine).into_iter().take(q.n).map(shifted).collect()
+            }),
+            ("ids-from-one", |q| q.others(cosine).into_iter().take(q.n).map(|(i, x)| (i + 1, x)).collect()),
+            ("places-for-ids", |q| {
+                q.others(cosine).into_iter().take(q.n).enumerate().map(|(i, (_, x))| (i, x)).collect()
+            }),
+            ("positive-only", |q| q.others(cosine).into_iter().filter(|(_, x)| *x > 0.0).take(q.n).collect()),
+            ("angle", |q| {
+                q.others(cosine).into_iter().take(q.n).map(|(i, x)| (i, x.clamp(-1.0, 1.0).acos())).collect()
+            }),
+            ("columns-for-rows", |q| {
+                let (rows, c) = (q.rows(), q.c);
+                let turned: Vec<f64> = (0..rows * c).map(|k| q.table[k % c * rows + k / c]).collect();
+                solution(&turned, c, q.query, q.n)
+            }),
+            ("too-few-rows", |q| {
+                assert!(q.n < q.rows(), "range end index 10 out of range for slice of length 3");
+                solution(&q.table, q.c, q.query, q.n)
+            }),
+        ];
+        for (name, f) in changes {
+            let f = |table: &[f64], c: usize, query: usize, n: usize| f(&Query { table: table.to_vec(), c, query, n });
+            assert_eq!(mistake(f), name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_listed_gets_an_answer() {
+        helpful("panics", &nearest(|t, _, _, _| vec![(0, t[9999])]));
+        let measures: [(&str, Measure); 7] = [
+            ("largest distance", |a, b| a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max)),
+            ("zero", |_, _| 0.0),
+            ("first number", |a, b| a[0] * b[0]),
+            ("harmonic", |a, b| 2.0 * dot(a, b) / (dot(a, a) + dot(b, b))),
+            ("max norm", |a, b| dot(a, b) / a.iter().chain(b).fold(0.0, |m: f64, x| m.max(x.abs()))),
+            ("cube", |a, b| cosine(a, b).powi(3)),
+            ("shifted", |a, b| 0.5 + 0.5 * cosine(a, b)),
+        ];
+        for (what, by) in measures {
+            helpful(what, &nearest(|t, c, q, n| with(by, t, c, q, n)));
+        }
+        helpful("0.123 always", &nearest(|_, _, _, n| vec![(0, 0.123); n]));
+        helpful("every second", &nearest(|t, c, q, n| solution(t, c, q, 2 * n).into_iter().step_by(2).collect()));
+        helpful(
+            "the worst at the end",
+            &nearest(|t, c, q, n| {
+                let all = solution(t, c, q, 99);
+                all.iter().take(n - 1).chain(all.last()).copied().collect()
+            }),
+        );
     }
 }

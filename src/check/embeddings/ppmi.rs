@@ -1,11 +1,15 @@
 //! 02.4: positive pointwise mutual information.
 
+mod mistakes;
+
+use super::super::answer::numbers;
+use crate::check::Report;
+use crate::check::exercise::{Exercise, Mistake};
 use motamot_kernels::rng::Rng;
 
-use super::{Known, known, same, shown};
-use crate::check::{Outcome, Report, trial};
-
-const NAME: &str = "02.4";
+/// Counts (rows, columns).
+type Counts = (Vec<f64>, usize, usize);
+type Known = Mistake<'static, Counts, Vec<f64>>;
 
 /// What a cell holds when its count is 0.
 const EMPTY: f64 = 0.0;
@@ -26,236 +30,13 @@ fn solution(counts: &[f64], rows: usize, cols: usize) -> Vec<f64> {
     cells(counts, rows, cols, |n, r, c, total| positive(n, (n * total / (r * c)).ln()))
 }
 
-fn known_mistakes(counts: &[f64], rows: usize, cols: usize) -> Vec<Known<Vec<f64>>> {
-    let each = |f: &dyn Fn(f64, f64, f64, f64) -> f64| cells(counts, rows, cols, f);
-    let right = solution(counts, rows, cols);
-    let (r, c) = (rows as f64, cols as f64);
-    let row = |i: usize| counts[i * cols..(i + 1) * cols].iter().sum::<f64>();
-    let column = |j: usize| (0..rows).map(|i| counts[i * cols + j]).sum::<f64>();
-    let total: f64 = counts.iter().sum();
-    let each_at = |norms: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        let cell = |k: usize| positive(counts[k], (counts[k] * total / norms(k / cols, k % cols)).ln());
-        (0..rows * cols).map(cell).collect()
-    };
-    let same_marginal =
-        "les deux marges viennent du même côté : il faut la somme de la ligne i et celle de la colonne j";
-    let same_marginal_en = "both marginals come from the same side: row i's sum and column j's are needed";
-    let one_marginal = "il manque une des deux marges : on divise par p(i) et par p(j)";
-    let one_marginal_en = "one of the two marginals is missing: divide by p(i) and by p(j)";
-    let base = (
-        "log-base",
-        "le logarithme n'est pas naturel : utilise `ln` (la base 2 ou 10 ne change que l'échelle, mais l'exercice demande des nats)",
-        "the logarithm is not the natural one: use `ln` (base 2 or 10 only changes the scale, but nats are asked for)",
-    );
-    vec![
-        known(
-            "missing-total",
-            "tout vaut zéro : si tu as bien calculé quelque chose, c'est que le total N manque ou n'est pas la somme de tous les comptes (n_ij / (n_i · n_j) est presque toujours sous 1, et son logarithme négatif) ; il faut ln(n_ij · N / (n_i · n_j))",
-            "everything is zero: if you did compute something, the total N is missing or is not the sum of all counts (n_ij / (n_i · n_j) is nearly always below 1, and its logarithm negative); it is ln(n_ij · N / (n_i · n_j))",
-            vec![0.0; right.len()],
-        ),
-        known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),
-        known(base.0, base.1, base.2, each(&|n, r, c, t| positive(n, (n * t / (r * c)).log10()))),
-        known(
-            "missing-positive-part",
-            "la partie positive manque : c'est la PMI ; la PPMI remplace les valeurs négatives par 0",
-            "the positive part is missing: this is PMI; PPMI replaces negative values by 0",
-            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln() } else { 0.0 }),
-        ),
-        known(
-            "missing-positive-part",
-            "la partie positive manque : ln 0 = −∞ pour un couple jamais vu ; la PPMI remplace les valeurs négatives par 0",
-            "the positive part is missing: ln 0 = −∞ for a pair never seen; PPMI replaces negative values by 0",
-            each(&|n, r, c, t| (n * t / (r * c)).ln()),
-        ),
-        known(
-            "absolute-value",
-            "tu as pris la valeur absolue : une association négative devient 0, pas positive",
-            "you took the absolute value: a negative association becomes 0, not positive",
-            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().abs() } else { 0.0 }),
-        ),
-        known(
-            "negated",
-            "le rapport est renversé (ou le signe) : p(i, j) est au numérateur",
-            "the ratio (or the sign) is the wrong way round: p(i, j) is the numerator",
-            each(&|n, r, c, t| positive(n, -(n * t / (r * c)).ln())),
-        ),
-        known(
-            "missing-log",
-            "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même",
-            "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself",
-            each(&|n, r, c, t| n * t / (r * c)),
-        ),
-        known(
-            "missing-log",
-            "le logarithme manque : c'est le rapport p(i, j) / (p(i) · p(j)) lui-même",
-            "the logarithm is missing: this is the ratio p(i, j) / (p(i) · p(j)) itself",
-            each(&|n, r, c, t| positive(n, n * t / (r * c) - 1.0)),
-        ),
-        known(
-            "log-one-plus",
-            "tu as pris ln(1 + rapport) : c'est ln du rapport seul, puis max(0, ·)",
-            "you took ln(1 + ratio): it is ln of the ratio alone, then max(0, ·)",
-            each(&|n, r, c, t| (n * t / (r * c)).ln_1p()),
-        ),
-        known(
-            "smoothed-counts",
-            "tu as ajouté 1 aux comptes avant le logarithme : sans lissage ici ; un compte nul donne 0",
-            "you added 1 to the counts before the logarithm: no smoothing here; a zero count gives 0",
-            each(&|n, r, c, t| ((n + 1.0) * t / (r * c)).ln().max(0.0)),
-        ),
-        known(
-            "missing-total",
-            "le total N manque : p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), N une fois au numérateur",
-            "the total N is missing: p(i, j) / (p(i) p(j)) = n_ij · N / (n_i · n_j), with N once in the numerator",
-            each(&|n, r, c, _| if n > 0.0 { (n / (r * c)).ln() } else { 0.0 }),
-        ),
-        known(
-            "total-squared",
-            "N apparaît deux fois : p(i, j) = n_ij / N doit être divisé par N, lui aussi",
-            "N appears twice: p(i, j) = n_ij / N has to be divided by N, too",
-            each(&|n, r, c, t| positive(n, (n * t * t / (r * c)).ln())),
-        ),
-        known(
-            "log-of-counts",
-            "c'est le logarithme des comptes : il manque les marges, qui corrigent la fréquence",
-            "this is the logarithm of the counts: the marginals, which correct for frequency, are missing",
-            each(&|n, _, _, _| positive(n, n.ln())),
-        ),
-        known(
-            "wrong-marginals",
-            same_marginal,
-            same_marginal_en,
-            each(&|n, r, _, t| positive(n, (n * t / (r * r)).ln())),
-        ),
-        known(
-            "wrong-marginals",
-            same_marginal,
-            same_marginal_en,
-            each(&|n, _, c, t| positive(n, (n * t / (c * c)).ln())),
-        ),
-        known("one-marginal", one_marginal, one_marginal_en, each(&|n, r, _, t| positive(n, (n * t / r).ln()))),
-        known("one-marginal", one_marginal, one_marginal_en, each(&|n, _, c, t| positive(n, (n * t / c).ln()))),
-        known("one-marginal", one_marginal, one_marginal_en, each(&|n, r, _, _| positive(n, (n / r).ln() + c.ln()))),
-        known("one-marginal", one_marginal, one_marginal_en, each(&|n, _, c, _| positive(n, (n / c).ln() + r.ln()))),
-        known(
-            "weighted",
-            "tu multiplies encore par p(i, j) : c'est un terme de l'information mutuelle ; la PMI est le logarithme seul",
-            "you multiply by p(i, j) once more: that is a term of the mutual information; PMI is the logarithm alone",
-            each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln()) * n / t),
-        ),
-        known(
-            "transposed",
-            "le résultat est transposé : la case (i, j) est à l'indice i · colonnes + j",
-            "the result is transposed: cell (i, j) is at index i · columns + j",
-            (0..rows * cols).map(|k| right[k % rows * cols + k / rows]).collect(),
-        ),
-        known(
-            "marginals-swapped",
-            "les marges sont échangées : la somme de la ligne i va avec i, celle de la colonne j avec j",
-            "the marginals are swapped: row i's sum goes with i, column j's with j",
-            {
-                let sums_of_rows: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
-                let sums_of_columns: Vec<f64> =
-                    (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
-                let total: f64 = counts.iter().sum();
-                let at = |x: &[f64], i: usize| x[i.min(x.len() - 1)];
-                let cell =
-                    |k: usize| counts[k] * total / (at(&sums_of_columns, k / cols) * at(&sums_of_rows, k % cols));
-                (0..rows * cols).map(|k| positive(counts[k], cell(k).ln())).collect()
-            },
-        ),
-        known(
-            "one-side-sums",
-            "tu prends la somme de la ligne j pour celle de la colonne j : elles ne sont égales que dans une table symétrique",
-            "you take the sum of row j for that of column j: they are equal in a symmetric table only",
-            each_at(&|i, j| row(i) * row(j.min(rows - 1))),
-        ),
-        known(
-            "one-side-sums",
-            "tu prends la somme de la colonne i pour celle de la ligne i : elles ne sont égales que dans une table symétrique",
-            "you take the sum of column i for that of row i: they are equal in a symmetric table only",
-            each_at(&|i, j| column(i.min(cols - 1)) * column(j)),
-        ),
-        known(
-            "smoothed-counts",
-            "tu as ajouté 1 à tous les comptes : sans lissage ici ; un compte nul donne 0",
-            "you added 1 to all counts: no smoothing here; a zero count gives 0",
-            {
-                let more: Vec<f64> = counts.iter().map(|n| n + 1.0).collect();
-                solution(&more, rows, cols)
-            },
-        ),
-        known(
-            "smoothed-contexts",
-            "tu élèves les comptes des colonnes à la puissance 0,75 (comme word2vec pour tirer ses négatifs) : la PPMI demandée prend les marges telles quelles",
-            "you raise the columns' counts to the power 0.75 (as word2vec does to draw its negatives): the PPMI asked for takes the marginals as they are",
-            {
-                let z: f64 = (0..cols).map(|j| column(j).powf(0.75)).sum();
-                each(&|n, r, c, _| positive(n, (n / r * z / c.powf(0.75)).ln()))
-            },
-        ),
-        known(
-            "wrong-total",
-            "N est le nombre de cases : c'est la somme de tous les comptes",
-            "N is the number of cells: it is the sum of all counts",
-            each(&|n, r, c, _| positive(n, (n * counts.len() as f64 / (r * c)).ln())),
-        ),
-        known(
-            "missing-brackets",
-            "il manque des parenthèses : `n * total / row * column` multiplie par column ; écris `n * total / (row * column)`",
-            "brackets are missing: `n * total / row * column` multiplies by column; write `n * total / (row * column)`",
-            each(&|n, r, c, t| positive(n, (n * t / r * c).ln())),
-        ),
-        known(
-            "marginals-added",
-            "tu additionnes les deux marges : divise par leur produit, n_i · n_j",
-            "you add the two marginals: divide by their product, n_i · n_j",
-            each(&|n, r, c, t| positive(n, (n * t / (r + c)).ln())),
-        ),
-        known(
-            "normalised",
-            "tu divises par −ln p(i, j) : c'est la PMI normalisée (NPMI) ; la PPMI est max(0, ln …) sans division",
-            "you divide by −ln p(i, j): that is normalised PMI (NPMI); PPMI is max(0, ln …) without a division",
-            each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln() / -(n / t).ln())),
-        ),
-        known(
-            "clipped-at-one",
-            "tu coupes à 1 après le logarithme : c'est max(0, ln …)",
-            "you clip at 1 after the logarithm: it is max(0, ln …)",
-            each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().max(1.0) } else { 0.0 }),
-        ),
-        known(
-            "wrong-stride",
-            "tu écris i · lignes + j : la case (i, j) est à l'indice i · colonnes + j (sur une table carrée, cela ne se voit pas)",
-            "you write i · rows + j: cell (i, j) is at index i · columns + j (on a square table it does not show)",
-            {
-                let mut result = vec![0.0; rows * cols];
-                for k in 0..rows * cols {
-                    let at = k / cols * rows + k % cols;
-                    if at < counts.len() && counts[at] > 0.0 {
-                        result[at] = positive(1.0, (counts[at] * total / (row(k / cols) * column(k % cols))).ln());
-                    }
-                }
-                result
-            },
-        ),
-    ]
-}
-
 /// Checks PPMI: `f(counts, rows, columns)` returns max(0, ln(p(i, j) / (p(i)·p(j)))) for each cell of a table of counts, row
 /// by row, and 0 where a count is 0.
 pub fn ppmi(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Report {
-    verdict(f).unwrap_or_else(|report| report)
+    exercise().check(|(counts, rows, cols)| f(counts, *rows, *cols))
 }
 
-/// NaN and infinities are equal to themselves here: a learner's −∞ is to be recognised.
-fn alike(a: &[f64], b: &[f64]) -> bool {
-    let one = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan()) || super::close(*a, *b, 1e-7);
-    a.len() == b.len() && a.iter().zip(b).all(one)
-}
-
-fn verdict(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Result<Report, Report> {
+fn inputs() -> Vec<Counts> {
     let mut rng = Rng::new(24);
     let mut cases: Vec<(Vec<f64>, usize, usize)> = Vec::new();
     for (rows, cols) in [(3, 3), (4, 4), (3, 5), (6, 2), (8, 8)] {
@@ -265,92 +46,69 @@ fn verdict(f: impl Fn(&[f64], usize, usize) -> Vec<f64>) -> Result<Report, Repor
         cases.push((counts, rows, cols));
     }
     cases.push((vec![4.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 7.0], 3, 3));
-    let last = cases.len() - 1;
-    for (i, (counts, rows, cols)) in cases.iter().enumerate() {
-        let (rows, cols) = (*rows, *cols);
-        let fr = format!("{rows} × {cols} comptes {}", shown(counts));
-        let en = format!("{rows} × {cols} counts {}", shown(counts));
-        let outcome = trial(|| f(counts, rows, cols));
-        if let Outcome::Panic(m) = &outcome
-            && rows != cols
-        {
-            return Err(Report::mistake(
-                NAME,
-                "not-square",
+    cases.push((vec![0.0; 4], 2, 2));
+    cases.push((vec![], 0, 0));
+    cases
+}
+
+/// Some row or column holds nothing.
+fn has_empty_row((counts, rows, cols): &Counts) -> bool {
+    cells(counts, *rows, *cols, |_, r, c, _| r * c).contains(&0.0) || counts.is_empty()
+}
+
+fn exercise() -> Exercise<'static, Counts, Vec<f64>> {
+    let mut mistakes = vec![
+        Known::seen(
+            "empty-row",
+            "un mot qui n'a aucun voisin a une marge nulle, et 0/0 n'est pas un nombre : un compte nul donne 0 (et une table vide, une liste vide)",
+            "a word without neighbours has a marginal of zero, and 0/0 is not a number: a zero count gives 0 (and an empty table an empty list)",
+            |tries| tries.only_wrong_where(has_empty_row),
+        ),
+        Known::seen(
+            "not-square",
+            "juste sur les tables carrées, mais pas sur les autres : i va de 0 à lignes − 1, j de 0 à colonnes − 1, et la case (i, j) est à l'indice i · colonnes + j",
+            "right on square tables, but not on others: i goes from 0 to rows − 1, j from 0 to columns − 1, and cell (i, j) is at index i · columns + j",
+            |tries| tries.panics().next().is_some() && tries.only_wrong_where(|(_, rows, cols)| rows != cols),
+        ),
+    ];
+    mistakes.extend(mistakes::all());
+    Exercise {
+        id: "02.4",
+        inputs: inputs(),
+        solution: Box::new(|(counts, rows, cols)| solution(counts, *rows, *cols)),
+        tell: |(counts, rows, cols)| {
+            let shown = numbers(counts);
+            (format!("{rows} × {cols} comptes {shown}"), format!("{rows} × {cols} counts {shown}"))
+        },
+        hint: |(counts, rows, cols), _| {
+            let (rows, cols) = (*rows, *cols);
+            let row: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
+            let column: Vec<f64> = (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
+            let (row, column, total) = (numbers(&row), numbers(&column), counts.iter().sum::<f64>());
+            (
                 format!(
-                    "juste sur les tables carrées, mais ta fonction panique avec {fr} (« {m} ») : i va de 0 à lignes − 1, j de 0 à colonnes − 1, et la case (i, j) est à l'indice i · colonnes + j"
+                    "Les sommes des lignes sont {row}, celles des colonnes {column}, N = {total} : affiche les tiennes"
                 ),
-                format!(
-                    "right on square tables, but your function panics with {en} (\"{m}\"): i goes from 0 to rows − 1, j from 0 to columns − 1, and cell (i, j) is at index i · columns + j"
-                ),
-            ));
-        }
-        let got = outcome.or_report(NAME, (&fr, &en))?;
-        let want = solution(counts, rows, cols);
-        if got.len() != want.len() {
-            return Err(Report::wrong(
-                NAME,
-                format!("pour {fr}, le résultat doit avoir {} nombres, et le tien en a {}", want.len(), got.len()),
-                format!("for {en}, the result must have {} numbers, and yours has {}", want.len(), got.len()),
-            ));
-        }
-        if same(&got, &want) {
-            continue;
-        }
-        if i == last {
-            return Err(Report::mistake(
-                NAME,
-                "empty-row",
-                format!(
-                    "un mot qui n'a aucun voisin a une marge nulle, et 0/0 n'est pas un nombre : un compte nul donne 0. Pour {fr}, j'obtiens {}",
-                    shown(&got)
-                ),
-                format!(
-                    "a word without neighbours has a marginal of zero, and 0/0 is not a number: a zero count gives 0. For {en}, I get {}",
-                    shown(&got)
-                ),
-            ));
-        }
-        if let Some(m) = known_mistakes(counts, rows, cols).into_iter().find(|m| alike(&got, &m.value)) {
-            return Err(Report::mistake(NAME, m.name, m.fr, m.en));
-        }
-        return Err(Report::wrong(
-            NAME,
-            format!("pour {fr}, j'attends {} et j'obtiens {}", shown(&want), shown(&got)),
-            format!("for {en}, I expect {} and get {}", shown(&want), shown(&got)),
-        ));
+                format!("The sums of the rows are {row}, of the columns {column}, N = {total}: print yours"),
+            )
+        },
+        passed: (
+            "juste sur 8 tables, carrées ou non, lignes vides comprises",
+            "right on 8 tables, square or not, with empty rows",
+        ),
+        mistakes,
     }
-    Ok(Report::passed(
-        NAME,
-        format!("juste sur {} tables, carrées ou non, lignes vides comprises", cases.len()),
-        format!("right on {} tables, square or not, with empty rows", cases.len()),
-    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::unfinished;
+    use crate::check::exercise::testing::{helpful, named};
     use crate::course::Lang;
 
     #[test]
-    fn the_solution_passes_and_a_stub_is_unfinished() {
-        let report = ppmi(solution);
-        assert!(report.is_passed(), "{report}");
-        assert_eq!(ppmi(|_, _, _| unfinished()), Report::unfinished(NAME));
-        assert_eq!(ppmi(|_, _, _| todo!()), Report::unfinished(NAME));
-        assert!(ppmi(|c, _, _| vec![c[999]]).text(Lang::En).contains("panicked"));
-        assert!(ppmi(|_, _, _| vec![0.5]).text(Lang::Fr).contains("nombres"));
-        assert_eq!(ppmi(|c, r, k| solution(c, r, k).iter().map(|x| x * 1.7).collect()).mistake_name(), None);
-    }
-
-    #[test]
-    fn each_mistake_is_recognised() {
-        for (i, case) in known_mistakes(&[1.0], 1, 1).iter().enumerate() {
-            let report = ppmi(|c, rows, cols| known_mistakes(c, rows, cols).swap_remove(i).value);
-            assert_eq!(report.mistake_name(), Some(case.name), "{report}");
-            assert!(Lang::ALL.iter().all(|lang| report.text(*lang).len() > 20));
-        }
+    fn both_sides() {
+        exercise().assert_both_sides();
         let divides =
             |c: &[f64], rows: usize, cols: usize| cells(c, rows, cols, |n, r, k, t| (n * t / (r * k)).ln().max(0.0));
         // f64::max drops the NaN, so this is right, too.
@@ -361,11 +119,42 @@ mod tests {
                 if x < 1.0 { 0.0 } else { x.ln() }
             })
         };
-        assert_eq!(ppmi(nan).mistake_name(), Some("empty-row"));
+        named(&ppmi(nan), "empty-row");
         let exchanged = |c: &[f64], rows: usize, cols: usize| {
-            (0..cols).for_each(|i| (0..rows).for_each(|j| assert!(i * cols + j < c.len(), "index out of bounds")));
+            let _ = (0..cols).flat_map(|i| (0..rows).map(move |j| i * cols + j)).map(|at| c[at]).sum::<f64>();
             solution(c, rows, cols)
         };
-        assert_eq!(ppmi(exchanged).mistake_name(), Some("not-square"));
+        named(&ppmi(exchanged), "not-square");
+    }
+
+    #[test]
+    fn what_is_not_listed_gets_an_answer() {
+        assert!(ppmi(|c, _, _| vec![c[999]]).text(Lang::En).contains("panicked"));
+        assert!(ppmi(|_, _, _| vec![0.5]).text(Lang::Fr).contains("éléments"));
+        type Change = (&'static str, fn(Vec<f64>, usize) -> Vec<f64>);
+        let changes: [Change; 9] = [
+            ("1.7 times", |x, _| x.iter().map(|x| 1.7 * x).collect()),
+            ("clipped above", |x, _| x.iter().map(|x| x.min(1.0)).collect()),
+            ("squared", |x, _| x.iter().map(|x| x * x).collect()),
+            ("rounded", |x, _| x.iter().map(|x| x.round()).collect()),
+            ("rows backwards", |x, c| x.chunks(c.max(1)).rev().flatten().copied().collect()),
+            ("normalised rows", |x, c| {
+                x.chunks(c.max(1))
+                    .flat_map(|r| r.iter().map(|x| x / r.iter().sum::<f64>()).collect::<Vec<_>>())
+                    .collect()
+            }),
+            ("shifted by ln 5", |x, _| x.iter().map(|x| (x - 5f64.ln()).max(0.0)).collect()),
+            ("the last row lost", |x, c| x[..x.len().saturating_sub(c)].to_vec()),
+            ("the diagonal is zero", |x, c| {
+                x.iter().enumerate().map(|(k, x)| if k / c.max(1) == k % c.max(1) { 0.0 } else { *x }).collect()
+            }),
+        ];
+        for (what, change) in changes {
+            helpful(what, &ppmi(|counts, rows, cols| change(solution(counts, rows, cols), cols)));
+        }
+        helpful(
+            "halved counts",
+            &ppmi(|c, rows, cols| solution(&c.iter().map(|n| (n - 1.0).max(0.0)).collect::<Vec<_>>(), rows, cols)),
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! Exercise 00.2: counts smoothed by adding k.
 
-use super::super::report::Report;
-use super::{Exercise, Mistake, same_number};
+use crate::check::Report;
+use crate::check::exercise::{Exercise, Mistake};
 use motamot_kernels::rng::Rng;
 
+type Known = Mistake<'static, Input, Vec<f64>>;
+
 /// What the learner's function gets.
-pub(super) struct Input {
+struct Input {
     text: Vec<u32>,
     context: Vec<u32>,
     v: usize,
@@ -17,7 +19,7 @@ pub(super) struct Input {
 ///
 /// The function gets the text, the context (0 symbols or more), v and k.
 pub fn add_k(f: impl Fn(&[u32], &[u32], usize, f64) -> Vec<f64>) -> Report {
-    exercise().check(&inputs(), |i| f(&i.text, &i.context, i.v, i.k))
+    exercise().check(|i| f(&i.text, &i.context, i.v, i.k))
 }
 
 /// "abracadabra" by hand, then random texts: with overlapping matches, contexts at their ends and unseen contexts.
@@ -125,8 +127,7 @@ fn occurrences(i: &Input) -> f64 {
     i.text.windows(n).filter(|w| **w == *i.context).count() as f64
 }
 
-pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
-    let m = |name, fr, en, gives: fn(&Input) -> Vec<f64>| Mistake { name, fr, en, gives };
+fn exercise() -> Exercise<'static, Input, Vec<f64>> {
     let no_smoothing = (
         "tu rends les fréquences brutes, sans k : ce qui n'a jamais été vu a une probabilité nulle, et un contexte jamais \
          vu donne 0/0. Ajoute k à chaque compte",
@@ -153,8 +154,8 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
     );
     Exercise {
         id: "00.2",
-        solution: solved,
-        same: |a, b| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_number(a, b)),
+        inputs: inputs(),
+        solution: Box::new(solved),
         tell: |i| {
             let shown = if i.text.len() <= 12 { format!("{:?}", i.text) } else { format!("{:?}…", &i.text[..12]) };
             let rest = format!("v = {}, k = {}", i.v, i.k);
@@ -163,7 +164,7 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                 format!("the text {shown} ({} symbols) after the context {:?} ({rest})", i.text.len(), i.context),
             )
         },
-        look: |i, p| {
+        hint: |i, p| {
             if p.len() != i.v {
                 return (
                     format!("Il faut {} probabilités, une par symbole de 0 à v − 1 ; il y en a {}", i.v, p.len()),
@@ -181,65 +182,67 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
             "the sum is 1 after 30 contexts, seen or not, and \"abracadabra\" gives the probabilities worked out by hand",
         ),
         mistakes: vec![
-            m("no-smoothing", no_smoothing.0, no_smoothing.1, |i| ratio(i, 0.0, |n, _| n)),
-            m("no-smoothing", no_smoothing.0, no_smoothing.1, |i| unless_unseen(i, ratio(i, 0.0, |n, _| n), 0.0)),
-            m("no-smoothing", no_smoothing.0, no_smoothing.1, |i| {
+            Known::new("no-smoothing", no_smoothing.0, no_smoothing.1, |i| ratio(i, 0.0, |n, _| n)),
+            Known::new("no-smoothing", no_smoothing.0, no_smoothing.1, |i| {
+                unless_unseen(i, ratio(i, 0.0, |n, _| n), 0.0)
+            }),
+            Known::new("no-smoothing", no_smoothing.0, no_smoothing.1, |i| {
                 unless_unseen(i, ratio(i, 0.0, |n, _| n), 1.0 / i.v as f64)
             }),
-            m("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), 0.0)),
-            m("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), f64::NAN)),
-            m("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), i.k)),
-            m("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), 1.0)),
-            m("denominator-without-k", numerator_only.0, numerator_only.1, |i| ratio(i, i.k, |n, _| n)),
-            m("denominator-without-k", numerator_only.0, numerator_only.1, |i| {
+            Known::new("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), 0.0)),
+            Known::new("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), f64::NAN)),
+            Known::new("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), i.k)),
+            Known::new("unseen-context", unseen.0, unseen.1, |i| unless_unseen(i, solved(i), 1.0)),
+            Known::new("denominator-without-k", numerator_only.0, numerator_only.1, |i| ratio(i, i.k, |n, _| n)),
+            Known::new("denominator-without-k", numerator_only.0, numerator_only.1, |i| {
                 unless_unseen(i, ratio(i, i.k, |n, _| n), 1.0 / i.v as f64)
             }),
-            m("denominator-without-k", numerator_only.0, numerator_only.1, |i| {
+            Known::new("denominator-without-k", numerator_only.0, numerator_only.1, |i| {
                 unless_unseen(i, ratio(i, i.k, |n, _| n), 0.0)
             }),
-            m(
+            Known::new(
                 "k-once-below",
                 "le dénominateur reçoit k une seule fois : il y a v symboles qui reçoivent k, donc k·v",
                 "the denominator gets k only once: v symbols get k, so it is k·v",
                 |i| ratio(i, i.k, |n, _| n + i.k),
             ),
-            m(
+            Known::new(
                 "v-without-k",
                 "le dénominateur est c + v : c'est juste pour k = 1 seulement. Écris c + k·v",
                 "the denominator is c + v: that is right for k = 1 alone. Write c + k·v",
                 |i| ratio(i, i.k, |n, _| n + i.v as f64),
             ),
-            m(
+            Known::new(
                 "k-ignored",
                 "tu ajoutes toujours 1 (Laplace) : ajoute le k reçu",
                 "you always add 1 (Laplace): add the k that you are given",
                 |i| ratio(i, 1.0, |n, _| n + i.v as f64),
             ),
-            m(
+            Known::new(
                 "numerator-without-k",
                 "k manque au numérateur : la somme reste sous 1, et l'inconnu à 0",
                 "k is missing in the numerator: the sum stays below 1, and the unknown at 0",
                 |i| ratio(i, 0.0, |n, _| n + i.k * i.v as f64),
             ),
-            m("only-seen-symbols", skipped.0, skipped.1, |i| {
+            Known::new("only-seen-symbols", skipped.0, skipped.1, |i| {
                 let c = counts(&i.text, &i.context, i.v);
                 let below = total(&c) + i.k * seen(&c);
                 c.iter().map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 }).collect()
             }),
-            m("only-seen-symbols", skipped.0, skipped.1, |i| {
+            Known::new("only-seen-symbols", skipped.0, skipped.1, |i| {
                 let below = total(&counts(&i.text, &i.context, i.v)) + i.k * i.v as f64;
                 counts(&i.text, &i.context, i.v)
                     .iter()
                     .map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 })
                     .collect()
             }),
-            m(
+            Known::new(
                 "vocabulary-of-followers",
                 "au dénominateur, tu comptes les symboles vus après ce contexte : il faut v, tous les symboles possibles",
                 "in the denominator you count the symbols seen after this context: it is v, all possible symbols",
                 |i| ratio(i, i.k, |n, t| n + i.k * t),
             ),
-            m(
+            Known::new(
                 "vocabulary-of-text",
                 "au dénominateur, tu comptes les symboles différents du texte : il faut v, tous les symboles possibles, \
                  même ceux que ce texte ne contient pas",
@@ -247,19 +250,19 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                  that this text does not hold included",
                 |i| ratio(i, i.k, |n, _| n + i.k * different(&i.text) as f64),
             ),
-            m(
+            Known::new(
                 "vocabulary-off-by-one",
                 "le dénominateur contient k·(v + 1) ou k·(v − 1) : il y a exactement v symboles",
                 "the denominator holds k·(v + 1) or k·(v − 1): there are exactly v symbols",
                 |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 + 1.0)),
             ),
-            m(
+            Known::new(
                 "vocabulary-off-by-one",
                 "le dénominateur contient k·(v + 1) ou k·(v − 1) : il y a exactement v symboles",
                 "the denominator holds k·(v + 1) or k·(v − 1): there are exactly v symbols",
                 |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 - 1.0)),
             ),
-            m(
+            Known::new(
                 "last-context-counted",
                 "au dénominateur, tu comptes aussi le contexte qui termine le texte : rien ne le suit, il ne compte pas. \
                  c(contexte) est la somme des c(contexte, w)",
@@ -267,14 +270,14 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                  count. c(context) is the sum of the c(context, w)",
                 |i| ratio(i, i.k, |_, _| occurrences(i) + i.k * i.v as f64),
             ),
-            m(
+            Known::new(
                 "text-length",
                 "au dénominateur, tu prends la longueur du texte : il faut le nombre de fois que *ce contexte* est suivi \
                  de quelque chose",
                 "in the denominator you take the length of the text: it is how often something follows *this context*",
                 |i| ratio(i, i.k, |_, _| i.text.len() as f64 + i.k * i.v as f64),
             ),
-            m(
+            Known::new(
                 "text-length",
                 "au dénominateur, tu prends le nombre de fenêtres du texte : il faut le nombre de fois que *ce contexte* \
                  est suivi de quelque chose",
@@ -282,7 +285,7 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                  context*",
                 |i| ratio(i, i.k, |_, _| i.text.len() as f64 - i.context.len() as f64 + i.k * i.v as f64),
             ),
-            m(
+            Known::new(
                 "overlaps-missed",
                 "après une occurrence tu sautes tout le contexte : les occurrences qui se chevauchent comptent aussi \
                  (« aa » est deux fois dans « aaa »). Avance d'un symbole à la fois",
@@ -290,52 +293,52 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                  \"aaa\"). Advance by one symbol at a time",
                 |i| formula(&counts_without_overlap(i), i.k),
             ),
-            m(
+            Known::new(
                 "symbol-before",
                 "tu comptes le symbole qui *précède* le contexte : c'est celui qui le suit, `fenêtre[n]`",
                 "you count the symbol *before* the context: it is the one after it, `window[n]`",
                 |i| formula(&counts_before(i), i.k),
             ),
-            m(
+            Known::new(
                 "context-ignored",
                 "le contexte n'est pas regardé : tu comptes tous les symboles du texte",
                 "the context is not looked at: you count all symbols of the text",
                 |i| formula(&counts(&i.text, &[], i.v), i.k),
             ),
-            m(
+            Known::new(
                 "context-cut",
                 "tu ne regardes que le dernier symbole du contexte : compare-le en entier",
                 "you look at the last symbol of the context alone: compare all of it",
                 |i| formula(&counts(&i.text, &i.context[i.context.len().saturating_sub(1)..], i.v), i.k),
             ),
-            m(
+            Known::new(
                 "context-reversed",
                 "tu compares le contexte à l'envers : son dernier symbole est le plus récent",
                 "you compare the context backwards: its last symbol is the latest",
                 |i| formula(&counts(&i.text, &i.context.iter().rev().copied().collect::<Vec<_>>(), i.v), i.k),
             ),
-            m("window-missing", ends.0, ends.1, |i| {
+            Known::new("window-missing", ends.0, ends.1, |i| {
                 formula(&counts(&i.text[..i.text.len() - 1], &i.context, i.v), i.k)
             }),
-            m(
+            Known::new(
                 "window-missing",
                 "la première fenêtre du texte manque : commence à l'indice 0",
                 "the first window of the text is missing: begin at index 0",
                 |i| formula(&counts(&i.text[1..], &i.context, i.v), i.k),
             ),
-            m(
+            Known::new(
                 "not-normalised",
                 "tu rends c + k sans diviser : divise par c(contexte) + k·v, et la somme vaudra 1",
                 "you return c + k without dividing: divide by c(context) + k·v, and the sum will be 1",
                 |i| counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect(),
             ),
-            m(
+            Known::new(
                 "not-normalised",
                 "tu rends les comptes bruts : ajoute k à chacun, puis divise par leur total",
                 "you return the raw counts: add k to each, then divide by their total",
                 |i| counts(&i.text, &i.context, i.v),
             ),
-            m(
+            Known::new(
                 "last-context-counted",
                 "au dénominateur, tu comptes aussi le contexte qui termine le texte : rien ne le suit, il ne compte pas. c(contexte) est la somme des c(contexte, w)",
                 "in the denominator you also count the context that ends the text: nothing follows it, so it does not count. c(context) is the sum of the c(context, w)",
@@ -344,7 +347,7 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                     ratio(i, i.k, |n, _| if all { n } else { occurrences(i) } + i.k * i.v as f64)
                 },
             ),
-            m(
+            Known::new(
                 "only-seen-symbols",
                 "seuls les symboles déjà vus reçoivent k : les autres restent à 0, et un contexte jamais vu donne 0/0. Ce sont eux que le lissage doit sauver",
                 "only the symbols already seen get k: the others stay at 0, and a context never seen gives 0/0. They are the ones that smoothing must save",
@@ -354,7 +357,7 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                     c.iter().map(|x| x / total(&c)).collect()
                 },
             ),
-            m(
+            Known::new(
                 "only-unseen-symbols",
                 "seuls les symboles jamais vus reçoivent k : ajoute-le à *chaque* compte, même à ceux qui ne sont pas nuls",
                 "only the symbols never seen get k: add it to *each* count, to those that are not zero as well",
@@ -364,19 +367,19 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                     c.iter().map(|x| x / total(&c)).collect()
                 },
             ),
-            m(
+            Known::new(
                 "counted-once",
                 "chaque suite ne compte qu'une fois, même si elle revient : ajoute 1 à chaque fois (`+=`, pas `=`)",
                 "each follower counts only once, even if it comes again: add 1 each time (`+=`, not `=`)",
                 |i| formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c.min(1.0)).collect::<Vec<_>>(), i.k),
             ),
-            m(
+            Known::new(
                 "k-per-occurrence",
                 "tu ajoutes k à chaque occurrence, en plus du k de départ : k s'ajoute une seule fois par symbole",
                 "you add k at each occurrence, besides the k at the start: k is added once a symbol",
                 |i| formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c * (1.0 + i.k)).collect::<Vec<_>>(), i.k),
             ),
-            m(
+            Known::new(
                 "windows-not-sliding",
                 "tes fenêtres ne se chevauchent pas (`chunks`) : fais-les glisser d'un symbole à la fois (`windows`)",
                 "your windows do not overlap (`chunks`): slide them by one symbol at a time (`windows`)",
@@ -388,7 +391,7 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                     formula(&c, i.k)
                 },
             ),
-            m(
+            Known::new(
                 "total-changes",
                 "tu recalcules la somme pendant que tu divises : elle change à chaque case. Calcule-la une fois, avant la boucle",
                 "you work the sum out again while you divide: it changes with each entry. Work it out once, before the loop",
@@ -400,13 +403,13 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
                     p
                 },
             ),
-            m(
+            Known::new(
                 "logarithms",
                 "tu rends des logarithmes : il faut les probabilités elles-mêmes",
                 "you return logarithms: the probabilities themselves are wanted",
                 |i| solved(i).iter().map(|p| p.ln()).collect(),
             ),
-            m(
+            Known::new(
                 "all-zero",
                 "tout vaut 0 : une division entre entiers ? Convertis avec `as f64` avant de diviser",
                 "all is 0: a division between integers? Convert with `as f64` before you divide",
@@ -418,38 +421,58 @@ pub(super) fn exercise() -> Exercise<Input, Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::named;
     use super::*;
-    use crate::check::{Verdict, unfinished};
+    use crate::check::exercise::testing::helpful;
     use crate::course::Lang;
 
     #[test]
-    fn the_solution_passes_by_hand_and_otherwise() {
+    fn both_sides() {
+        exercise().assert_both_sides();
         assert!(add_k(|t, c, v, k| formula(&counts(t, c, v), k)).is_passed());
         let p = formula(&counts(&[0, 1, 2, 0, 3, 0, 4, 0, 1, 2, 0], &[0], 6), 0.5);
         assert_eq!(p, [0.5 / 7.0, 2.5 / 7.0, 0.5 / 7.0, 1.5 / 7.0, 1.5 / 7.0, 0.5 / 7.0]);
     }
 
     #[test]
-    fn every_listed_mistake_is_recognised() {
-        for mistake in &exercise().mistakes {
-            let report = add_k(|text, context, v, k| {
-                (mistake.gives)(&Input { text: text.to_vec(), context: context.to_vec(), v, k })
-            });
-            named(&report, mistake.name);
-        }
-    }
-
-    #[test]
-    fn stubs_panics_and_wrong_lengths_get_an_answer() {
-        assert_eq!(add_k(|_, _, _, _| unfinished()).verdict(), &Verdict::Unfinished);
+    fn what_is_not_listed_gets_an_answer() {
         let text = add_k(|t, c, v, k| formula(&counts(t, c, v), k)[1..].to_vec()).text(Lang::En);
-        assert!(text.contains("6 probabilities") && text.contains("there are 5"), "{text}");
+        assert!(text.contains("probabilities are needed") && text.contains("elements instead of"), "{text}");
         let text = add_k(|t, c, v, k| {
             let _ = t.len() - c.len() - 1;
             formula(&counts(t, c, v), k)
         })
         .text(Lang::Fr);
         assert!(text.contains("paniqué") && text.contains("[1, 0]"), "{text}");
+        let right = |t: &[u32], c: &[u32], v: usize, k: f64| formula(&counts(t, c, v), k);
+        type Change = (&'static str, fn(Vec<f64>, f64, usize) -> Vec<f64>);
+        let changes: [Change; 9] = [
+            ("one more", |p, _, _| p.iter().chain(&[0.0]).copied().collect()),
+            ("uniform", |_, _, v| vec![1.0 / v as f64; v]),
+            ("backwards", |p, _, _| p.into_iter().rev().collect()),
+            ("sorted", |mut p, _, _| {
+                p.sort_by(|a, b| b.total_cmp(a));
+                p
+            }),
+            ("the likeliest alone", |p, _, _| {
+                let top = p.iter().copied().fold(0.0, f64::max);
+                p.iter().map(|x| f64::from(u8::from(*x == top))).collect()
+            }),
+            ("percent", |p, _, _| p.iter().map(|x| 100.0 * x).collect()),
+            ("softmax", |p, _, _| {
+                let e: Vec<f64> = p.iter().map(|x| x.exp()).collect();
+                e.iter().map(|x| x / e.iter().sum::<f64>()).collect()
+            }),
+            ("k twice", |p, k, _| p.iter().map(|x| x + k).collect()),
+            ("empty", |_, _, _| vec![]),
+        ];
+        for (what, change) in changes {
+            helpful(what, &add_k(|t, c, v, k| change(right(t, c, v, k), k, v)));
+        }
+        helpful("context too long by one", &add_k(|t, c, v, k| right(t, &c[..c.len().saturating_sub(1)], v, k)));
+        helpful(
+            "panics on an empty context",
+            &add_k(|t, c, v, k| if c.is_empty() { panic!("no") } else { right(t, c, v, k) }),
+        );
+        helpful("k squared", &add_k(|t, c, v, k| right(t, c, v, k * k)));
     }
 }
