@@ -516,11 +516,19 @@ fn main() {
     // simple 5-gramme atteint sur notre texte. C'est la barre à battre : un réseau de neurones qui fait moins bien
     // n'a rien appris que compter ne sache faire.
     //
-    // *Une précision honnête :* notre texte embarqué est reconstruit à partir d'éditions libres. Son dernier dixième est la
-    // fin de *La Mégère apprivoisée*, puis *La Tempête* tout entière, dont l'apprentissage n'a pas vu une ligne. Le fichier
-    // classique, « Tiny Shakespeare » de Karpathy, vient d'une autre édition et s'arrête au milieu de *La Tempête* : la même
-    // échelle y donne 4,174 (uniforme), puis 3,347, 2,486, 2,049, 1,774 et 1,669 nat pour n = 1 à 5. Même recette, mêmes
-    // pièces, et déjà d'autres nombres : ne compare jamais deux pertes mesurées sur deux textes différents.
+    // **Sur quel fichier ?** Sur le texte embarqué, `data/tiny_shakespeare.txt`. Ce n'est *pas* le fichier classique, « Tiny
+    // Shakespeare » de Karpathy (`motamot data get tiny-shakespeare`), celui des chiffres que tu liras ailleurs :
+    //
+    // | fichier | octets | V | uniforme | n = 1 | n = 2 | n = 3 | n = 4 | n = 5 |
+    // |---|---|---|---|---|---|---|---|---|
+    // | embarqué (ce carnet) | 1 192 492 | 62 | 4,127 | 3,348 | 2,503 | 2,115 | 1,879 | **1,807** |
+    // | classique (enregistré) | 1 115 394 | 65 | 4,174 | 3,347 | 2,486 | 2,049 | 1,774 | **1,669** |
+    //
+    // Deux raisons. L'édition : le nôtre est reconstruit à partir d'éditions libres, dont l'orthographe et la ponctuation sont
+    // autres. Et surtout le dernier dixième, sur lequel on mesure : chez nous, la fin de *La Mégère apprivoisée* puis *La
+    // Tempête* tout entière, dont l'apprentissage n'a pas vu une ligne ; le fichier classique s'arrête au milieu de *La
+    // Tempête*. Même recette, mêmes pièces, et déjà 0,14 nat d'écart : ne compare jamais deux pertes mesurées sur deux textes
+    // différents.
     // %% [markdown] en
     // ### The golden number
     //
@@ -528,11 +536,18 @@ fn main() {
     // a mere 5-gram reaches on our text. This is the bar to beat: a neural network that does worse has learned nothing that
     // counting cannot do.
     //
-    // *To be honest:* our embedded text was rebuilt from free editions. Its last tenth is the end of *The Taming of the Shrew*,
-    // then the whole of *The Tempest*, of which training has not seen a line. The classic file, Karpathy's "Tiny Shakespeare",
-    // comes from another edition and stops in the middle of *The Tempest*: there the same ladder gives 4.174 (uniform), then
-    // 3.347, 2.486, 2.049, 1.774 and 1.669 nats for n = 1 to 5. The same recipe, the same plays, and yet other numbers: never
-    // compare two losses that were measured on two different texts.
+    // **On which file?** On the embedded text, `data/tiny_shakespeare.txt`. It is *not* the classic file, Karpathy's "Tiny
+    // Shakespeare" (`motamot data get tiny-shakespeare`), the one behind the numbers that you will read elsewhere:
+    //
+    // | file | bytes | V | uniform | n = 1 | n = 2 | n = 3 | n = 4 | n = 5 |
+    // |---|---|---|---|---|---|---|---|---|
+    // | embedded (this notebook) | 1,192,492 | 62 | 4.127 | 3.348 | 2.503 | 2.115 | 1.879 | **1.807** |
+    // | classic (recorded) | 1,115,394 | 65 | 4.174 | 3.347 | 2.486 | 2.049 | 1.774 | **1.669** |
+    //
+    // For two reasons. The edition: ours was rebuilt from free editions, whose spelling and punctuation differ. And above all
+    // the last tenth, on which we measure: ours is the end of *The Taming of the Shrew*, then the whole of *The Tempest*, of
+    // which training has not seen a line; the classic file stops in the middle of *The Tempest*. The same recipe, the same
+    // plays, and yet 0.14 nats apart: never compare two losses that were measured on two different texts.
     // %% golden
     assert_eq!(format!("{:.4}", rows[4].nats_per_symbol), "1.8069");
     println!("5-{} : {:.4}", tr("gramme", "gram"), rows[4].nats_per_symbol);
@@ -690,7 +705,7 @@ fn main() {
     // head copy "what followed last time". That is the reason for all that comes.
 
     // %% [markdown] fr
-    // ## 9. Le jeu de Shannon : l'humain contre le n-gramme
+    // ## 9. Le jeu de Shannon : l'humain, les n-grammes et un GPT
     //
     // En 1951, Claude Shannon fit deviner un texte anglais lettre par lettre, et nota à quel essai la bonne lettre venait. Dans
     // son exemple de 102 symboles (26 lettres et l'espace), son sujet trouva 79 fois du premier coup, 8 fois au deuxième, 3
@@ -699,7 +714,7 @@ fn main() {
     // Faisons jouer nos n-grammes sur la validation (un caractère sur cinq, pour aller vite) : ils proposent les caractères
     // du plus probable au moins probable. **Prédis :** combien de fois un 5-gramme a-t-il raison du premier coup ?
     // %% [markdown] en
-    // ## 9. Shannon's game: human against n-gram
+    // ## 9. Shannon's game: a human, the n-grams and a GPT
     //
     // In 1951 Claude Shannon had an English text guessed letter by letter, and noted at which guess the right letter came. In
     // his example of 102 symbols (26 letters and the space) his subject was right 79 times at the first guess, 8 times at the
@@ -724,7 +739,86 @@ fn main() {
         (0..6).map(|g| 100.0 * if g < 5 { q[g] } else { q[5..].iter().sum::<f64>() }).collect()
     }
 
-    let played: Vec<Vec<f64>> = [1, 3, 5].iter().map(|&n| guesses(&NGram::train(&train, n, v), &val)).collect();
+    fn gram(n: usize) -> String {
+        format!("{n}-{}", tr("gramme", "gram"))
+    }
+
+    let mut played: Vec<Vec<f64>> = [1, 3, 5].iter().map(|&n| guesses(&NGram::train(&train, n, v), &val)).collect();
+    for (n, q) in [1, 3, 5].iter().zip(&played) {
+        println!("{} : {:.1} % {}", gram(*n), 100.0 * q[0], tr("du premier coup", "at the first guess"));
+    }
+
+    // %% [markdown] fr
+    // Et un **GPT** ? Le nôtre ne prédit pas des caractères, mais des jetons de plusieurs caractères (carnet 01). Il peut
+    // jouer quand même : la probabilité qu'un texte *commence* par certaines lettres est une somme sur toutes les façons de
+    // les couper en jetons, où seul le dernier jeton peut dépasser. La lettre suivante s'en déduit par une division :
+    //
+    // $$p(c \mid \text{lu}) = \frac{p(\text{lu} + c)}{p(\text{lu})}$$
+    //
+    // Essayons avec un modèle minuscule, cinq jetons toujours aussi probables. On a lu « *the* ». **Prédis :** quelles lettres
+    // peuvent suivre ? Attention, « *the* » peut être le jeton entier (et la suite commence un autre jeton), ou le début de
+    // « *then* ».
+    // %% [markdown] en
+    // And a **GPT**? Ours does not predict characters but tokens of several characters (notebook 01). It can play all the
+    // same: the probability that a text *begins* with some letters is a sum over all ways to cut them into tokens, of which
+    // only the last may reach beyond. The next letter follows by a division:
+    //
+    // $$p(c \mid \text{read}) = \frac{p(\text{read} + c)}{p(\text{read})}$$
+    //
+    // Let us try it with a tiny model, five tokens whose probabilities never change. We have read "*the*". **Predict:** which
+    // letters may follow? Mind that "*the*" may be the whole token (and what follows begins another one), or the beginning of
+    // "*then*".
+    // %% concept
+    fn begins(tokens: &[(&str, f64)], text: &str) -> f64 {
+        let mut p = 0.0;
+        for (token, q) in tokens {
+            if token.starts_with(text) {
+                p += q;
+            } else if let Some(rest) = text.strip_prefix(token) {
+                p += q * begins(tokens, rest);
+            }
+        }
+        p
+    }
+
+    let five_tokens = [("the", 0.4), ("then", 0.1), ("is", 0.2), ("n", 0.1), ("me", 0.2)];
+    for next in ["n", "t", "i", "m", "e"] {
+        let p = begins(&five_tokens, &format!("the{next}")) / begins(&five_tokens, "the");
+        println!("p({next} | the) = {p:.3}");
+    }
+
+    // %% [markdown] fr
+    // « n » vient de deux côtés : « *then* » (0,1), ou « *the* » puis « *n* » (0,4 × 0,1) ; le tout divisé par
+    // p(the…) = 0,5 : 0,28. « e » est impossible. La bibliothèque fait la même somme avec un vrai GPT (`NextByte`, dans
+    // `src/generation/next_byte.rs`), un jeton après l'autre.
+    //
+    // *Ce qui suit est enregistré, non recalculé ici :* le GPT est le préréglage `mini` (6,1 millions de paramètres, 5 000
+    // jetons), appris sur **notre texte embarqué** pendant 1 200 pas seulement, au lieu des 5 000 de la recette complète
+    // (`runs/shannon.sh` refait tout). C'est donc un GPT au quart de son entraînement, pas le modèle final de la section 13,
+    // qui a appris sur un autre fichier. Il a joué sur les mêmes caractères que nos n-grammes.
+    // %% [markdown] en
+    // "n" comes from two sides: "*then*" (0.1), or "*the*" and then "*n*" (0.4 × 0.1); all of it divided by p(the…) = 0.5:
+    // 0.28. "e" is impossible. The library computes the same sum with a real GPT (`NextByte`, in
+    // `src/generation/next_byte.rs`), one token after the other.
+    //
+    // *What follows is recorded, not computed here:* the GPT is the preset `mini` (6.1 million parameters, 5,000 tokens),
+    // trained on **our embedded text** for 1,200 steps only, instead of the 5,000 of the whole recipe (`runs/shannon.sh` does
+    // it all again). So it is a GPT at a quarter of its training, not the final model of section 13, which learned from
+    // another file. It played on the same characters as our n-grams.
+    // %% library
+    let recorded = motamot::data::guesses();
+    let mut gpt = vec![0.0; v];
+    for &wrong in &recorded.wrong {
+        gpt[wrong] += 1.0 / recorded.wrong.len() as f64;
+    }
+    assert_eq!(recorded.wrong.len(), val.len().div_ceil(5));
+    println!("GPT : {:.1} % {}", 100.0 * gpt[0], tr("du premier coup", "at the first guess"));
+    played.push(gpt);
+    let players: Vec<String> =
+        vec![gram(1), gram(3), gram(5), tr("GPT mini, 1 200 pas", "GPT mini, 1,200 steps").to_string()];
+    let losses: Vec<f64> =
+        vec![rows[0].bits_per_byte, rows[2].bits_per_byte, rows[4].bits_per_byte, recorded.bits_per_byte];
+
     let human = [79.0, 8.0, 3.0, 2.0, 2.0, 8.0].map(|times| 100.0 * times / 102.0);
     let mut bars = Bars::new(
         tr("À quel essai vient le bon caractère ?", "At which guess does the right character come?"),
@@ -732,20 +826,16 @@ fn main() {
         tr("part des caractères (%)", "share of the characters (%)"),
         ["1", "2", "3", "4", "5", "6+"],
     );
-    for (n, q) in [1, 3, 5].iter().zip(&played) {
-        println!(
-            "{n}-{} : {:.1} % {}",
-            tr("gramme", "gram"),
-            100.0 * q[0],
-            tr("du premier coup", "at the first guess")
-        );
-        bars = bars.group(format!("{n}-{}", tr("gramme", "gram")), first_six(q));
+    for (name, q) in players.iter().zip(&played) {
+        bars = bars.group(name.as_str(), first_six(q));
     }
     show(&bars.group(tr("humain (Shannon 1951)", "human (Shannon 1951)"), human));
 
     // %% [markdown] fr
-    // Le 5-gramme trouve du premier coup une fois sur deux (50,3 %), l'humain 77 fois sur 100. Le texte et l'alphabet ne sont
-    // pas les mêmes (le nôtre a 62 signes, majuscules et ponctuation comprises) : l'ordre de grandeur compte, pas la décimale.
+    // Le 5-gramme trouve du premier coup une fois sur deux (50,3 %), le GPT à peine plus souvent (50,9 %), l'humain 77 fois
+    // sur 100. Le texte et l'alphabet de l'humain ne sont pas les nôtres (nous avons 62 signes, majuscules et ponctuation
+    // comprises) : l'ordre de grandeur compte, pas la décimale. Pour le GPT et les n-grammes, la comparaison est stricte : mêmes
+    // caractères, mêmes 62 candidats. Au quart de son entraînement, le réseau n'a donc qu'une courte avance.
     //
     // Shannon en tira deux bornes de l'entropie. Si $q_i$ est la part des symboles trouvés au i-ème essai :
     //
@@ -754,8 +844,10 @@ fn main() {
     // Avec 100 lettres de contexte il obtint, pour l'anglais en 27 symboles, **entre 0,6 et 1,3 bit par lettre**.
     // Calculons ces mêmes bornes pour nos joueurs.
     // %% [markdown] en
-    // The 5-gram is right at the first guess every other time (50.3 %), the human 77 times in 100. Text and alphabet are not
-    // the same (ours has 62 signs, capitals and punctuation included): the order of magnitude matters, not the decimals.
+    // The 5-gram is right at the first guess every other time (50.3 %), the GPT hardly more often (50.9 %), the human 77 times
+    // in 100. The human's text and alphabet are not ours (we have 62 signs, capitals and punctuation included): the order of
+    // magnitude matters, not the decimals. Between the GPT and the n-grams the comparison is strict: the same characters, the
+    // same 62 candidates. So at a quarter of its training the network is ahead by little.
     //
     // Shannon drew two bounds on the entropy from it. If $q_i$ is the share of the symbols found at the i-th guess:
     //
@@ -776,37 +868,32 @@ fn main() {
         (low, high)
     }
 
-    for (n, q) in [1, 3, 5].iter().zip(&played) {
-        let (low, high) = shannon_bounds(q);
-        let loss = rows[n - 1].bits_per_byte;
-        println!(
-            "{n}-{} : {low:.2} … {high:.2} bits   {} {loss:.2}",
-            tr("gramme", "gram"),
-            tr("sa perte :", "its loss:")
-        );
+    for i in 0..played.len() {
+        let (low, high) = shannon_bounds(&played[i]);
+        println!("{} : {low:.2} … {high:.2} bits   {} {:.2}", players[i], tr("sa perte :", "its loss:"), losses[i]);
     }
 
     // %% [markdown] fr
-    // La perte du modèle tombe près de la borne haute (4,83 pour 4,81 ; 3,05 pour 3,26 ; 2,61 pour 2,77). Elle peut même la
-    // dépasser un peu, comme celle du 1-gramme : les bornes encadrent l'entropie, ce que paierait un joueur idéal avec le
+    // La perte du modèle tombe près de la borne haute (4,83 pour 4,81 ; 3,05 pour 3,26 ; 2,61 pour 2,77 ; 2,53 pour
+    // 2,86). Le GPT a la perte la plus basse, mais pas la borne la plus basse : quand il se trompe, le bon caractère vient
+    // souvent loin dans sa liste. Le rang ne dit pas tout de la probabilité. La perte peut même dépasser un peu la borne, comme celle du 1-gramme : les bornes encadrent l'entropie, ce que paierait un joueur idéal avec le
     // même contexte. On peut donc *estimer la perte de quelqu'un qui ne donne pas de probabilités*, en le laissant deviner :
     // c'est ainsi que Shannon mesura des humains. Mettons tout sur une même échelle. Regarde ce qui reste entre nos modèles
     // et le lecteur humain.
     // %% [markdown] en
-    // The model's loss falls near the upper bound (4.83 for 4.81, 3.05 for 3.26, 2.61 for 2.77). It may even lie a little above
-    // it, as the 1-gram's does: the bounds enclose the entropy, what an ideal player with the same context would pay. So one can
+    // The model's loss falls near the upper bound (4.83 for 4.81, 3.05 for 3.26, 2.61 for 2.77, 2.53 for 2.86). The GPT has the
+    // lowest loss but not the lowest bound: when it is wrong, the right character often stands far down its list. A rank does
+    // not tell all about a probability. The loss may even lie a little above the bound, as the 1-gram's does: the bounds enclose the entropy, what an ideal player with the same context would pay. So one can
     // *estimate the loss of someone who gives no probabilities* by letting them guess: this is how Shannon measured humans. Let
     // us put everything on one scale. See what is left between our models and the human reader.
     // %%
-    fn gram(n: usize) -> String {
-        format!("{n}-{}", tr("gramme", "gram"))
-    }
     let levels: Vec<(String, f64)> = vec![
         (tr("uniforme", "uniform").into(), (v as f64).log2()),
         (gram(1), rows[0].bits_per_byte),
         (gram(2), rows[1].bits_per_byte),
         (gram(3), rows[2].bits_per_byte),
         (gram(5), rows[4].bits_per_byte),
+        (players[3].clone(), recorded.bits_per_byte),
         (tr("5-gramme, Tiny Shakespeare *", "5-gram, Tiny Shakespeare *").into(), 2.408),
         (tr("notre GPT, Tiny Shakespeare *", "our GPT, Tiny Shakespeare *").into(), 2.181),
         (tr("humain, borne haute **", "human, upper bound **").into(), 1.3),
@@ -827,12 +914,13 @@ fn main() {
     // %% [markdown] fr
     // \* Enregistré, non recalculé ici : le préréglage `mini` de ce projet (6,1 millions de paramètres), entraîné 47 minutes
     // sur deux cœurs partagés, atteint 2,181 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon
-    // 1951, autre texte, 27 symboles. Compter fait la plus grande part du chemin ; le réseau va plus loin ; l'humain est loin
-    // devant, parce qu'il comprend ce qu'il lit.
+    // 1951, autre texte, 27 symboles. Le GPT à 1 200 pas (2,53) est celui du jeu, sur notre texte. Compter fait la plus grande
+    // part du chemin ; le réseau va plus loin ; l'humain est loin devant, parce qu'il comprend ce qu'il lit.
     // %% [markdown] en
     // \* Recorded, not computed here: this project's preset `mini` (6.1 million parameters), trained for 47 minutes on two
     // shared cores, reaches 2.181 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another
-    // text, 27 symbols. Counting goes most of the way; the network goes further; the human is far ahead, because they
+    // text, 27 symbols. The GPT after 1,200 steps (2.53) is the one of the game, on our text. Counting goes most of the way;
+    // the network goes further; the human is far ahead, because they
     // understand what they read.
 
     // %% [markdown] fr

@@ -834,8 +834,11 @@ fn main() {
     }
 
     // %% concept
+    /// Left, right, how often.
+    type PairCount = (String, String, u64);
+
     /// How often each piece is seen, and each pair, pairs in the order of the text.
-    fn count_pieces(words: &Pieces) -> (HashMap<String, u64>, Vec<(String, String, u64)>) {
+    fn count_pieces(words: &Pieces) -> (HashMap<String, u64>, Vec<PairCount>) {
         let (mut single, mut pairs, mut place) = (HashMap::new(), vec![], HashMap::new());
         for (pieces, n) in words {
             for piece in pieces {

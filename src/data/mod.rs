@@ -18,4 +18,6 @@ pub use cache::{Cached, Outcome, TokenCache};
 pub use corpus::Corpus;
 pub use prepare::{Prepared, TokenizerSource, bars, prepare};
 pub use split::{Split, split};
-pub use texts::{BOVARY, DECLARATIONS, Declaration, Gpt2Merge, declaration, gpt2_merges, gpt2_sentences};
+pub use texts::{
+    BOVARY, DECLARATIONS, Declaration, Gpt2Merge, Guesses, declaration, gpt2_merges, gpt2_sentences, guesses,
+};

@@ -1,6 +1,7 @@
-//! Small texts for experiments: one text in ten languages, a French novel, and some of GPT-2's merges.
+//! Small texts for experiments: one text in ten languages, a French novel, some of GPT-2's merges, and how a model of
+//! ours guessed.
 //!
-//! Where they come from is in `data/udhr/README.md`, `data/french/README.md` and `data/gpt2/README.md`.
+//! Where they come from is in the `README.md` of `data/udhr/`, `data/french/`, `data/gpt2/` and `data/guesses/`.
 
 /// The Universal Declaration of Human Rights in one language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,23 @@ pub fn gpt2_sentences() -> Vec<(String, Vec<u32>)> {
     include_str!("../../data/gpt2/ids.txt").lines().filter_map(sentence).collect()
 }
 
+/// How a trained GPT played Shannon's game on the embedded validation text; `data/guesses/README.md` says which, and
+/// `runs/shannon.sh` makes it again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guesses {
+    /// The model's loss on the whole text, read character by character.
+    pub bits_per_byte: f64,
+    /// One for each fifth character, from the first: how many characters it found likelier than the right one.
+    pub wrong: Vec<usize>,
+}
+
+/// The recorded game.
+pub fn guesses() -> Guesses {
+    let (loss, signs) = include_str!("../../data/guesses/mini-1200.txt").split_once('\n').unwrap_or_default();
+    let bits_per_byte = loss.split(' ').next().and_then(|bits| bits.parse().ok()).unwrap_or(f64::NAN);
+    Guesses { bits_per_byte, wrong: signs.lines().flat_map(str::bytes).map(|sign| usize::from(sign - b'A')).collect() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +109,17 @@ mod tests {
         }
         let french = include_str!("../../data/french/README.md");
         assert!(french.contains(&hex(&sha256(BOVARY.as_bytes()))));
+    }
+
+    #[test]
+    fn the_recorded_game_was_played_on_the_embedded_text() {
+        let text = crate::data::split(crate::data::corpus::EMBEDDED.as_bytes()).unwrap().val;
+        let game = guesses();
+        assert_eq!(game.wrong.len(), text.len().div_ceil(5));
+        assert!(game.wrong.iter().all(|&wrong| wrong < 62));
+        assert!((2.0..3.0).contains(&game.bits_per_byte));
+        let readme = include_str!("../../data/guesses/README.md");
+        assert!(readme.contains(&hex(&sha256(include_bytes!("../../data/guesses/mini-1200.txt")))));
     }
 
     #[test]
