@@ -15,6 +15,9 @@ mod gemm;
 use motamot_kernels::parallel;
 use std::time::Instant;
 
+/// Computes all elements of the slice.
+pub type Run = Box<dyn FnMut(&mut [f32])>;
+
 /// One way to compute the thing.
 pub struct Rung {
     /// What it is called on the command line.
@@ -25,8 +28,8 @@ pub struct Rung {
     pub threads: usize,
     /// Largest difference from the first rung, relative to the largest element, that rounding explains.
     pub tolerance: f32,
-    /// Computes into the slice.
-    pub run: Box<dyn FnMut(&mut [f32])>,
+    /// The computation.
+    pub run: Run,
 }
 
 /// Numbers from −1 to 1, the same every time.
