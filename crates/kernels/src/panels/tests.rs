@@ -1,0 +1,75 @@
+use super::*;
+use crate::map::testing::{close, normals, same_everywhere};
+
+const FORMATS: [Format; 3] = [Format::F32, Format::Bf16, Format::Int8];
+
+#[test]
+fn rounding_is_to_the_nearest() {
+    let half = |x: f32| bf16::round(x);
+    assert_eq!([1.0, -2.5, 0.0, f32::INFINITY].map(half), [1.0, -2.5, 0.0, f32::INFINITY]);
+    assert_eq!(half(1.0 + 1.0 / 256.0), 1.0, "a tie goes to the even neighbour");
+    assert_eq!(half(1.0 + 3.0 / 256.0), 1.0 + 4.0 / 256.0);
+    assert!(half(f32::NAN).is_nan() && half(f32::from_bits(0x7F80_0001)).is_nan());
+    let w = normals(1, 40 * 17);
+    for format in FORMATS {
+        let q = Panels::of_rows(format, &w, 17);
+        let mut back = vec![f32::NAN; w.len()];
+        q.restore(&mut back);
+        for (row, back) in w.chunks(17).zip(back.chunks(17)) {
+            let max = row.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            for (x, y) in row.iter().zip(back) {
+                let bound = if format == Format::Bf16 { x.abs() / 256.0 } else { max / 254.0 * 1.0001 };
+                assert!((x - y).abs() <= bound, "{format:?}: {x} became {y}");
+            }
+        }
+    }
+    assert_eq!(Panels::of_rows(Format::Int8, &w, 17).bytes(), 64 * 17 + 4 * 64);
+    let mut zeros = [1.0; 3];
+    Panels::of_rows(Format::Int8, &[0.0; 3], 3).restore(&mut zeros);
+    assert_eq!(zeros, [0.0; 3]);
+}
+
+/// Few rows and many, lengths around the lanes and the groups of four, with and without a bias.
+#[test]
+fn products_are_those_of_the_restored_matrix_everywhere() {
+    for format in FORMATS {
+        for (m, n, k) in [(1, 1, 1), (1, 5, 15), (2, 3, 16), (1, 70, 17), (8, 9, 64), (1, 600, 65), (9, 33, 48)] {
+            let (x, w, b) = (normals(1, m * k), normals(2, n * k), normals(3, n));
+            let q = Panels::of_rows(format, &w, k);
+            let mut full = vec![0.0; n * k];
+            q.restore(&mut full);
+            for bias in [None, Some(&b[..])] {
+                let y = same_everywhere(|| {
+                    let mut y = vec![f32::NAN; m * n];
+                    matmul_panels(&x, &q, bias, &mut y);
+                    y
+                });
+                let want: Vec<f64> = (0..m * n)
+                    .map(|i| {
+                        let dot = |p| f64::from(x[i / n * k + p]) * f64::from(full[i % n * k + p]);
+                        bias.map_or(0.0, |b| f64::from(b[i % n])) + (0..k).map(dot).sum::<f64>()
+                    })
+                    .collect();
+                close(&y, &want, 2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_of_a_layer_are_rows_here() {
+    let w = normals(4, 6 * 10); // (K 6, N 10)
+    let turned: Vec<f32> = (0..60).map(|i| w[i % 6 * 10 + i / 6]).collect();
+    let [mut a, mut b] = [vec![0.0; 60], vec![0.0; 60]];
+    let q = Panels::of_columns(Format::Int8, &w, 10);
+    assert_eq!(q.shape(), [10, 6]);
+    q.restore(&mut a);
+    Panels::of_rows(Format::Int8, &turned, 6).restore(&mut b);
+    assert_eq!(a, b);
+}
+
+#[test]
+#[should_panic(expected = "matmul_panels: 3 outputs are not 1 rows of 4")]
+fn lengths_are_checked() {
+    matmul_panels(&[1.0; 2], &Panels::of_rows(Format::Bf16, &[0.0; 8], 2), None, &mut [0.0; 3]);
+}
