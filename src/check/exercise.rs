@@ -38,9 +38,12 @@ pub(super) struct Mistake<'a, I, O> {
     sign: Sign<'a, I, O>,
 }
 
+/// A look at all the answers.
+type Look<'a, I, O> = Box<dyn Fn(&Tries<I, O>) -> bool + 'a>;
+
 enum Sign<'a, I, O> {
     Gives(Box<dyn Fn(&I) -> O + 'a>),
-    Seen(Box<dyn Fn(&Tries<I, O>) -> bool + 'a>),
+    Seen(Look<'a, I, O>),
 }
 
 impl<'a, I, O> Mistake<'a, I, O> {

@@ -16,6 +16,8 @@
 //!
 //! It works the same in a cell of a notebook and in a program (`examples/exercises.rs`).
 //! An exercise that is not done yet returns [`unfinished`]; the check then says so, and so it does for `todo!()`.
+//!
+//! Maintainers: one file per exercise; `exercise.rs` says what a new one needs.
 
 mod answer;
 mod attention;

@@ -48,7 +48,7 @@ impl Language {
     /// How many times the second of a pair is among the nearest of the first.
     fn found(&self, rows: &[f64]) -> usize {
         let c = rows.len() / VOCAB;
-        if c == 0 || rows.len() % VOCAB != 0 {
+        if c == 0 || !rows.len().is_multiple_of(VOCAB) {
             return 0;
         }
         let cosine = |a: usize, b: usize| {
@@ -162,7 +162,7 @@ fn exercise() -> Exercise<'static, Language, Vectors> {
                 "wrong-shape",
                 "il faut un vecteur par mot : `vocab` lignes de même largeur, mises bout à bout",
                 "there must be a vector per word: `vocab` rows of one width, side by side",
-                |_, rows| rows.is_empty() || rows.len() % VOCAB != 0,
+                |_, rows| rows.is_empty() || !rows.len().is_multiple_of(VOCAB),
             ),
             rows(
                 "not-a-number",

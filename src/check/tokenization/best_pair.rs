@@ -406,7 +406,8 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_gets_an_answer() {
-        let scores: [(&str, fn(f64, f64, f64, bool) -> f64); 8] = [
+        type Score = (&'static str, fn(f64, f64, f64, bool) -> f64);
+        let scores: [Score; 8] = [
             ("minimum", |ab, a, b, w| if w { ab / a.min(b) } else { ab }),
             ("maximum", |ab, a, b, w| if w { ab / a.max(b) } else { ab }),
             ("square", |ab, a, b, w| if w { ab / (a * b * a * b) } else { ab }),

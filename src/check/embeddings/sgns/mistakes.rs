@@ -18,9 +18,12 @@ pub(super) fn of_loss() -> Vec<Mistake<'static, Case, f64>> {
     named.map(|(at, (name, fr, en, _))| Mistake::new(name, fr, en, move |c| losses(c)[at].3)).collect()
 }
 
+/// A look at v and u after the step.
+type Sign = Box<dyn Fn(&Case, &[f64], &[f64]) -> bool>;
+
 /// Those of the step: of its order first, then of the errors g. One vector that gives it away is enough.
 pub(super) fn of_step() -> Vec<Mistake<'static, Case, Vectors>> {
-    let near = |sign: Box<dyn Fn(&Case, &[f64], &[f64]) -> bool>, name, fr, en| {
+    let near = |sign: Sign, name, fr, en| {
         Mistake::seen(name, fr, en, move |tries| {
             tries.panics().next().is_none()
                 && !tries.only_wrong_where(Case::is_far)

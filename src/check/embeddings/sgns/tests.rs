@@ -42,7 +42,8 @@ fn both_sides() {
 #[test]
 fn what_is_not_listed_gets_an_answer() {
     helpful("panics", &sgns_step(|v, u, _| v[0] * u[99][0]));
-    let losses: [(&str, fn(&Case) -> f64); 7] = [
+    type Loss = (&'static str, fn(&Case) -> f64);
+    let losses: [Loss; 7] = [
         ("a quarter more", |c| 1.25 * c.loss()),
         ("plus one", |c| c.loss() + 1.0),
         ("exponential", |c| c.loss().exp()),
@@ -54,7 +55,8 @@ fn what_is_not_listed_gets_an_answer() {
     for (what, loss) in losses {
         helpful(what, &sgns_step(|v, u, r| spoilt(v, u, r, loss, right_error)));
     }
-    let errors: [(&str, fn(usize, f64, usize) -> f64); 5] = [
+    type Errors = (&'static str, fn(usize, f64, usize) -> f64);
+    let errors: [Errors; 5] = [
         ("a quarter more", |k, s, n| 1.25 * right_error(k, s, n)),
         ("clipped", |k, s, n| right_error(k, s, n).clamp(-0.3, 0.3)),
         ("sign alone", |k, s, n| right_error(k, s, n).signum()),
