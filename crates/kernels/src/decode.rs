@@ -154,7 +154,7 @@ impl<'a> Shape<'a> {
 }
 
 /// Cuts pieces of these lengths off the front.
-fn cut<'a, const N: usize>(mut rest: &'a mut [f32], lengths: [usize; N]) -> ([&'a mut [f32]; N], &'a mut [f32]) {
+fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> ([&mut [f32]; N], &mut [f32]) {
     let pieces = lengths.map(|n| {
         let (piece, others) = std::mem::take(&mut rest).split_at_mut(n);
         rest = others;
