@@ -108,6 +108,23 @@ impl SelfAttention {
         self.c_proj.forward(&y, pass)
     }
 
+    /// The op that is this layer with the norm before it and the sum behind it, in a pass that has it: one in bf16
+    /// without a cache. What it needs of its frame is asked for after its own randomness.
+    pub(crate) fn sublayer(
+        &self,
+        x: &Tensor,
+        mask: &Mask,
+        pass: &mut Pass,
+        frame: impl FnOnce(&mut Pass) -> ops::Frame,
+    ) -> Option<Tensor> {
+        if self.config.positions == PositionKind::Rope || pass.cache().is_some() {
+            return None;
+        }
+        let (qkv, out) = (self.c_attn.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
+        let a = self.config.op(mask, pass);
+        Some(ops::self_attention_bf16(x, &frame(pass), &qkv, &out, a))
+    }
+
     /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out.
     pub fn weights(&self, x: &Tensor, mask: &Mask) -> Tensor {
         let c = &self.config;

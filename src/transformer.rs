@@ -45,6 +45,22 @@ pub struct Mlp {
 modules!(Mlp { c_fc, c_gate, c_proj });
 
 impl Mlp {
+    /// What stands between two projections alone.
+    fn function(&self) -> Option<ops::Function> {
+        match self.activation {
+            Activation::Gelu => Some(ops::Function::Gelu),
+            Activation::GeluTanh => Some(ops::Function::GeluTanh),
+            Activation::Relu => Some(ops::Function::Relu),
+            Activation::Swiglu => None,
+        }
+    }
+
+    /// The op that is this MLP with the norm before it and the sum behind it, in a pass that has it: one in bf16.
+    fn sublayer(&self, x: &Tensor, pass: &mut Pass, frame: impl FnOnce(&mut Pass) -> ops::Frame) -> Option<Tensor> {
+        let (f, up, down) = (self.function()?, self.c_fc.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
+        Some(ops::mlp_bf16(x, &frame(pass), &up, &down, f))
+    }
+
     /// (.., C) → (.., C).
     #[track_caller]
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Tensor {
@@ -133,7 +149,13 @@ impl Block {
     /// x (B, T, C) → (B, T, C). `memory`: what a decoder's cross attention looks at, and which of it is padding.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, mask: &Mask, memory: Option<(&Tensor, &Mask)>, pass: &mut Pass) -> Tensor {
-        let x = self.residual(x, &self.ln_1, pass, |x, pass| self.attn.forward(x, mask, pass));
+        let pre = self.norm_order == NormOrder::Pre;
+        let frame = |norm: &Norm, pass: &mut Pass| norm.frame(pass.dropout_key(self.dropout), pass);
+        let fused = if pre { self.attn.sublayer(x, mask, pass, |pass| frame(&self.ln_1, pass)) } else { None };
+        let x = match fused {
+            Some(y) => y,
+            None => self.residual(x, &self.ln_1, pass, |x, pass| self.attn.forward(x, mask, pass)),
+        };
         let x = match (&self.cross, &self.ln_cross, memory) {
             (Some(cross), Some(norm), Some((memory, mask))) => {
                 self.residual(&x, norm, pass, |x, pass| cross.forward(x, memory, mask, pass))
@@ -141,7 +163,8 @@ impl Block {
             (None, None, None) => x,
             _ => panic!("block: a cross attention needs an encoder's output, and only it does"),
         };
-        self.residual(&x, &self.ln_2, pass, |x, pass| self.mlp.forward(x, pass))
+        let fused = if pre { self.mlp.sublayer(&x, pass, |pass| frame(&self.ln_2, pass)) } else { None };
+        fused.unwrap_or_else(|| self.residual(&x, &self.ln_2, pass, |x, pass| self.mlp.forward(x, pass)))
     }
 
     /// The block as the kernel of decoding reads it; `None` for one that it does not know: a norm behind its sub-layer,

@@ -2,9 +2,9 @@
 //!
 //! Rows of q, k, v and out are B·T, each H heads of D numbers.
 
-use super::{Rung, noise};
-use motamot_kernels::attention::{self, Mask, Options, Shape, View, ViewMut, simple};
-use motamot_kernels::bf16::Precision;
+use super::{Run, Rung, noise};
+use motamot_kernels::attention::{self, Forward, Mask, Options, Shape, View, ViewMut, simple};
+use motamot_kernels::bf16::{self, Bf16, Element};
 use motamot_kernels::isa::{self, Isa};
 use std::sync::Arc;
 
@@ -35,15 +35,24 @@ pub fn ladder() -> (String, usize, f64, Vec<Rung>) {
         (Isa::Neon, "tiles and a running softmax, 128-bit vectors"),
         (Isa::Avx2, "tiles and a running softmax, 256-bit vectors"),
         (Isa::Avx512, "512-bit vectors and twice the registers"),
-        (Isa::Avx512Bf16, "products of bf16 pairs, a shorter exp"),
+        (Isa::Avx512Bf16, "numbers and products in bf16, a shorter exp"),
+        (Isa::Amx, "the same, tiles of 16×16"),
     ];
     let available = isa::available();
     for (isa, idea) in ideas.into_iter().filter(|(isa, _)| available.contains(isa)) {
-        let qkv = qkv.clone();
+        let run: Run = if isa.has_bf16() {
+            let qkv = qkv.each_ref().map(|x| x.iter().map(|x| Bf16::of(*x)).collect::<Vec<_>>());
+            let mut rounded = vec![Bf16::default(); B * T * C];
+            Box::new(move |out| {
+                isa::with(isa, || library(attention::attention_bf16, qkv.each_ref().map(|x| &x[..]), &mut rounded));
+                bf16::copy(&rounded, out);
+            })
+        } else {
+            let qkv = qkv.clone();
+            Box::new(move |out| isa::with(isa, || tiled(&qkv, out)))
+        };
         // Eight bits of each factor are kept.
-        let (f, tolerance): (fn(&Qkv, &mut [f32]), f32) =
-            if isa.has_bf16() { (tiled_bf16, 1.0 / 128.0) } else { (tiled, 2e-5) };
-        let run = Box::new(move |out: &mut [f32]| isa::with(isa, || f(&qkv, out)));
+        let tolerance = if isa.has_bf16() { 1.0 / 128.0 } else { 2e-5 };
         rungs.push(Rung { name: isa.to_string(), idea, threads: 1, tolerance, run });
     }
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -86,25 +95,19 @@ fn naive(qkv: &Qkv, out: &mut [f32]) {
     }
 }
 
-type Attention = fn(Shape, Options, View, View, View, ViewMut, &mut [f32]);
-
-fn library(f: Attention, precision: Precision, qkv: &Qkv, out: &mut [f32]) {
+fn library<T: Element>(f: Forward<T>, qkv: [&[T]; 3], out: &mut [T]) {
     let shape = Shape { batch: B, heads: H, kv_heads: H, head_dim: D, queries: T, keys: T };
-    let options = Options { scale: 1.0 / (D as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None, precision };
-    let [q, k, v] = [0, 1, 2].map(|i| View::dense(&qkv[i], T, C));
+    let options = Options { scale: 1.0 / (D as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None };
+    let [q, k, v] = qkv.map(|x| View::dense(x, T, C));
     let mut log_sum_exp = vec![0.0; B * H * T];
     f(shape, options, q, k, v, ViewMut::dense(out, T, C), &mut log_sum_exp);
 }
 
 /// The library's readable version, the judge of its tests.
 fn row_by_row(qkv: &Qkv, out: &mut [f32]) {
-    library(simple::attention, Precision::F32, qkv, out);
+    library(simple::attention, qkv.each_ref().map(|x| &x[..]), out);
 }
 
 fn tiled(qkv: &Qkv, out: &mut [f32]) {
-    library(attention::attention, Precision::F32, qkv, out);
-}
-
-fn tiled_bf16(qkv: &Qkv, out: &mut [f32]) {
-    library(attention::attention, Precision::Bf16, qkv, out);
+    library(attention::attention, qkv.each_ref().map(|x| &x[..]), out);
 }

@@ -133,6 +133,17 @@ case("linear_cross_entropy", [randn(3, 4), randn(5, 4)],
      lambda x, t: (F.cross_entropy(x @ t.T, targets, reduction="none") * weights).sum())
 case("dropout_add", [randn(6, 10), randn(6, 10)], lambda x, r: r + x * kept(60, 0.4, 11, 5).reshape(6, 10) / (1 - 0.4))
 
+
+def sublayer(inner):
+    """x + W2(inner(W1(norm(x)))), inputs down and outputs across."""
+    return lambda x, w, b, w1, b1, w2, b2: x + inner(F.layer_norm(x, x.shape[-1:], w, b, 1e-5) @ w1 + b1) @ w2 + b2
+
+
+inputs = [randn(2, 3, 6), randn(6), randn(6), randn(6, 10), randn(10), randn(10, 6), randn(6)]
+case("mlp_bf16", inputs, sublayer(lambda h: F.gelu(h, approximate="tanh")))
+inputs = [randn(2, 5, 6), randn(6), randn(6), randn(6, 8) / 4, randn(8), randn(4, 6), randn(6)]
+case("self_attention_bf16", inputs, sublayer(lambda h: packed(h, 2, 1, 2)))
+
 lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in cases.items()]
 out = pathlib.Path(__file__).with_suffix(".json")
 out.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -58,6 +58,12 @@ impl Linear {
         ops::linear(x, &pass.param(&self.weight), bias.as_ref())
     }
 
+    /// Its parameters, if products with them are in bf16 in this pass.
+    pub(crate) fn in_bf16(&self, pass: &Pass) -> Option<ops::Projection> {
+        let weight = pass.param(&self.weight);
+        weight.has_bf16().then(|| ops::Projection { weight, bias: self.bias.as_ref().map(|b| pass.param(b)) })
+    }
+
     pub(crate) fn for_decoding(&self) -> decode::Linear<'_> {
         decode::Linear { weights: self.weight.layer_panels(), bias: self.bias.as_ref().map(Param::data) }
     }
@@ -144,6 +150,12 @@ impl Norm {
             }
             NormKind::Rms => ops::rms_norm(x, &weight, self.eps),
         }
+    }
+
+    /// As an op takes it that is a whole sub-layer.
+    pub(crate) fn frame(&self, dropout: Option<(f32, (u64, u64))>, pass: &Pass) -> ops::Frame {
+        let (weight, bias) = (pass.param(&self.weight), self.bias.as_ref().map(|b| pass.param(b)));
+        ops::Frame { weight, bias, rms: self.kind == NormKind::Rms, eps: self.eps, dropout }
     }
 
     pub(crate) fn for_decoding(&self) -> decode::Norm<'_> {

@@ -4,9 +4,9 @@
 //! Times are the minimum of several rounds, in which the contestants take turns. GFLOP/s count 2 per multiply-add that
 //! the mask leaves: 2 products forward, 5 backward, over the keys that are seen.
 
-use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, simple};
-use motamot_kernels::attention::{attention, attention_backward};
-use motamot_kernels::bf16::Precision;
+use motamot_kernels::attention::{AttentionGrads, Backward, Forward, Mask, Options, Shape, View, ViewMut, simple};
+use motamot_kernels::attention::{attention, attention_backward, attention_backward_bf16, attention_bf16};
+use motamot_kernels::bf16::{self, Element};
 use motamot_kernels::buffer::AlignedBuf;
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::{isa, parallel};
@@ -45,60 +45,120 @@ fn noise(n: usize) -> AlignedBuf {
     x
 }
 
-/// `judge`: the readable version runs, too, once (it takes seconds).
-fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dropout: bool, judge: bool) {
-    let shape = Shape { batch, heads, kv_heads, head_dim, queries: time, keys: time };
-    let (c, row) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
-    let (qkv, d_out) = (noise(batch * time * row), noise(batch * time * c));
-    let view = |offset| View { data: &qkv, offset, row_stride: row, batch_stride: time * row };
-    let (q, k, v) = (view(0), view(c), view(c + kv_heads * head_dim));
-    let dropout = dropout.then_some((0.2, (1, 2)));
-    let f32s = Options {
-        scale: 1.0 / (head_dim as f32).sqrt(),
-        mask: Mask::Causal,
-        alibi: None,
-        dropout,
-        precision: Precision::F32,
-    };
-    let (mut out, mut lse) = (AlignedBuf::zeroed(batch * time * c), vec![0.0; batch * heads * time]);
-    let mut dqkv = AlignedBuf::zeroed(qkv.len());
-    attention(shape, f32s, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
-    let (mut saved, saved_lse) = (AlignedBuf::zeroed(out.len()), lse.clone());
-    saved.copy_from_slice(&out);
-    let (out, lse) = (RefCell::new(out), RefCell::new(lse));
-    let forward = |opts, simply: bool| {
-        let (out, lse) = (&mut out.borrow_mut()[..], &mut lse.borrow_mut()[..]);
-        let f = if simply { simple::attention } else { attention };
-        f(shape, opts, q, k, v, ViewMut::dense(out, time, c), lse);
-    };
-    let dqkv = RefCell::new(&mut dqkv[..]);
-    let backward = |opts, simply: bool| {
+/// One layer's attention, with numbers of a type.
+struct Layer<'a, T> {
+    shape: Shape,
+    options: Options<'a>,
+    qkv: AlignedBuf,
+    out: AlignedBuf,
+    d_out: AlignedBuf,
+    d_qkv: AlignedBuf,
+    lse: Vec<f32>,
+    forward: Forward<T>,
+    backward: Backward<T>,
+    numbers: fn(&[f32]) -> &[T],
+    numbers_mut: fn(&mut [f32]) -> &mut [T],
+}
+
+impl<T: Element> Layer<'_, T> {
+    fn row(&self) -> usize {
+        (self.shape.heads + 2 * self.shape.kv_heads) * self.shape.head_dim
+    }
+
+    fn width(&self) -> usize {
+        self.shape.heads * self.shape.head_dim
+    }
+
+    fn parts<'b>(&self, data: &'b [T]) -> [View<'b, T>; 3] {
+        let (row, time) = (self.row(), self.shape.queries);
+        let kv = self.shape.kv_heads * self.shape.head_dim;
+        [0, self.width(), self.width() + kv].map(|offset| View {
+            data,
+            offset,
+            row_stride: row,
+            batch_stride: time * row,
+        })
+    }
+
+    fn forward(&mut self) {
+        let (time, width) = (self.shape.queries, self.width());
+        let [q, k, v] = self.parts((self.numbers)(&self.qkv));
+        let out = ViewMut::dense((self.numbers_mut)(&mut self.out), time, width);
+        (self.forward)(self.shape, self.options, q, k, v, out, &mut self.lse);
+    }
+
+    fn backward(&mut self) {
+        let (time, width, row) = (self.shape.queries, self.width(), self.row());
+        let kv = self.shape.kv_heads * self.shape.head_dim;
+        let [q, k, v] = self.parts((self.numbers)(&self.qkv));
         let grads = AttentionGrads::Packed {
-            data: &mut dqkv.borrow_mut()[..],
+            data: (self.numbers_mut)(&mut self.d_qkv),
             dq: 0,
-            dk: c,
-            dv: c + kv_heads * head_dim,
+            dk: width,
+            dv: width + kv,
             row_stride: row,
             batch_stride: time * row,
             accumulate: false,
         };
-        let (out, d_out) = (View::dense(&saved, time, c), View::dense(&d_out, time, c));
-        let f = if simply { simple::attention_backward } else { attention_backward };
-        f(shape, opts, q, k, v, out, &saved_lse, d_out, grads);
+        let [out, d_out] = [&self.out, &self.d_out].map(|x| View::dense((self.numbers)(x), time, width));
+        (self.backward)(self.shape, self.options, q, k, v, out, &self.lse, d_out, grads);
+    }
+}
+
+/// `judge`: the readable version runs, too, once (it takes seconds).
+fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dropout: bool, judge: bool) {
+    let shape = Shape { batch, heads, kv_heads, head_dim, queries: time, keys: time };
+    let (c, row) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
+    let dropout = dropout.then_some((0.2, (1, 2)));
+    let options = Options { scale: 1.0 / (head_dim as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout };
+    let (qkv, d_out) = (noise(batch * time * row), noise(batch * time * c));
+    let zeros = |n: usize| AlignedBuf::zeroed(n);
+    let half = |x: &[f32]| {
+        let mut y = zeros(x.len() / 2);
+        bf16::copy(x, bf16::halves_mut(&mut y));
+        y
     };
-    let pairs = Options { precision: Precision::Bf16, ..f32s };
+    let mut pairs = Layer {
+        shape,
+        options,
+        qkv: half(&qkv),
+        out: zeros(batch * time * c / 2),
+        d_out: half(&d_out),
+        d_qkv: zeros(batch * time * row / 2),
+        lse: vec![0.0; batch * heads * time],
+        forward: attention_bf16,
+        backward: attention_backward_bf16,
+        numbers: bf16::halves,
+        numbers_mut: bf16::halves_mut,
+    };
+    let mut f32s = Layer {
+        shape,
+        options,
+        qkv,
+        out: zeros(batch * time * c),
+        d_out,
+        d_qkv: zeros(batch * time * row),
+        lse: vec![0.0; batch * heads * time],
+        forward: attention,
+        backward: attention_backward,
+        numbers: |x| x,
+        numbers_mut: |x| x,
+    };
+    f32s.forward();
+    pairs.forward();
     // A GEMM of the size of the layer's own (B·T rows), to compare the speed with.
     let (m, n, depth) = (batch * time, c, c);
     let (a, b) = (noise(m * depth), noise(depth * n));
     let mut product = vec![0.0; m * n];
+    let (f32s, pairs) = (RefCell::new(f32s), RefCell::new(pairs));
     let best = race(
         ROUNDS,
         &mut [
-            &mut || forward(f32s, false),
-            &mut || backward(f32s, false),
+            &mut || f32s.borrow_mut().forward(),
+            &mut || f32s.borrow_mut().backward(),
             &mut || gemm(Layout::NN, m, n, depth, &a, &b, &mut product, Init::Zero),
-            &mut || forward(pairs, false),
-            &mut || backward(pairs, false),
+            &mut || pairs.borrow_mut().forward(),
+            &mut || pairs.borrow_mut().backward(),
         ],
     );
     let seen = (batch * heads * time * (time + 1) / 2) as f64;
@@ -121,7 +181,9 @@ fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dr
         );
     }
     if judge {
-        let (f, b) = (seconds(&mut || forward(f32s, true)), seconds(&mut || backward(f32s, true)));
+        let mut f32s = f32s.into_inner();
+        (f32s.forward, f32s.backward) = (simple::attention, simple::attention_backward);
+        let (f, b) = (seconds(&mut || f32s.forward()), seconds(&mut || f32s.backward()));
         println!("  readable {:6.0} ms forward, {:.0} ms backward", f * 1e3, b * 1e3);
     }
 }
@@ -130,7 +192,7 @@ fn decoding(heads: usize, kv_heads: usize, keys: usize, head_dim: usize) {
     let shape = Shape { batch: 1, heads, kv_heads, head_dim, queries: 1, keys };
     let (c, row) = (heads * head_dim, kv_heads * head_dim);
     let (q, k, v) = (noise(c), noise(keys * row), noise(keys * row));
-    let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None, precision: Precision::F32 };
+    let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None };
     let (mut out, mut lse) = (vec![0.0; c], vec![0.0; heads]);
     let (q, k, v) = (View::dense(&q, 1, c), View::dense(&k, keys, row), View::dense(&v, keys, row));
     let mut simple_out = vec![0.0; c];

@@ -9,18 +9,66 @@ const INV_SQRT_TAU: f32 = 0.398_942_3;
 const SQRT_2_PI: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
+/// The function between the two products of an MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// [`gelu`].
+    Gelu,
+    /// [`gelu_tanh`].
+    GeluTanh,
+    /// [`relu`].
+    Relu,
+}
+
+/// Runs `$body` with `$f` for the function itself, whose value will be rounded to bf16, so that it is compiled into the
+/// loop where it is called.
+macro_rules! with_function {
+    ($function:expr, |$f:ident| $body:expr) => {
+        $crate::activation::with_one_of!($function, $f, $body, gelu_at, gelu_tanh_rough, relu_at)
+    };
+}
+pub(crate) use with_function;
+
+/// The same with the derivative: (x, dy) ↦ dy·f′(x).
+macro_rules! with_slope {
+    ($function:expr, |$f:ident| $body:expr) => {
+        $crate::activation::with_one_of!($function, $f, $body, gelu_slope, gelu_tanh_slope_rough, relu_slope)
+    };
+}
+pub(crate) use with_slope;
+
+macro_rules! with_one_of {
+    ($function:expr, $f:ident, $body:expr, $gelu:ident, $gelu_tanh:ident, $relu:ident) => {
+        match $function {
+            $crate::activation::Function::Gelu => {
+                let $f = $crate::activation::$gelu;
+                $body
+            }
+            $crate::activation::Function::GeluTanh => {
+                let $f = $crate::activation::$gelu_tanh;
+                $body
+            }
+            $crate::activation::Function::Relu => {
+                let $f = $crate::activation::$relu;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_one_of;
+
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     0.5 * (1.0 + math::erf(x * FRAC_1_SQRT_2))
 }
 
 #[inline(always)]
-fn gelu_at(x: f32) -> f32 {
+pub(crate) fn gelu_at(x: f32) -> f32 {
     x * normal_cdf(x)
 }
 
 #[inline(always)]
-fn gelu_slope(x: f32, dy: f32) -> f32 {
+pub(crate) fn gelu_slope(x: f32, dy: f32) -> f32 {
     let density = INV_SQRT_TAU * math::exp(-0.5 * x * x);
     dy * x.mul_add(density, normal_cdf(x))
 }
@@ -36,6 +84,45 @@ fn gelu_tanh_slope(x: f32, dy: f32) -> f32 {
     let t = math::tanh(SQRT_2_PI * x * (CUBIC * x).mul_add(x, 1.0));
     let du = SQRT_2_PI * (3.0 * CUBIC * x).mul_add(x, 1.0);
     dy * 0.5 * (x * (1.0 - t * t)).mul_add(du, 1.0 + t)
+}
+
+/// [`gelu_tanh_at`] for what is rounded to bf16, as x·σ(2u): within 2⁻¹¹ of |x|.
+#[inline(always)]
+pub(crate) fn gelu_tanh_rough(x: f32) -> f32 {
+    x / (1.0 + gelu_exp(within_8(x)))
+}
+
+/// [`gelu_tanh_slope`] for what is rounded to bf16: within 2⁻¹⁰ of |dy|.
+#[inline(always)]
+pub(crate) fn gelu_tanh_slope_rough(x: f32, dy: f32) -> f32 {
+    let x = within_8(x);
+    let s = 1.0 / (1.0 + gelu_exp(x));
+    let slope = (3.0 * CUBIC * x).mul_add(x, 1.0) * (2.0 * SQRT_2_PI * x);
+    dy * (s * (1.0 - s)).mul_add(slope, s)
+}
+
+/// Beyond ±8 σ(2u) is 0 or 1, and 8³ does not overflow. A NaN stays one.
+#[inline(always)]
+fn within_8(x: f32) -> f32 {
+    let x = if x > 8.0 { 8.0 } else { x };
+    if x < -8.0 { -8.0 } else { x }
+}
+
+/// e^(−2u) for x within ±8.
+#[inline(always)]
+fn gelu_exp(x: f32) -> f32 {
+    const TO_BASE_2: f32 = -2.0 * SQRT_2_PI * std::f32::consts::LOG2_E;
+    math::exp2_rough(x * (TO_BASE_2 * CUBIC * x).mul_add(x, TO_BASE_2))
+}
+
+#[inline(always)]
+pub(crate) fn relu_at(x: f32) -> f32 {
+    if x <= 0.0 { 0.0 } else { x }
+}
+
+#[inline(always)]
+pub(crate) fn relu_slope(x: f32, dy: f32) -> f32 {
+    if x <= 0.0 { 0.0 } else { dy }
 }
 
 #[inline(always)]
@@ -102,13 +189,13 @@ pub fn gelu_tanh_backward(x: &[f32], dy: &[f32], dst: Grad) {
 /// y = max(x, 0); NaN stays NaN
 #[track_caller]
 pub fn relu(x: &[f32], y: &mut [f32]) {
-    map::map1("relu", x, y, |x: f32| if x <= 0.0 { 0.0 } else { x });
+    map::map1("relu", x, y, relu_at);
 }
 
 /// dst = or += dy where x > 0 (0 at x = 0)
 #[track_caller]
 pub fn relu_backward(x: &[f32], dy: &[f32], dst: Grad) {
-    map::grad2("relu_backward", x, dy, dst, |x: f32, dy: f32| if x <= 0.0 { 0.0 } else { dy });
+    map::grad2("relu_backward", x, dy, dst, relu_slope);
 }
 
 /// y = x·σ(x), also called swish
@@ -329,5 +416,19 @@ mod tests {
             let dx = both_ways(2, |dst| backward(&[-50.0, 50.0], &[1.0, 1.0], dst));
             assert!(dx.iter().all(|d| d.is_finite()));
         }
+    }
+
+    #[test]
+    fn the_rough_gelu_is_as_exact_as_it_says() {
+        for n in -40_000..=40_000 {
+            let x = n as f32 / 2000.0;
+            let error = f64::from(gelu_tanh_rough(x)) - f64::from(gelu_tanh_at(x));
+            assert!(error.abs() <= f64::from(x.abs()) / 2048.0, "f({x}): {error:e}");
+            let error = f64::from(gelu_tanh_slope_rough(x, 1.0)) - f64::from(gelu_tanh_slope(x, 1.0));
+            assert!(error.abs() <= 1.0 / 1024.0, "f′({x}): {error:e}");
+        }
+        assert_eq!((gelu_tanh_rough(1e30), gelu_tanh_slope_rough(1e30, 1.0)), (1e30, 1.0));
+        assert!(gelu_tanh_rough(-1e6).abs() < 1e-9 && gelu_tanh_slope_rough(-1e30, 1.0).abs() < 1e-9);
+        assert!(gelu_tanh_rough(f32::NAN).is_nan() && gelu_tanh_slope_rough(f32::NAN, 1.0).is_nan());
     }
 }

@@ -1,11 +1,14 @@
-//! bf16: the upper half of an f32. It is how a product computes, not a type of tensor.
+//! bf16: the upper half of an f32. It is how a product computes, and how what stands between two products is kept.
 //!
-//! Weights, activations and gradients stay f32 in memory. A product in bf16 rounds its operands to 8 significant bits,
-//! multiplies them exactly and sums in f32, which the instructions of [`Isa::Avx512Bf16`] and [`Isa::Amx`] do at two
-//! and many times the rate of f32. Both take *pairs*: one `u32` holds two neighbours along k, the first in its lower half.
+//! Weights, the residual stream and sums stay f32 in memory. A product in bf16 rounds its operands to 8 significant
+//! bits, multiplies them exactly and sums in f32, which the instructions of [`Isa::Avx512Bf16`] and [`Isa::Amx`] do at
+//! two and many times the rate of f32. Both take *pairs*: one `u32` holds two neighbours along k, the first in its lower
+//! half. What one product leaves for the next alone is stored as [`Bf16`]: it would be rounded there anyway.
 
 #[cfg(doc)]
 use crate::isa::Isa;
+use crate::isa::vectorise;
+use crate::{map, parallel};
 
 /// How a product computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,6 +18,53 @@ pub enum Precision {
     F32,
     /// Operands rounded to bf16, sums in f32: the same bits for any number of threads on one kind of processor.
     Bf16,
+}
+
+/// A number in bf16, as memory holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Bf16(pub u16);
+
+/// What a matrix consists of.
+pub trait Element: Copy + Default + Send + Sync + 'static {
+    /// The number.
+    fn get(self) -> f32;
+    /// The nearest element to a number.
+    fn of(x: f32) -> Self;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn get(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn of(x: f32) -> f32 {
+        x
+    }
+}
+
+impl Element for Bf16 {
+    #[inline(always)]
+    fn get(self) -> f32 {
+        to_f32(self.0)
+    }
+    #[inline(always)]
+    fn of(x: f32) -> Bf16 {
+        Bf16(from_f32(x))
+    }
+}
+
+/// Memory for f32 as memory for twice as many numbers in bf16.
+pub fn halves(memory: &[f32]) -> &[Bf16] {
+    // SAFETY: a `Bf16` is two bytes of any value, of which an f32 has two, and its alignment is smaller.
+    unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), 2 * memory.len()) }
+}
+
+/// The same, to be written.
+pub fn halves_mut(memory: &mut [f32]) -> &mut [Bf16] {
+    // SAFETY: as in `halves`; any bits are an f32, too.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), 2 * memory.len()) }
 }
 
 /// The nearest bf16, ties to even; a NaN stays one.
@@ -36,6 +86,24 @@ pub fn to_f32(x: u16) -> f32 {
 #[inline(always)]
 pub fn round(x: f32) -> f32 {
     to_f32(from_f32(x))
+}
+
+vectorise! {
+    fn convert<T: Element, U: Element>(x: &[T], y: &mut [U]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = U::of(x.get());
+        }
+    }
+}
+
+/// y = x in another type.
+///
+/// # Panics
+/// If the lengths differ.
+#[track_caller]
+pub fn copy<T: Element, U: Element>(x: &[T], y: &mut [U]) {
+    map::same_length("copy", y.len(), &[x.len()]);
+    parallel::chunks_mut(y, map::CHUNK, |i, y| convert(&x[i * map::CHUNK..][..y.len()], y));
 }
 
 /// Two neighbours along k as one pair.

@@ -1,5 +1,6 @@
 //! Arithmetic element by element, sums over all elements or over rows, dropout, and transposition.
 
+use crate::bf16::Element;
 use crate::isa::vectorise;
 use crate::map::{self, CHUNK, LANES, fold1, fold2, identity, join, join_sum, same_length};
 use crate::{Grad, parallel, rng};
@@ -81,10 +82,10 @@ vectorise! {
         }
     }
 
-    fn add_each_row(x: &[f32], sums: &mut [f32]) {
+    fn add_each_row<T: Element>(x: &[T], sums: &mut [f32]) {
         for x in x.chunks_exact(sums.len()) {
             for (sum, x) in sums.iter_mut().zip(x) {
-                *sum += x;
+                *sum += x.get();
             }
         }
     }
@@ -140,7 +141,7 @@ pub fn add_rows(x: &[f32], row: &[f32], y: &mut [f32]) {
 
 /// dst = or += Σ over rows of x (N, C); dst (C).
 #[track_caller]
-pub fn sum_rows(x: &[f32], cols: usize, dst: Grad) {
+pub fn sum_rows<T: Element>(x: &[T], cols: usize, dst: Grad) {
     assert!(cols > 0 && x.len().is_multiple_of(cols), "sum_rows: {} elements are not rows of {cols}", x.len());
     same_length("sum_rows", dst.data.len(), &[cols]);
     let each = |rows: std::ops::Range<usize>, sums: &mut [f32]| {

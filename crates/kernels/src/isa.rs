@@ -232,6 +232,15 @@ macro_rules! vectorise {
             ($($arg: $ty),*) [$($ret)?] $body);
         $crate::isa::vectorise!($($rest)*);
     };
+    // Both, the types first.
+    (
+        $(#[$meta:meta])* $vis:vis fn $name:ident <$($g:ident : $bound:path),+ ; $(const $c:ident : $ct:ty),+ $(,)?>
+        ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block $($rest:tt)*
+    ) => {
+        $crate::isa::vectorise!(@emit [$(#[$meta])*] [$vis] $name [$($g: $bound),+, $(const $c: $ct),+]
+            [$($g),+, $($c),+] ($($arg: $ty),*) [$($ret)?] $body);
+        $crate::isa::vectorise!($($rest)*);
+    };
     (
         @emit [$($attr:tt)*] [$vis:vis] $name:ident [$($decl:tt)*] [$($use:tt)*]
         ($($arg:ident : $ty:ty),*) [$($ret:ty)?] $body:block

@@ -1,9 +1,11 @@
 //! Cross-entropy straight from logits.
 
+use crate::bf16::{Bf16, Element};
 use crate::isa::vectorise;
 use crate::map::{rows_per_chunk, same_length};
 use crate::softmax::log_sum_exp;
 use crate::{Grad, math, parallel};
+use std::f32::consts::LOG2_E;
 
 /// A target that says: this row has no loss and no gradient.
 pub const IGNORE: u32 = u32::MAX;
@@ -56,10 +58,27 @@ vectorise! {
     }
 }
 
+vectorise! {
+    /// nll of a row, and d = (softmax(row) − onehot(target))·weight rounded to bf16, from a shorter exponential.
+    pub(crate) fn cross_entropy_rounded(row: &[f32], target: u32, weight: f32, d: &mut [Bf16]) -> f32 {
+        if target == IGNORE {
+            d.fill(Bf16::default());
+            return 0.0;
+        }
+        let (lse, target) = (log_sum_exp(row), target as usize);
+        let shift = -lse * LOG2_E;
+        for (d, x) in d.iter_mut().zip(row) {
+            *d = Bf16::of(math::exp2_rough(x.mul_add(LOG2_E, shift)) * weight);
+        }
+        d[target] = Bf16::of((math::exp(row[target] - lse) - 1.0) * weight);
+        lse - row[target]
+    }
+}
+
 #[track_caller]
-fn check(name: &str, logits: &[f32], targets: &[u32], v: usize, others: [usize; 2]) {
+pub(crate) fn check(name: &str, logits: usize, targets: &[u32], v: usize, others: [usize; 2]) {
     let n = targets.len();
-    assert!(v > 0 && logits.len() == n * v, "{name}: {} logits are not {n} rows of {v}", logits.len());
+    assert!(v > 0 && logits == n * v, "{name}: {logits} logits are not {n} rows of {v}");
     same_length(name, n, &others);
     if let Some(bad) = targets.iter().find(|t| **t != IGNORE && **t as usize >= v) {
         panic!("{name}: target {bad} is not under {v}, the number of classes");
@@ -71,7 +90,7 @@ fn check(name: &str, logits: &[f32], targets: &[u32], v: usize, others: [usize; 
 /// A row whose target is [`IGNORE`] gives 0. The same as torch.nn.functional.cross_entropy with reduction="none".
 #[track_caller]
 pub fn cross_entropy(logits: &[f32], targets: &[u32], v: usize, nll: &mut [f32], lse: &mut [f32]) {
-    check("cross_entropy", logits, targets, v, [nll.len(), lse.len()]);
+    check("cross_entropy", logits.len(), targets, v, [nll.len(), lse.len()]);
     let rows = rows_per_chunk(v);
     parallel::chunks2_mut((nll, rows), (lse, rows), |i, nll, lse| {
         let (from, n) = (i * rows, nll.len());
@@ -82,7 +101,7 @@ pub fn cross_entropy(logits: &[f32], targets: &[u32], v: usize, nll: &mut [f32],
 /// dst (N, V) = or += (softmax(row) − onehot(target))·dnll for each row; nothing for [`IGNORE`].
 #[track_caller]
 pub fn cross_entropy_backward(logits: &[f32], targets: &[u32], v: usize, lse: &[f32], dnll: &[f32], dst: Grad) {
-    check("cross_entropy_backward", logits, targets, v, [lse.len(), dnll.len()]);
+    check("cross_entropy_backward", logits.len(), targets, v, [lse.len(), dnll.len()]);
     let Grad { data, accumulate } = dst;
     same_length("cross_entropy_backward", data.len(), &[logits.len()]);
     let rows = rows_per_chunk(v);
@@ -97,7 +116,7 @@ pub fn cross_entropy_backward(logits: &[f32], targets: &[u32], v: usize, lse: &[
 /// (N, V) become (softmax(row) − onehot(target))·weight, while the row is still in the cache. The same bits as the two.
 #[track_caller]
 pub fn cross_entropy_in_place(logits: &mut [f32], targets: &[u32], v: usize, weights: &[f32], nll: &mut [f32]) {
-    check("cross_entropy_in_place", logits, targets, v, [weights.len(), nll.len()]);
+    check("cross_entropy_in_place", logits.len(), targets, v, [weights.len(), nll.len()]);
     let rows = rows_per_chunk(v);
     parallel::chunks2_mut((logits, rows * v), (nll, rows), |i, logits, nll| {
         let (from, n) = (i * rows, nll.len());

@@ -229,8 +229,8 @@ pub(crate) fn whole(lanes: [f32; LANES]) -> [f32; LANES] {
 
 /// The rest of a slice after its full lanes, filled up with zeros.
 #[inline(always)]
-pub(crate) fn padded(tail: &[f32]) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
+pub(crate) fn padded<T: Copy + Default>(tail: &[T]) -> [T; LANES] {
+    let mut lanes = [T::default(); LANES];
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
 }

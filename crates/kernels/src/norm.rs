@@ -1,13 +1,14 @@
 //! Layer normalisation and root-mean-square normalisation over rows.
 
+use crate::bf16::{Bf16, Element};
 use crate::isa::vectorise;
 use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
 use crate::{Grad, map::put};
 
 vectorise! {
-    fn layer_norm_rows<const BIAS: bool>(
-        x: &[f32], w: &[f32], b: &[f32], eps: f32, y: &mut [f32], means: &mut [f32], rstds: &mut [f32]
+    fn layer_norm_rows<T: Element; const BIAS: bool>(
+        x: &[f32], w: &[f32], b: &[f32], eps: f32, y: &mut [T], means: &mut [f32], rstds: &mut [f32]
     ) {
         let cols = w.len();
         for (i, (x, y)) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)).enumerate() {
@@ -18,32 +19,33 @@ vectorise! {
             (means[i], rstds[i]) = (mean, rstd);
             if BIAS {
                 for (((y, x), w), b) in y.iter_mut().zip(x).zip(w).zip(b) {
-                    *y = ((x - mean) * rstd).mul_add(*w, *b);
+                    *y = T::of(((x - mean) * rstd).mul_add(*w, *b));
                 }
             } else {
                 for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                    *y = (x - mean) * rstd * w;
+                    *y = T::of((x - mean) * rstd * w);
                 }
             }
         }
     }
 
-    fn rms_norm_rows(x: &[f32], w: &[f32], eps: f32, y: &mut [f32], rstds: &mut [f32]) {
+    fn rms_norm_rows<T: Element>(x: &[f32], w: &[f32], eps: f32, y: &mut [T], rstds: &mut [f32]) {
         let cols = w.len();
         for (i, (x, y)) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)).enumerate() {
             let squares = join_sum(fold1(|sum: f32, x: f32, _: f32| x.mul_add(x, sum), 0.0, x));
             let rstd = 1.0 / (squares / cols as f32 + eps).sqrt();
             rstds[i] = rstd;
             for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                *y = x * rstd * w;
+                *y = T::of(x * rstd * w);
             }
         }
     }
 
     /// The backward of some rows: of layer norm with `CENTRE`, else of RMS norm (whose means are 0 and not read).
     /// dw and db (only with `CENTRE`) are added to; `DX` says what becomes of dx.
-    fn backward_rows<const CENTRE: bool, const DX: u8>(
-        x: &[f32], w: &[f32], means: &[f32], rstds: &[f32], dy: &[f32], dx: &mut [f32], dw: &mut [f32], db: &mut [f32]
+    fn backward_rows<T: Element; const CENTRE: bool, const DX: u8>(
+        x: &[f32], w: &[f32], means: &[f32], rstds: &[f32], dy: &[T], base: &[f32], dx: &mut [f32], dw: &mut [f32],
+        db: &mut [f32]
     ) {
         let cols = w.len();
         let n = cols as f32;
@@ -58,19 +60,20 @@ vectorise! {
             for (k, ((x, dy), w)) in rows.enumerate() {
                 for l in 0..LANES {
                     let centred = x[l] - mean;
-                    g_sum[l] = dy[l].mul_add(w[l], g_sum[l]);
-                    gx_sum[l] = (dy[l] * w[l]).mul_add(centred, gx_sum[l]);
-                    dws[k][l] = dy[l].mul_add(centred * rstd, dws[k][l]);
+                    let dy = dy[l].get();
+                    g_sum[l] = dy.mul_add(w[l], g_sum[l]);
+                    gx_sum[l] = (dy * w[l]).mul_add(centred, gx_sum[l]);
+                    dws[k][l] = dy.mul_add(centred * rstd, dws[k][l]);
                 }
                 if CENTRE {
                     for l in 0..LANES {
-                        dbs[k][l] += dy[l];
+                        dbs[k][l] += dy[l].get();
                     }
                 }
             }
             (g_sum, gx_sum) = (whole(g_sum), whole(gx_sum));
             if full < cols {
-                let (x, dy, w) = (padded(&x[full..]), padded(&dy[full..]), padded(&w[full..]));
+                let (x, dy, w) = (padded(&x[full..]), padded(&dy[full..]).map(T::get), padded(&w[full..]));
                 let mut dw = padded(dw_tail);
                 for l in 0..LANES {
                     let centred = x[l] - mean;
@@ -89,10 +92,17 @@ vectorise! {
             if DX != SKIP {
                 let g_mean = if CENTRE { join_sum(g_sum) / n } else { 0.0 };
                 let slope = join_sum(gx_sum) * rstd * rstd / n;
-                let dx = &mut dx[i * cols..][..cols];
-                for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
-                    let g = rstd * (x - mean).mul_add(-slope, dy.mul_add(*w, -g_mean));
-                    *dx = if DX == ADD { *dx + g } else { g };
+                let row = i * cols..(i + 1) * cols;
+                let dx = &mut dx[row.clone()];
+                let g = |x: f32, w: f32, dy: T| rstd * (x - mean).mul_add(-slope, dy.get().mul_add(w, -g_mean));
+                if DX == ONTO {
+                    for ((((dx, x), w), dy), base) in dx.iter_mut().zip(x).zip(w).zip(dy).zip(&base[row]) {
+                        *dx = base + g(*x, *w, *dy);
+                    }
+                } else {
+                    for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
+                        *dx = if DX == ADD { *dx + g(*x, *w, *dy) } else { g(*x, *w, *dy) };
+                    }
                 }
             }
         }
@@ -102,6 +112,21 @@ vectorise! {
 const SKIP: u8 = 0;
 const SET: u8 = 1;
 const ADD: u8 = 2;
+const ONTO: u8 = 3;
+
+/// Where dx goes.
+enum Dx<'a> {
+    Nowhere,
+    To(Grad<'a>),
+    /// The sum with what comes through the residual connection, (base, dx).
+    Onto(&'a [f32], &'a mut [f32]),
+}
+
+impl<'a> From<Option<Grad<'a>>> for Dx<'a> {
+    fn from(dx: Option<Grad<'a>>) -> Dx<'a> {
+        dx.map_or(Dx::Nowhere, Dx::To)
+    }
+}
 
 #[track_caller]
 fn rows_of(name: &str, x: usize, cols: usize) -> usize {
@@ -114,12 +139,12 @@ fn rows_of(name: &str, x: usize, cols: usize) -> usize {
 /// Shapes: x, y (N, C), w, b (C); mean and rstd (N) receive μ and r. The same as torch.nn.functional.layer_norm.
 /// Source: Ba et al. 2016, arXiv:1607.06450.
 #[track_caller]
-pub fn layer_norm(
+pub fn layer_norm<T: Element>(
     x: &[f32],
     w: &[f32],
     b: Option<&[f32]>,
     eps: f32,
-    y: &mut [f32],
+    y: &mut [T],
     mean: &mut [f32],
     rstd: &mut [f32],
 ) {
@@ -132,8 +157,8 @@ pub fn layer_norm(
     parallel::chunks3_mut((y, rows * cols), (mean, rows), (rstd, rows), |i, y, mean, rstd| {
         let x = &x[i * rows * cols..][..y.len()];
         match b {
-            Some(b) => layer_norm_rows::<true>(x, w, b, eps, y, mean, rstd),
-            None => layer_norm_rows::<false>(x, w, &[], eps, y, mean, rstd),
+            Some(b) => layer_norm_rows::<T, true>(x, w, b, eps, y, mean, rstd),
+            None => layer_norm_rows::<T, false>(x, w, &[], eps, y, mean, rstd),
         }
     });
 }
@@ -152,7 +177,32 @@ pub fn layer_norm_backward(
 ) {
     let n = rows_of("layer_norm_backward", x.len(), w.len());
     same_length("layer_norm_backward", n, &[mean.len()]);
-    backward::<true>("layer_norm_backward", x, w, mean, rstd, dy, dx, dw, db);
+    backward::<f32, true>("layer_norm_backward", x, w, mean, rstd, dy, dx.into(), dw, db);
+}
+
+/// The backward of x + f(norm(x)) in one pass: dx = base + that of the norm, where dy (in bf16) arrives at the norm and
+/// base at the sum. Of a layer norm if there are means, else of an RMS norm.
+#[track_caller]
+pub fn norm_backward_onto(
+    x: &[f32],
+    w: &[f32],
+    mean: Option<&[f32]>,
+    rstd: &[f32],
+    dy: &[Bf16],
+    base: &[f32],
+    dx: &mut [f32],
+    dw: Option<Grad>,
+    db: Option<Grad>,
+) {
+    let name = "norm_backward_onto";
+    same_length(name, x.len(), &[base.len(), dx.len()]);
+    match mean {
+        Some(mean) => {
+            same_length(name, rows_of(name, x.len(), w.len()), &[mean.len()]);
+            backward::<Bf16, true>(name, x, w, mean, rstd, dy, Dx::Onto(base, dx), dw, db);
+        }
+        None => backward::<Bf16, false>(name, x, w, &[], rstd, dy, Dx::Onto(base, dx), dw, None),
+    }
 }
 
 /// y = x·r ⊙ w over each row, r = 1/√(mean(x²) + ε).
@@ -160,7 +210,7 @@ pub fn layer_norm_backward(
 /// Shapes: x, y (N, C), w (C); rstd (N) receives r. The same as torch.nn.functional.rms_norm.
 /// Source: Zhang & Sennrich 2019, arXiv:1910.07467.
 #[track_caller]
-pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, y: &mut [f32], rstd: &mut [f32]) {
+pub fn rms_norm<T: Element>(x: &[f32], w: &[f32], eps: f32, y: &mut [T], rstd: &mut [f32]) {
     let cols = w.len();
     let n = rows_of("rms_norm", x.len(), cols);
     same_length("rms_norm", x.len(), &[y.len()]);
@@ -174,19 +224,19 @@ pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, y: &mut [f32], rstd: &mut [f32])
 /// dx = or += r·(g − x̂·mean(g ⊙ x̂)), dw = or += Σ dy ⊙ x̂; x̂ = x·r, g = dy ⊙ w.
 #[track_caller]
 pub fn rms_norm_backward(x: &[f32], w: &[f32], rstd: &[f32], dy: &[f32], dx: Option<Grad>, dw: Option<Grad>) {
-    backward::<false>("rms_norm_backward", x, w, &[], rstd, dy, dx, dw, None);
+    backward::<f32, false>("rms_norm_backward", x, w, &[], rstd, dy, dx.into(), dw, None);
 }
 
 /// Both backwards: one pass over the rows for all three gradients.
 #[track_caller]
-fn backward<const CENTRE: bool>(
+fn backward<T: Element, const CENTRE: bool>(
     name: &str,
     x: &[f32],
     w: &[f32],
     mean: &[f32],
     rstd: &[f32],
-    dy: &[f32],
-    dx: Option<Grad>,
+    dy: &[T],
+    dx: Dx,
     dw: Option<Grad>,
     db: Option<Grad>,
 ) {
@@ -194,13 +244,18 @@ fn backward<const CENTRE: bool>(
     let n = rows_of(name, x.len(), cols);
     same_length(name, x.len(), &[dy.len()]);
     same_length(name, n, &[rstd.len()]);
+    let (dx, base, mode) = match dx {
+        Dx::Nowhere => (None, None, SKIP),
+        Dx::To(Grad { data, accumulate }) => (Some(data), None, if accumulate { ADD } else { SET }),
+        Dx::Onto(base, data) => (Some(data), Some(base), ONTO),
+    };
     if let Some(dx) = &dx {
-        same_length(name, x.len(), &[dx.data.len()]);
+        same_length(name, x.len(), &[dx.len()]);
     }
     for d in [&dw, &db].into_iter().flatten() {
         same_length(name, cols, &[d.data.len()]);
     }
-    let dx = dx.map(|dx| (SharedMut::new(dx.data), dx.accumulate));
+    let dx = dx.map(SharedMut::new);
     let db_width = if CENTRE { cols } else { 0 };
 
     let rows = |rows: std::ops::Range<usize>, sums: &mut [f32]| {
@@ -209,12 +264,15 @@ fn backward<const CENTRE: bool>(
         let (x, dy) = (&x[from..][..len], &dy[from..][..len]);
         let (mean, rstd) = (if CENTRE { &mean[rows.clone()] } else { &[] }, &rstd[rows]);
         // SAFETY: each row belongs to one range, and each range is run once.
-        let dx = dx.as_ref().map(|(dx, accumulate)| (unsafe { dx.slice(from, len) }, *accumulate));
-        match dx {
-            None => backward_rows::<CENTRE, SKIP>(x, w, mean, rstd, dy, &mut [], dw, db),
-            Some((dx, false)) => backward_rows::<CENTRE, SET>(x, w, mean, rstd, dy, dx, dw, db),
-            Some((dx, true)) => backward_rows::<CENTRE, ADD>(x, w, mean, rstd, dy, dx, dw, db),
-        }
+        let dx = dx.as_ref().map_or(&mut [][..], |dx| unsafe { dx.slice(from, len) });
+        let base = base.map_or(&[][..], |base| &base[from..][..len]);
+        let run = match mode {
+            SKIP => backward_rows::<T, CENTRE, SKIP>,
+            SET => backward_rows::<T, CENTRE, SET>,
+            ADD => backward_rows::<T, CENTRE, ADD>,
+            _ => backward_rows::<T, CENTRE, ONTO>,
+        };
+        run(x, w, mean, rstd, dy, base, dx, dw, db);
     };
     map::sum_over_rows(n, cols + db_width, rows, |sums| {
         let (dw_sum, db_sum) = sums.split_at(cols);

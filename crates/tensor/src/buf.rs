@@ -1,5 +1,6 @@
 //! Pooled buffers: a training step asks for the same sizes again and again, so freed memory is kept for the next.
 
+use motamot_kernels::bf16::{self, Bf16};
 use motamot_kernels::buffer::AlignedBuf;
 use motamot_kernels::file_map::FileMap;
 use std::cell::RefCell;
@@ -128,6 +129,39 @@ impl DerefMut for Buf {
             *self = self.clone(); // in memory of its own
         }
         &mut self.memory[..self.len]
+    }
+}
+
+/// An array of numbers in bf16, from the same pool: what one product leaves for the next.
+pub struct Bf16Buf {
+    memory: Buf,
+    len: usize,
+}
+
+impl Bf16Buf {
+    /// `len` elements of garbage, as [`Buf::stale`].
+    pub fn stale(len: usize) -> Bf16Buf {
+        Bf16Buf { memory: Buf::stale(len.div_ceil(2)), len }
+    }
+
+    /// The numbers, rounded.
+    pub fn rounded(values: &[f32]) -> Bf16Buf {
+        let mut buf = Bf16Buf::stale(values.len());
+        bf16::copy(values, &mut buf);
+        buf
+    }
+}
+
+impl Deref for Bf16Buf {
+    type Target = [Bf16];
+    fn deref(&self) -> &[Bf16] {
+        &bf16::halves(&self.memory)[..self.len]
+    }
+}
+
+impl DerefMut for Bf16Buf {
+    fn deref_mut(&mut self) -> &mut [Bf16] {
+        &mut bf16::halves_mut(&mut self.memory)[..self.len]
     }
 }
 

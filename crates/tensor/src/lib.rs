@@ -23,7 +23,7 @@ mod shape;
 mod tape;
 mod tensor;
 
-pub use buf::{Buf, fresh_allocations};
+pub use buf::{Bf16Buf, Buf, fresh_allocations};
 pub use shape::Shape;
 pub use tape::{Gradients, ParamId, Slot, record};
 pub use tensor::{Bf16Matrix, Tensor};

@@ -48,6 +48,11 @@ impl Tensor {
         self
     }
 
+    /// Whether products of it are computed in bf16.
+    pub fn has_bf16(&self) -> bool {
+        self.bf16.is_some()
+    }
+
     /// A constant: nothing flows back into it. Panics if `values` do not fill `shape`.
     #[track_caller]
     pub fn new(values: &[f32], shape: impl Into<Shape>) -> Tensor {

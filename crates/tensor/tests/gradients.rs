@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::{assert_close, map, normal, normals, one_for_each_op, parameters, run};
+use common::{
+    assert_close, map, mlp_of, normal, normals, one_for_each_op, parameters, run, self_attention_of, sublayer_inputs,
+};
 use motamot_kernels::bf16::Precision;
-use motamot_tensor::gradcheck::{self, assert_gradients};
+use motamot_tensor::gradcheck::assert_gradients;
 use motamot_tensor::ops::{self, Attention, Mask};
 use motamot_tensor::{Gradients, Tensor};
 
@@ -12,6 +14,19 @@ use motamot_tensor::{Gradients, Tensor};
 #[track_caller]
 fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
     assert_gradients(inputs, 1e-2, 1e-3, &f);
+    check_slots(inputs, f);
+}
+
+/// The same in bf16, where a function has steps: a wide difference quotient, and a loose comparison.
+#[track_caller]
+fn check_bf16(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
+    assert_gradients(inputs, 0.06, 0.15, &f);
+    check_slots(inputs, f);
+}
+
+/// Every way in which a gradient can reach its slot.
+#[track_caller]
+fn check_slots(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
     let (_, whole) = run(inputs, None, &f);
     let twice: Vec<Vec<f32>> = whole.iter().map(|g| g.iter().map(|g| 2.0 * g).collect()).collect();
 
@@ -227,6 +242,23 @@ one_for_each_op! {
         let a = Attention { dropout: Some((0.3, (3, 4))), ..attention_of(4, 2, 8, Mask::Padding(vec![4])) };
         check(&normals([&[1, 6, 64]]), |x| ops::attention_packed(&x[0], a.clone()));
     }
+    fn mlp_bf16() {
+        let [x, c, f, up, down] = shapes([&[3, 37, 24], &[24], &[40], &[24, 40], &[40, 24]]);
+        let inputs = sublayer_inputs([x, c, c, up, f, down, c], 0.3);
+        for function in [ops::Function::Gelu, ops::Function::GeluTanh] {
+            for dropout in [None, Some((0.3, (3, 4)))] {
+                check_bf16(&inputs, |x| mlp_of(x, dropout, function));
+            }
+        }
+    }
+    fn self_attention_bf16() {
+        let [x, c, rows, qkv, out] = shapes([&[2, 37, 24], &[24], &[40], &[24, 40], &[24, 24]]);
+        let inputs = sublayer_inputs([x, c, c, qkv, rows, out, c], 0.15);
+        for dropout in [None, Some((0.3, (3, 4)))] {
+            let a = Attention { alibi: Some(vec![0.5, 0.25, 0.1]), dropout, ..attention_of(3, 1, 8, Mask::Causal) };
+            check_bf16(&inputs, |x| self_attention_of(x, dropout, &a));
+        }
+    }
     fn attention_cached() { // has no gradient, and says so
         let (_, leaves) = parameters(&normals([&[1, 2, 12]]));
         let cache = normal(3, [1, 5, 4]);
@@ -235,21 +267,12 @@ one_for_each_op! {
     }
 }
 
-/// In bf16 a function has steps: a wide difference quotient, and a loose comparison.
 #[test]
-fn attention_in_bf16() {
-    let precision = Precision::Bf16;
-    let shape: &[usize] = &[2, 37, 32];
+fn attention_packed_in_bf16() {
     for dropout in [None, Some((0.3, (3, 4)))] {
+        let precision = Precision::Bf16;
         let a = Attention { alibi: Some(vec![0.5, 0.25]), dropout, precision, ..Attention::causal(2, 16) };
-        let inputs = normals([shape, shape, shape]);
-        for c in gradcheck::directional(&inputs, 0.1, |x| ops::attention(&x[0], &x[1], &x[2], a.clone())) {
-            assert!(c.relative_error() < 0.05, "{c:?}");
-        }
-        let a = Attention { dropout, precision, ..Attention::causal(2, 16) };
-        for c in gradcheck::directional(&normals([&[2, 37, 96]]), 0.1, |x| ops::attention_packed(&x[0], a.clone())) {
-            assert!(c.relative_error() < 0.05, "{c:?}");
-        }
+        check_bf16(&normals([&[2, 37, 96]]), |x| ops::attention_packed(&x[0], a.clone()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_close, one_for_each_op, run};
+use common::{assert_close, distance, mlp_of, one_for_each_op, run, self_attention_of};
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Attention, Mask};
 use serde_json::Value;
@@ -37,6 +37,21 @@ fn literal(name: &str, op: impl Fn(&[Tensor]) -> Tensor) {
     assert_eq!(gradients.len(), wanted.len());
     for (i, (got, want)) in gradients.iter().zip(wanted).enumerate() {
         assert_close(&format!("gradient of input {i}"), got, &floats(want), 2e-6);
+    }
+}
+
+/// The same in bf16: near as a whole.
+#[track_caller]
+fn literal_bf16(name: &str, op: impl Fn(&[Tensor]) -> Tensor) {
+    let (inputs, case) = load(name);
+    let (y, gradients) = run(&inputs, Some(&floats(&case["dy"])), op);
+    let near = |what: &str, got: &[f32], want: &[f32]| {
+        let distance = distance(got, want);
+        assert!(got.len() == want.len() && distance < 0.03, "{what}: {distance} from PyTorch's");
+    };
+    near("forward", y.data(), tensor(&case["y"]).data());
+    for (i, (got, want)) in gradients.iter().zip(case["gradients"].as_array().expect("gradients")).enumerate() {
+        near(&format!("gradient of input {i}"), got, &floats(want));
     }
 }
 
@@ -94,6 +109,10 @@ one_for_each_op! {
         literal("attention padding", |x| ops::attention(&x[0], &x[1], &x[2], a.clone()));
     }
     fn attention_packed() { literal("attention_packed", |x| ops::attention_packed(&x[0], heads(2, 1, Mask::Causal))); }
+    fn mlp_bf16() { literal_bf16("mlp_bf16", |x| mlp_of(x, None, ops::Function::GeluTanh)); }
+    fn self_attention_bf16() {
+        literal_bf16("self_attention_bf16", |x| self_attention_of(x, None, &heads(2, 1, Mask::Causal)));
+    }
     fn attention_cached() { // rows 2 and 3 of four; no gradient
         let (inputs, case) = load("attention_cached");
         let part = |start| ops::slice(&inputs[0], 2, start, 2);

@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{assert_close, map, normal, normals, one_for_each_op, run};
+use common::{
+    Dropout, assert_close, distance, map, mlp_of, normal, normals, one_for_each_op, run, self_attention_of,
+    sublayer_inputs,
+};
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Attention, Mask};
 
@@ -15,6 +18,28 @@ fn same(inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Ten
     for (i, (g, g2)) in gradients.iter().zip(&gradients2).enumerate() {
         assert_close(&format!("gradient of input {i}"), g, g2, 5e-5);
     }
+}
+
+/// The same within what rounding to bf16 changes.
+#[track_caller]
+fn near(inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Tensor]) -> Tensor) {
+    let ((y, gradients), (y2, gradients2)) = (run(inputs, None, op), run(inputs, None, twin));
+    assert_eq!(y.shape(), y2.shape());
+    for (i, (got, want)) in std::iter::once((y.data(), y2.data()))
+        .chain(gradients.iter().zip(&gradients2).map(|(g, g2)| (&g[..], &g2[..])))
+        .enumerate()
+    {
+        let distance = distance(got, want);
+        assert!((i > 0 || distance > 1e-5) && distance < 0.03, "part {i} (0: forward): {distance:e} from its twin");
+    }
+}
+
+/// A sub-layer around `inner`, of ops in f32.
+fn framed(x: &[Tensor], dropout: Dropout, inner: impl Fn(&Tensor) -> Tensor) -> Tensor {
+    let h = ops::linear(&ops::layer_norm(&x[0], &x[1], Some(&x[2]), 1e-5), &x[3], Some(&x[4]));
+    let y = ops::linear(&inner(&h), &x[5], Some(&x[6]));
+    let (p, key) = dropout.unwrap_or((0.0, (0, 0)));
+    ops::dropout_add(&y, &x[0], p, key)
 }
 
 /// `value` everywhere.
@@ -378,6 +403,30 @@ one_for_each_op! {
             ops::attention(&part(0, 16), &part(16, 8), &part(24, 8), a.clone())
         };
         same(&normals([&[2, 5, 32]]), |x| ops::attention_packed(&x[0], a.clone()), twin);
+    }
+    fn mlp_bf16() {
+        let [x, c, f]: [&[usize]; 3] = [&[3, 37, 24], &[24], &[40]];
+        let inputs = sublayer_inputs([x, c, c, &[24, 40], f, &[40, 24], c], 0.3);
+        type Op = fn(&Tensor) -> Tensor;
+        let functions: [(ops::Function, Op); 3] = [
+            (ops::Function::Gelu, ops::gelu),
+            (ops::Function::GeluTanh, ops::gelu_tanh),
+            (ops::Function::Relu, ops::relu),
+        ];
+        for dropout in [None, Some((0.3, (3, 4)))] {
+            for (function, op) in functions {
+                near(&inputs, |x| mlp_of(x, dropout, function), |x| framed(x, dropout, op));
+            }
+        }
+    }
+    fn self_attention_bf16() {
+        let [x, c, rows]: [&[usize]; 3] = [&[2, 37, 24], &[24], &[40]];
+        let inputs = sublayer_inputs([x, c, c, &[24, 40], rows, &[24, 24], c], 0.3);
+        for dropout in [None, Some((0.3, (3, 4)))] {
+            let a = Attention { kv_heads: 1, dropout, ..Attention::causal(3, 8) };
+            let twin = |x: &[Tensor]| framed(x, dropout, |rows| ops::attention_packed(rows, a.clone()));
+            near(&inputs, |x| self_attention_of(x, dropout, &a), twin);
+        }
     }
     fn attention_cached() { // the last two rows of the attention of all five; rows beyond do not count
         let a = Attention::causal(2, 4);

@@ -4,8 +4,8 @@ use super::{BenchArgs, best};
 use crate::cli::output::print;
 use crate::training::RunConfig;
 use crate::utils::Result;
-use motamot_kernels::attention::{AttentionGrads, Mask, Options, Shape, View, ViewMut, attention, attention_backward};
-use motamot_kernels::bf16::Precision;
+use motamot_kernels::attention::{self, AttentionGrads, Backward, Forward, Mask, Options, Shape, View, ViewMut};
+use motamot_kernels::bf16::{Element, Precision};
 use motamot_kernels::gemm::{Init, Layout, bf16::gemm_bf16, gemm};
 use motamot_kernels::{parallel, peak};
 use serde_json::{Value, json};
@@ -79,8 +79,10 @@ impl Product {
     fn measured(self, precision: Precision) -> Product {
         let Product { layout, m, n, k, .. } = self;
         let (a, b, mut c) = (noise(m * k), noise(k * n), vec![0.0; m * n]);
-        let product = if precision == Precision::Bf16 { gemm_bf16 } else { gemm };
-        let seconds = best(|| product(layout, m, n, k, &a, &b, &mut c, Init::Zero));
+        let seconds = best(|| match precision {
+            Precision::F32 => gemm(layout, m, n, k, &a, &b, &mut c, Init::Zero),
+            Precision::Bf16 => gemm_bf16(layout, m, n, k, &a[..], &b[..], &mut c, Init::Zero),
+        });
         Product { gflops: 2.0 * (m * n * k) as f64 / seconds / 1e9, ..self }
     }
 }
@@ -89,18 +91,30 @@ impl Product {
 ///
 /// The FLOP are those of 2 products forward and 5 backward, over the keys that are seen.
 fn measure_attention(config: &RunConfig) -> [(&'static str, f64, f64); 2] {
-    let (model, precision) = (&config.model, config.train.precision.of_kernels());
+    match config.train.precision.of_kernels() {
+        Precision::F32 => time_attention(config, attention::attention, attention::attention_backward),
+        Precision::Bf16 => time_attention(config, attention::attention_bf16, attention::attention_backward_bf16),
+    }
+}
+
+fn time_attention<T: Element>(
+    config: &RunConfig,
+    forward: Forward<T>,
+    backward: Backward<T>,
+) -> [(&'static str, f64, f64); 2] {
+    let model = &config.model;
+    let noise = |n: usize| noise(n).into_iter().map(T::of).collect::<Vec<T>>();
     let (batch, time, d) = (config.train.batch, model.context, model.head_dim());
     let (c, kv) = (model.heads * d, model.kv_heads() * d);
     let shape = Shape { batch, heads: model.heads, kv_heads: model.kv_heads(), head_dim: d, queries: time, keys: time };
-    let options = Options { scale: 1.0 / (d as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None, precision };
+    let options = Options { scale: 1.0 / (d as f32).sqrt(), mask: Mask::Causal, alibi: None, dropout: None };
     let row = c + 2 * kv;
     let (qkv, d_out) = (noise(batch * time * row), noise(batch * time * c));
     let view = |offset| View { data: &qkv, offset, row_stride: row, batch_stride: time * row };
     let (q, k, v) = (view(0), view(c), view(c + kv));
-    let (mut out, mut lse) = (vec![0.0; batch * time * c], vec![0.0; batch * model.heads * time]);
-    let forward = best(|| attention(shape, options, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse));
-    let mut dqkv = vec![0.0; qkv.len()];
+    let (mut out, mut lse) = (vec![T::default(); batch * time * c], vec![0.0; batch * model.heads * time]);
+    let forward = best(|| forward(shape, options, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse));
+    let mut dqkv = vec![T::default(); qkv.len()];
     let backward = best(|| {
         let grads = AttentionGrads::Packed {
             data: &mut dqkv,
@@ -112,7 +126,7 @@ fn measure_attention(config: &RunConfig) -> [(&'static str, f64, f64); 2] {
             accumulate: false,
         };
         let (out, d_out) = (View::dense(&out, time, c), View::dense(&d_out, time, c));
-        attention_backward(shape, options, q, k, v, out, &lse, d_out, grads);
+        backward(shape, options, q, k, v, out, &lse, d_out, grads);
     });
     let product = (2 * d * batch * model.heads * time * (time + 1) / 2) as f64 / 1e9;
     [("attention", forward, 2.0), ("attention, backward", backward, 5.0)]

@@ -255,7 +255,7 @@ mod tests {
             let slopes: Vec<f32> = (0..heads).map(|h| 0.1 / (h + 1) as f32).collect();
             for alibi in [None, Some(&slopes[..])] {
                 let shape = Shape { batch: 1, heads, kv_heads, head_dim: d, queries: t, keys: t };
-                let opts = Options { scale: 0.3, mask: Mask::Causal, alibi, dropout: None, precision: Precision::F32 };
+                let opts = Options { scale: 0.3, mask: Mask::Causal, alibi, dropout: None };
                 let (mut want, mut lse) = (vec![0.0; t * cq], vec![0.0; heads * t]);
                 let [qv, kv, vv] = [View::dense(&q, t, cq), View::dense(&k, t, ck), View::dense(&v, t, ck)];
                 attention(shape, opts, qv, kv, vv, ViewMut::dense(&mut want, t, cq), &mut lse);

@@ -45,7 +45,7 @@ impl Keep {
     }
 }
 
-impl Call<'_> {
+impl<T> Call<'_, T> {
     /// What probability (b, h, i, j) is multiplied by: 1 without dropout.
     pub fn kept(&self, b: usize, h: usize, i: usize, j: usize) -> f32 {
         self.keep.map_or(1.0, |keep| keep.at(b * self.shape.heads + h, i, j))

@@ -48,19 +48,11 @@ vectorise! {
         }
     }
 
-    /// Row t of `dst`, dense, is `factor` times `width` elements of `src` from `t·stride` on.
-    pub(super) fn scale_rows(src: &[f32], stride: usize, width: usize, factor: f32, dst: &mut [f32]) {
-        for (t, row) in dst.chunks_exact_mut(width).enumerate() {
-            let from = &src[t * stride..][..width];
-            let (blocks, tail) = row.as_chunks_mut::<16>();
-            let (from_blocks, from_tail) = from.as_chunks::<16>();
-            for (y, x) in blocks.iter_mut().zip(from_blocks) {
-                for l in 0..16 {
-                    y[l] = x[l] * factor;
-                }
-            }
-            for (y, x) in tail.iter_mut().zip(from_tail) {
-                *y = x * factor;
+    /// Each row times `factors`, lane by lane.
+    pub(super) fn multiply_each(rows: &mut [Lanes], factors: &Lanes) {
+        for row in rows {
+            for l in 0..QUERIES {
+                row[l] *= factors[l];
             }
         }
     }

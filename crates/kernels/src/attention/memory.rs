@@ -1,6 +1,7 @@
 //! Checked strided rows: what makes the views of a call safe to read and to write from several threads.
 
 use super::{Shape, View, ViewMut};
+use crate::bf16::Element;
 use std::marker::PhantomData;
 
 /// The measures of a view: `rows` rows of `width` elements in each of `batch` sequences.
@@ -56,14 +57,14 @@ impl Extent {
 
 /// A checked [`View`].
 #[derive(Clone, Copy)]
-pub(super) struct Src<'a> {
-    view: View<'a>,
+pub(super) struct Src<'a, T = f32> {
+    view: View<'a, T>,
     head_dim: usize,
 }
 
-impl<'a> Src<'a> {
+impl<'a, T: Element> Src<'a, T> {
     #[track_caller]
-    pub fn new(call: &str, what: &str, view: View<'a>, shape: Shape, rows: usize, heads: usize) -> Src<'a> {
+    pub fn new(call: &str, what: &str, view: View<'a, T>, shape: Shape, rows: usize, heads: usize) -> Src<'a, T> {
         let View { row_stride, batch_stride, .. } = view;
         let extent = Extent { batch: shape.batch, rows, width: heads * shape.head_dim, row_stride, batch_stride };
         extent.check(call, what, view.offset, view.data.len());
@@ -72,20 +73,20 @@ impl<'a> Src<'a> {
 
     /// Row t of sequence b, head h.
     #[inline(always)]
-    pub fn row(&self, b: usize, t: usize, h: usize) -> &'a [f32] {
+    pub fn row(&self, b: usize, t: usize, h: usize) -> &'a [T] {
         let v = &self.view;
         &v.data[v.offset + b * v.batch_stride + t * v.row_stride + h * self.head_dim..][..self.head_dim]
     }
 }
 
-impl Src<'_> {
+impl<T: Element> Src<'_, T> {
     /// Where row t of sequence b, head h starts; further rows of the sequence follow at [`Src::stride`].
-    pub fn ptr(&self, b: usize, t: usize, h: usize) -> *const f32 {
+    pub fn ptr(&self, b: usize, t: usize, h: usize) -> *const T {
         self.row(b, t, h).as_ptr()
     }
 
     /// The buffer from row t of sequence b, head h on.
-    pub fn tail(&self, b: usize, t: usize, h: usize) -> &[f32] {
+    pub fn tail(&self, b: usize, t: usize, h: usize) -> &[T] {
         let v = &self.view;
         &v.data[v.offset + b * v.batch_stride + t * v.row_stride + h * self.head_dim..]
     }
@@ -97,31 +98,31 @@ impl Src<'_> {
 }
 
 /// A checked [`ViewMut`], whose rows different threads may write.
-pub(super) struct Dst<'a> {
-    data: *mut f32,
+pub(super) struct Dst<'a, T = f32> {
+    data: *mut T,
     offset: usize,
     row_stride: usize,
     batch_stride: usize,
     head_dim: usize,
     /// Add to what is there.
     pub accumulate: bool,
-    owner: PhantomData<&'a mut [f32]>,
+    owner: PhantomData<&'a mut [T]>,
 }
 
 // SAFETY: a `Dst` only hands out rows (`row`), and its caller promises to hold each row once at a time.
-unsafe impl Sync for Dst<'_> {}
+unsafe impl<T: Element> Sync for Dst<'_, T> {}
 
-impl<'a> Dst<'a> {
+impl<'a, T: Element> Dst<'a, T> {
     #[track_caller]
     pub fn new(
         call: &str,
         what: &str,
-        view: ViewMut<'a>,
+        view: ViewMut<'a, T>,
         shape: Shape,
         rows: usize,
         heads: usize,
         accumulate: bool,
-    ) -> Dst<'a> {
+    ) -> Dst<'a, T> {
         let ViewMut { data, offset, row_stride, batch_stride } = view;
         let extent = Extent { batch: shape.batch, rows, width: heads * shape.head_dim, row_stride, batch_stride };
         extent.check(call, what, offset, data.len());
@@ -134,13 +135,13 @@ impl<'a> Dst<'a> {
     #[track_caller]
     pub fn packed(
         call: &str,
-        data: &'a mut [f32],
+        data: &'a mut [T],
         parts: [(&str, usize, usize); 3],
         shape: Shape,
         row_stride: usize,
         batch_stride: usize,
         accumulate: bool,
-    ) -> [Dst<'a>; 3] {
+    ) -> [Dst<'a, T>; 3] {
         let width = |heads: usize| heads * shape.head_dim;
         let mut order = parts;
         order.sort_by_key(|p| p.1);
@@ -176,12 +177,14 @@ impl<'a> Dst<'a> {
     /// b, t and h are inside the shape that was checked, and nobody else holds this row.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn row(&self, b: usize, t: usize, h: usize) -> &mut [f32] {
+    pub unsafe fn row(&self, b: usize, t: usize, h: usize) -> &mut [T] {
         let start = self.offset + b * self.batch_stride + t * self.row_stride + h * self.head_dim;
         // SAFETY: `new` and `packed` checked that every row of the shape is inside the buffer and apart from the others.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), self.head_dim) }
     }
+}
 
+impl Dst<'_> {
     /// Writes or adds one row.
     ///
     /// # Safety
@@ -197,9 +200,9 @@ impl<'a> Dst<'a> {
 /// Asks for rows `rows` (those below `end`) of a head before they are needed: rows of a head lie far apart, and the
 /// hardware does not foresee them.
 #[inline(always)]
-fn prefetch(first: *const f32, stride: usize, width: usize, rows: std::ops::Range<usize>, end: usize) {
+fn prefetch<T>(first: *const T, stride: usize, width: usize, rows: std::ops::Range<usize>, end: usize) {
     for t in rows.start..rows.end.min(end) {
-        for line in (0..width).step_by(16) {
+        for line in (0..width).step_by(64 / size_of::<T>()) {
             let at = first.wrapping_add(t * stride + line);
             // SAFETY: a prefetch never faults.
             #[cfg(target_arch = "x86_64")]
@@ -213,7 +216,7 @@ fn prefetch(first: *const f32, stride: usize, width: usize, rows: std::ops::Rang
     }
 }
 
-impl Src<'_> {
+impl<T: Element> Src<'_, T> {
     /// Asks for rows of sequence b, head h (of `end` rows) before they are needed.
     pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
         let v = &self.view;
@@ -229,11 +232,11 @@ impl Src<'_> {
     }
 }
 
-impl Dst<'_> {
+impl<T: Element> Dst<'_, T> {
     /// As [`Src::prefetch`], of rows that will be written.
     pub fn prefetch(&self, (b, h): (usize, usize), rows: std::ops::Range<usize>, end: usize) {
         let first = self.data.wrapping_add(self.offset + b * self.batch_stride + h * self.head_dim);
-        prefetch(first, self.row_stride, self.head_dim, rows, end);
+        prefetch(first.cast_const(), self.row_stride, self.head_dim, rows, end);
     }
 }
 

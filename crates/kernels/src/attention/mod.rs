@@ -7,7 +7,7 @@
 //! * `tiled`: the fast version, blocks of 32 queries by 128 keys with a running softmax, on the GEMM's block product;
 //!   `row`: the same bits for a row or two; `cached`: the same bits for one query per sequence and a cache laid out for
 //!   it, as decoding needs; `lanes`: the steps between the products.
-//! * `bf16`: the tiled version with products in bf16, at twice the rate or more where there are instructions for them.
+//! * `bf16`: the tiled version on numbers in bf16, at twice the rate or more where there are instructions for them.
 //!
 //! Source: Vaswani et al. 2017, arXiv:1706.03762; grouped-query: Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press
 //! et al. 2021, arXiv:2108.12409; the backward from log-sum-exp: Dao 2023 (FlashAttention-2), arXiv:2307.08691.
@@ -25,7 +25,7 @@ mod tiled;
 #[cfg(test)]
 mod tests;
 
-use crate::bf16::Precision;
+use crate::bf16::{Bf16, Element};
 pub use cached::CacheLayout;
 use memory::{Dst, Src};
 
@@ -64,9 +64,9 @@ pub enum Mask<'a> {
 ///
 /// So q, k and v may live in one packed (B, T, (H + 2G)·D) buffer, or in a key-value cache longer than Tk.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct View<'a, T = f32> {
     /// The buffer.
-    pub data: &'a [f32],
+    pub data: &'a [T],
     /// Where row 0 of sequence 0, head 0 starts.
     pub offset: usize,
     /// From one row to the next.
@@ -77,9 +77,9 @@ pub struct View<'a> {
 
 /// What is written; laid out as [`View`] is. Rows must not overlap.
 #[derive(Debug)]
-pub struct ViewMut<'a> {
+pub struct ViewMut<'a, T = f32> {
     /// The buffer.
-    pub data: &'a mut [f32],
+    pub data: &'a mut [T],
     /// Where row 0 of sequence 0, head 0 starts.
     pub offset: usize,
     /// From one row to the next.
@@ -88,16 +88,16 @@ pub struct ViewMut<'a> {
     pub batch_stride: usize,
 }
 
-impl<'a> View<'a> {
+impl<'a, T> View<'a, T> {
     /// A dense (B, T, width) buffer: `width` = heads · D.
-    pub fn dense(data: &'a [f32], rows: usize, width: usize) -> View<'a> {
+    pub fn dense(data: &'a [T], rows: usize, width: usize) -> View<'a, T> {
         View { data, offset: 0, row_stride: width, batch_stride: rows * width }
     }
 }
 
-impl<'a> ViewMut<'a> {
+impl<'a, T> ViewMut<'a, T> {
     /// A dense (B, T, width) buffer: `width` = heads · D.
-    pub fn dense(data: &'a mut [f32], rows: usize, width: usize) -> ViewMut<'a> {
+    pub fn dense(data: &'a mut [T], rows: usize, width: usize) -> ViewMut<'a, T> {
         ViewMut { data, offset: 0, row_stride: width, batch_stride: rows * width }
     }
 }
@@ -114,26 +114,24 @@ pub struct Options<'a> {
     /// Dropout on the probabilities: (p, (seed, stream)). A probability is kept with probability 1 − p (to a multiple of
     /// 2⁻¹⁶) and divided by 1 − p; the choice is a function of seed, stream, b·H + h, i and j alone.
     pub dropout: Option<(f32, (u64, u64))>,
-    /// How products are computed. A query or two, as in decoding, are computed in f32 always.
-    pub precision: Precision,
 }
 
 /// One gradient destination of its own.
 #[derive(Debug)]
-pub struct GradView<'a> {
+pub struct GradView<'a, T = f32> {
     /// Where it goes.
-    pub view: ViewMut<'a>,
+    pub view: ViewMut<'a, T>,
     /// `true`: add to what is there; `false`: overwrite every element of the view.
     pub accumulate: bool,
 }
 
 /// Where the backward puts dq, dk and dv.
 #[derive(Debug)]
-pub enum AttentionGrads<'a> {
+pub enum AttentionGrads<'a, T = f32> {
     /// Three parts of one buffer whose rows are (dq | dk | dv), in any order; needs Tq = Tk.
     Packed {
         /// The buffer.
-        data: &'a mut [f32],
+        data: &'a mut [T],
         /// Where dq of row 0, sequence 0, head 0 starts (width H·D).
         dq: usize,
         /// Where dk starts (width G·D).
@@ -150,13 +148,19 @@ pub enum AttentionGrads<'a> {
     /// Three buffers; `None` where a gradient is not wanted.
     Separate {
         /// Gradient of the queries, H·D wide.
-        dq: Option<GradView<'a>>,
+        dq: Option<GradView<'a, T>>,
         /// Gradient of the keys, G·D wide.
-        dk: Option<GradView<'a>>,
+        dk: Option<GradView<'a, T>>,
         /// Gradient of the values, G·D wide.
-        dv: Option<GradView<'a>>,
+        dv: Option<GradView<'a, T>>,
     },
 }
+
+/// [`attention`], [`attention_bf16`], or [`simple`]'s.
+pub type Forward<T = f32> = fn(Shape, Options, View<T>, View<T>, View<T>, ViewMut<T>, &mut [f32]);
+
+/// [`attention_backward`], [`attention_backward_bf16`], or [`simple`]'s.
+pub type Backward<T = f32> = fn(Shape, Options, View<T>, View<T>, View<T>, View<T>, &[f32], View<T>, AttentionGrads<T>);
 
 /// out_i = Σ_j p_ij·v_j,  p_i = softmax_j(scale·q_i·k_j + bias),  lse_i = log Σ_j exp(scale·q_i·k_j + bias)
 ///
@@ -168,7 +172,7 @@ pub fn attention(shape: Shape, opts: Options, q: View, k: View, v: View, out: Vi
     let call = Call::new("attention", shape, opts, q, k, v);
     let out = call.dst("out", out, shape.queries, shape.heads, false);
     call.check_lse(lse);
-    if call.in_bf16() { bf16::forward(&call, &out, lse) } else { tiled::forward(&call, &out, lse) }
+    tiled::forward(&call, &out, lse);
 }
 
 /// dv_j = Σ_i p_ij·do_i,  ds_ij = p_ij·(do_i·v_j − do_i·out_i),  dq_i = scale·Σ_j ds_ij·k_j,  dk_j = scale·Σ_i ds_ij·q_i
@@ -195,38 +199,89 @@ pub fn attention_backward(
         lse,
     };
     call.check_lse(lse);
-    let grads = call.grads(grads);
-    if call.in_bf16() { bf16::backward(&call, &saved, &grads) } else { tiled::backward(&call, &saved, &grads) }
+    tiled::backward(&call, &saved, &call.grads(grads));
+}
+
+/// [`attention`] of numbers in bf16: products of those, softmax and sums in f32, the result rounded.
+///
+/// Without instructions for it ([`crate::isa::Isa::has_bf16`]) this is the slow judge of those that have them.
+/// Panics as [`attention`] does, or if the scale is not above 0.
+#[track_caller]
+pub fn attention_bf16(
+    shape: Shape,
+    opts: Options,
+    q: View<Bf16>,
+    k: View<Bf16>,
+    v: View<Bf16>,
+    out: ViewMut<Bf16>,
+    lse: &mut [f32],
+) {
+    let call = Call::new("attention_bf16", shape, opts, q, k, v);
+    let out = call.dst("out", out, shape.queries, shape.heads, false);
+    call.check_lse(lse);
+    call.check_scale();
+    bf16::forward(&call, &out, lse);
+}
+
+/// [`attention_backward`] of [`attention_bf16`].
+#[track_caller]
+pub fn attention_backward_bf16(
+    shape: Shape,
+    opts: Options,
+    q: View<Bf16>,
+    k: View<Bf16>,
+    v: View<Bf16>,
+    out: View<Bf16>,
+    lse: &[f32],
+    d_out: View<Bf16>,
+    grads: AttentionGrads<Bf16>,
+) {
+    let call = Call::new("attention_backward_bf16", shape, opts, q, k, v);
+    let saved = Saved {
+        out: call.src("out", out, shape.queries, shape.heads),
+        d_out: call.src("d_out", d_out, shape.queries, shape.heads),
+        lse,
+    };
+    call.check_lse(lse);
+    call.check_scale();
+    bf16::backward(&call, &saved, &call.grads(grads));
 }
 
 /// A checked call: every view lies inside its buffer.
-struct Call<'a> {
+struct Call<'a, T = f32> {
     name: &'static str,
     shape: Shape,
     opts: Options<'a>,
-    q: Src<'a>,
-    k: Src<'a>,
-    v: Src<'a>,
+    q: Src<'a, T>,
+    k: Src<'a, T>,
+    v: Src<'a, T>,
     keep: Option<dropout::Keep>,
 }
 
 /// What the backward needs of the forward, and the gradient that arrives.
-struct Saved<'a> {
-    out: Src<'a>,
-    d_out: Src<'a>,
+struct Saved<'a, T = f32> {
+    out: Src<'a, T>,
+    d_out: Src<'a, T>,
     lse: &'a [f32],
 }
 
 /// Checked, pairwise disjoint destinations.
-struct Grads<'a> {
-    dq: Option<Dst<'a>>,
-    dk: Option<Dst<'a>>,
-    dv: Option<Dst<'a>>,
+struct Grads<'a, T = f32> {
+    dq: Option<Dst<'a, T>>,
+    dk: Option<Dst<'a, T>>,
+    dv: Option<Dst<'a, T>>,
 }
 
-impl<'a> Call<'a> {
+impl<'a, T: Element> Call<'a, T> {
     #[track_caller]
-    fn new(name: &'static str, shape: Shape, opts: Options<'a>, q: View<'a>, k: View<'a>, v: View<'a>) -> Call<'a> {
+    fn new(
+        name: &'static str,
+        shape: Shape,
+        opts: Options<'a>,
+        q: View<'a, T>,
+        k: View<'a, T>,
+        v: View<'a, T>,
+    ) -> Call<'a, T> {
         let Shape { batch, heads, kv_heads, head_dim, queries, keys } = shape;
         assert!(head_dim > 0, "{name}: heads of width 0");
         assert!(
@@ -249,12 +304,12 @@ impl<'a> Call<'a> {
     }
 
     #[track_caller]
-    fn src<'b>(&self, what: &str, view: View<'b>, rows: usize, heads: usize) -> Src<'b> {
+    fn src<'b>(&self, what: &str, view: View<'b, T>, rows: usize, heads: usize) -> Src<'b, T> {
         Src::new(self.name, what, view, self.shape, rows, heads)
     }
 
     #[track_caller]
-    fn dst<'b>(&self, what: &str, view: ViewMut<'b>, rows: usize, heads: usize, accumulate: bool) -> Dst<'b> {
+    fn dst<'b>(&self, what: &str, view: ViewMut<'b, T>, rows: usize, heads: usize, accumulate: bool) -> Dst<'b, T> {
         Dst::new(self.name, what, view, self.shape, rows, heads, accumulate)
     }
 
@@ -271,11 +326,11 @@ impl<'a> Call<'a> {
     }
 
     #[track_caller]
-    fn grads<'b>(&self, grads: AttentionGrads<'b>) -> Grads<'b> {
+    fn grads<'b>(&self, grads: AttentionGrads<'b, T>) -> Grads<'b, T> {
         let Shape { heads, kv_heads, queries, keys, .. } = self.shape;
         match grads {
             AttentionGrads::Separate { dq, dk, dv } => {
-                let dst = |what, g: Option<GradView<'b>>, rows, heads| {
+                let dst = |what, g: Option<GradView<'b, T>>, rows, heads| {
                     g.map(|g| Dst::new(self.name, what, g.view, self.shape, rows, heads, g.accumulate))
                 };
                 Grads {
@@ -294,8 +349,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn in_bf16(&self) -> bool {
-        self.opts.precision == Precision::Bf16 && self.shape.queries > tiled::FEW
+    #[track_caller]
+    fn check_scale(&self) {
+        assert!(self.opts.scale > 0.0, "{}: a scale of {}", self.name, self.opts.scale);
     }
 
     /// How many keys query i of sequence b sees: always the first so many.

@@ -2,11 +2,12 @@
 
 use super::lanes::QUERIES;
 use super::*;
+use crate::bf16::Element;
 use crate::parallel;
 
 /// Asks for a share of the next sequence's rows, all heads of a row at once: memory is read faster in its own order than
 /// head by head. From there they come to the third-level cache, and head by head nearer when their turn comes.
-fn prefetch_sequence(call: &Call, more: &[&Src], b: usize, h: usize, first: usize) {
+fn prefetch_sequence<T: Element>(call: &Call<T>, more: &[&Src<T>], b: usize, h: usize, first: usize) {
     let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
     if b + 1 == batch {
         return;
@@ -23,7 +24,7 @@ fn prefetch_sequence(call: &Call, more: &[&Src], b: usize, h: usize, first: usiz
 /// of queries, and as much of the keys and values of the chunk that it will probably do next.
 ///
 /// No more than that: rows of a head are a power of 2 apart, and share few sets of the second-level cache.
-pub(super) fn prefetch_forward(call: &Call, out: &Dst, chunk: usize, first: usize) {
+pub(super) fn prefetch_forward<T: Element>(call: &Call<T>, out: &Dst<T>, chunk: usize, first: usize) {
     let Shape { batch, heads, queries, keys, .. } = call.shape;
     let next = chunk + parallel::threads();
     prefetch_sequence(call, &[], chunk / heads, chunk % heads, first);
@@ -41,10 +42,10 @@ pub(super) fn prefetch_forward(call: &Call, out: &Dst, chunk: usize, first: usiz
 }
 
 /// The same for query head h of chunk (b, g); the gradients of its own keys and values are written when it is done.
-pub(super) fn prefetch_backward(
-    call: &Call,
-    saved: &Saved,
-    grads: &Grads,
+pub(super) fn prefetch_backward<T: Element>(
+    call: &Call<T>,
+    saved: &Saved<T>,
+    grads: &Grads<T>,
     (b, g, h): (usize, usize, usize),
     first: usize,
 ) {

@@ -16,7 +16,6 @@ pub(super) struct Case {
     pub scale: f32,
     /// q, k, v and their gradients in one packed buffer each (needs Tq = Tk).
     pub packed: bool,
-    pub precision: Precision,
 }
 
 #[derive(Clone, Debug)]
@@ -40,8 +39,11 @@ pub(super) struct Outputs {
 pub(super) enum Version {
     Simple,
     Fast,
+    /// Every operand is rounded first, every result on its way out.
+    Bf16,
 }
 
+/// Those whose numbers are f32.
 const VERSIONS: [Version; 2] = [Version::Simple, Version::Fast];
 
 /// Deterministic numbers in (−1, 1), sum of three uniforms.
@@ -76,7 +78,6 @@ pub(super) fn case(batch: usize, heads: usize, kv_heads: usize, head_dim: usize,
         dropout: None,
         scale: 1.0 / (head_dim as f32).sqrt(),
         packed: false,
-        precision: Precision::F32,
     }
 }
 
@@ -98,13 +99,7 @@ impl Case {
             (Some(n), false) => Mask::Padding(n),
             (Some(n), true) => Mask::CausalPadding(n),
         };
-        Options {
-            scale: self.scale,
-            mask,
-            alibi: self.slopes.as_deref(),
-            dropout: self.dropout,
-            precision: self.precision,
-        }
+        Options { scale: self.scale, mask, alibi: self.slopes.as_deref(), dropout: self.dropout }
     }
 
     pub fn widths(&self) -> (usize, usize) {
@@ -131,71 +126,73 @@ impl Case {
 
     /// Forward and backward of a version, from dense buffers, or by way of packed ones with margins around.
     pub fn run(&self, version: Version, x: &Inputs) -> Outputs {
+        match version {
+            Version::Simple => self.run_of(simple::attention, simple::attention_backward, x),
+            Version::Fast => self.run_of(attention, attention_backward, x),
+            Version::Bf16 => self.run_of(attention_bf16, attention_backward_bf16, x),
+        }
+    }
+
+    fn run_of<T: Element>(&self, fwd: Forward<T>, bwd: Backward<T>, x: &Inputs) -> Outputs {
         let (s, (c, ckv)) = (self.shape, self.widths());
-        let (fwd, bwd) = match version {
-            Version::Simple => (simple::attention as ForwardFn, simple::attention_backward as BackwardFn),
-            Version::Fast => (attention as ForwardFn, attention_backward as BackwardFn),
-        };
+        let of = |x: &[f32]| x.iter().map(|x| T::of(*x)).collect::<Vec<T>>();
+        let back = |x: &[T]| x.iter().map(|x| x.get()).collect::<Vec<f32>>();
+        let nans = |n: usize| vec![T::of(f32::NAN); n];
         let opts = self.options();
-        let rows = s.batch * s.queries;
-        let mut y = Outputs {
-            out: vec![f32::NAN; rows * c],
-            lse: vec![f32::NAN; s.batch * s.heads * s.queries],
-            dq: vec![f32::NAN; x.q.len()],
-            dk: vec![f32::NAN; x.k.len()],
-            dv: vec![f32::NAN; x.v.len()],
-        };
-        let d_out = View::dense(&x.d_out, s.queries, c);
+        let (xq, xk, xv, d_out) = (of(&x.q), of(&x.k), of(&x.v), of(&x.d_out));
+        let (mut out, mut lse) = (nans(xq.len()), vec![f32::NAN; s.batch * s.heads * s.queries]);
+        let (mut dq, mut dk, mut dv) = (nans(xq.len()), nans(xk.len()), nans(xv.len()));
+        let d_out = View::dense(&d_out, s.queries, c);
         if !self.packed {
             let (q, k, v) =
-                (View::dense(&x.q, s.queries, c), View::dense(&x.k, s.keys, ckv), View::dense(&x.v, s.keys, ckv));
-            fwd(s, opts, q, k, v, ViewMut::dense(&mut y.out, s.queries, c), &mut y.lse);
+                (View::dense(&xq, s.queries, c), View::dense(&xk, s.keys, ckv), View::dense(&xv, s.keys, ckv));
+            fwd(s, opts, q, k, v, ViewMut::dense(&mut out, s.queries, c), &mut lse);
             let grads = AttentionGrads::Separate {
-                dq: Some(GradView { view: ViewMut::dense(&mut y.dq, s.queries, c), accumulate: false }),
-                dk: Some(GradView { view: ViewMut::dense(&mut y.dk, s.keys, ckv), accumulate: false }),
-                dv: Some(GradView { view: ViewMut::dense(&mut y.dv, s.keys, ckv), accumulate: false }),
+                dq: Some(GradView { view: ViewMut::dense(&mut dq, s.queries, c), accumulate: false }),
+                dk: Some(GradView { view: ViewMut::dense(&mut dk, s.keys, ckv), accumulate: false }),
+                dv: Some(GradView { view: ViewMut::dense(&mut dv, s.keys, ckv), accumulate: false }),
             };
-            bwd(s, opts, q, k, v, View::dense(&y.out, s.queries, c), &y.lse, d_out, grads);
-            return y;
+            bwd(s, opts, q, k, v, View::dense(&out, s.queries, c), &lse, d_out, grads);
+            return Outputs { out: back(&out), lse, dq: back(&dq), dk: back(&dk), dv: back(&dv) };
         }
         // Rows (3 | v | q | 2 | k | 1): the order and the margins are odd on purpose.
         let (ov, oq, ok, row) = (3, 3 + ckv, 5 + ckv + c, 6 + 2 * ckv + c);
         let batch_stride = s.queries * row + 7;
-        let mut data = vec![f32::NAN; s.batch * batch_stride];
+        let mut data = nans(s.batch * batch_stride);
         for b in 0..s.batch {
             for t in 0..s.queries {
                 let to = b * batch_stride + t * row;
                 let from = b * s.queries + t;
-                data[to + oq..][..c].copy_from_slice(&x.q[from * c..][..c]);
-                data[to + ok..][..ckv].copy_from_slice(&x.k[from * ckv..][..ckv]);
-                data[to + ov..][..ckv].copy_from_slice(&x.v[from * ckv..][..ckv]);
+                data[to + oq..][..c].copy_from_slice(&xq[from * c..][..c]);
+                data[to + ok..][..ckv].copy_from_slice(&xk[from * ckv..][..ckv]);
+                data[to + ov..][..ckv].copy_from_slice(&xv[from * ckv..][..ckv]);
             }
         }
         let view = |offset| View { data: &data, offset, row_stride: row, batch_stride };
         let (q, k, v) = (view(oq), view(ok), view(ov));
-        fwd(s, opts, q, k, v, ViewMut::dense(&mut y.out, s.queries, c), &mut y.lse);
-        let mut grad = vec![0.5; data.len()];
-        let out = View::dense(&y.out, s.queries, c);
+        fwd(s, opts, q, k, v, ViewMut::dense(&mut out, s.queries, c), &mut lse);
+        let mut grad = vec![T::of(0.5); data.len()];
+        let y = View::dense(&out, s.queries, c);
         for accumulate in [false, true] {
             let data = &mut grad;
             let grads =
                 AttentionGrads::Packed { data, dq: oq, dk: ok, dv: ov, row_stride: row, batch_stride, accumulate };
-            bwd(s, opts, q, k, v, out, &y.lse, d_out, grads);
+            bwd(s, opts, q, k, v, y, &lse, d_out, grads);
         }
         for b in 0..s.batch {
             for t in 0..s.queries {
                 let row = &grad[b * batch_stride + t * row..][..row];
                 let to = b * s.queries + t;
                 // Written once and added once: exactly twice the gradient.
-                let halved: Vec<f32> = row.iter().map(|g| g * 0.5).collect();
-                y.dq[to * c..][..c].copy_from_slice(&halved[oq..][..c]);
-                y.dk[to * ckv..][..ckv].copy_from_slice(&halved[ok..][..ckv]);
-                y.dv[to * ckv..][..ckv].copy_from_slice(&halved[ov..][..ckv]);
-                let margins = [&row[..3], &row[oq + c..ok], &row[ok + ckv..]].concat();
+                let halved: Vec<T> = row.iter().map(|g| T::of(g.get() * 0.5)).collect();
+                dq[to * c..][..c].copy_from_slice(&halved[oq..][..c]);
+                dk[to * ckv..][..ckv].copy_from_slice(&halved[ok..][..ckv]);
+                dv[to * ckv..][..ckv].copy_from_slice(&halved[ov..][..ckv]);
+                let margins = back(&[&row[..3], &row[oq + c..ok], &row[ok + ckv..]].concat());
                 assert!(margins.iter().all(|g| *g == 0.5), "the margins were written: {margins:?}");
             }
         }
-        y
+        Outputs { out: back(&out), lse, dq: back(&dq), dk: back(&dk), dv: back(&dv) }
     }
 
     /// The formula in f64 with an explicit Tq × Tk matrix: out, lse, dq, dk, dv.
@@ -254,9 +251,6 @@ impl Case {
         self.run(version, x).out.iter().zip(&x.d_out).map(|(o, d)| *o as f64 * *d as f64).sum()
     }
 }
-
-type ForwardFn = fn(Shape, Options, View, View, View, ViewMut, &mut [f32]);
-type BackwardFn = fn(Shape, Options, View, View, View, View, &[f32], View, AttentionGrads);
 
 impl Outputs {
     pub fn parts(&self) -> [(&'static str, &[f32]); 5] {
@@ -671,7 +665,7 @@ fn mistakes_are_named() {
         let (q, k) = (vec![0.0; 1000], vec![0.0; 1000]);
         let (mut out, mut lse) = (vec![0.0; out_len], vec![0.0; shape.batch * shape.heads * shape.queries]);
         let c = shape.heads * shape.head_dim;
-        let opts = Options { scale: 1.0, mask, alibi: None, dropout: None, precision: Precision::F32 };
+        let opts = Options { scale: 1.0, mask, alibi: None, dropout: None };
         let (q, k) = (View::dense(&q, shape.queries, c), View::dense(&k, shape.keys, shape.kv_heads * shape.head_dim));
         let out = ViewMut { data: &mut out, offset: 0, row_stride: out_stride, batch_stride: 100 };
         attention(shape, opts, q, k, k, out, &mut lse);
@@ -690,7 +684,7 @@ fn mistakes_are_named() {
         let (x, mut g) = (vec![0.0; 96], vec![0.0; 96]);
         let s = Shape { batch: 1, heads: 2, kv_heads: 1, head_dim: 4, queries: 6, keys: 6 };
         let x = View { data: &x, offset: 0, row_stride: 16, batch_stride: 96 };
-        let opts = Options { scale: 1.0, mask: Mask::Full, alibi: None, dropout: None, precision: Precision::F32 };
+        let opts = Options { scale: 1.0, mask: Mask::Full, alibi: None, dropout: None };
         let data = &mut g;
         let grads =
             AttentionGrads::Packed { data, dq: 0, dk: 7, dv: 12, row_stride: 16, batch_stride: 96, accumulate: true };

@@ -21,7 +21,7 @@ use std::cell::RefCell;
 pub(super) const KEYS: usize = 128;
 
 /// Up to this many queries are computed row by row, see [`super::row`].
-pub(super) const FEW: usize = 2;
+const FEW: usize = 2;
 
 /// From this many queries on, K and V are first copied to dense rows.
 const COPY_FROM: usize = 16;
@@ -75,7 +75,7 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    pub fn new(call: &Call, b: usize, first: usize) -> Queries {
+    pub fn new<T: Element>(call: &Call<T>, b: usize, first: usize) -> Queries {
         let count = (call.shape.queries - first).min(QUERIES);
         let (mut limit, mut position) = ([0; QUERIES], [0.0; QUERIES]);
         for l in 0..count {
@@ -420,13 +420,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
 }
 
 /// Gives rows that take no part a gradient of 0.
-pub(super) fn zero_rows(
-    dst: &Dst,
-    (b, g): (usize, usize),
-    rows: std::ops::Range<usize>,
-    zeros: &mut [f32],
-    head_dim: usize,
-) {
+fn zero_rows(dst: &Dst, (b, g): (usize, usize), rows: std::ops::Range<usize>, zeros: &mut [f32], head_dim: usize) {
     zeros[..head_dim].fill(0.0);
     for j in rows {
         // SAFETY: as for the rows that were seen.

@@ -122,14 +122,14 @@ impl Kernel {
 
 /// Asks for the cache lines of `len` elements from `p` on, wherever that is.
 #[inline(always)]
-pub(super) fn prefetch(p: *const f32, len: usize) {
-    prefetch_to::<{ Cache::First as i32 }>(p, len);
+pub(super) fn prefetch<T>(p: *const T, len: usize) {
+    prefetch_to::<{ Cache::First as i32 }, T>(p, len);
 }
 
 /// The same for the second-level cache: what is read later, and is too much for the first.
 #[inline(always)]
-pub(super) fn prefetch_far(p: *const f32, len: usize) {
-    prefetch_to::<{ Cache::Second as i32 }>(p, len);
+pub(super) fn prefetch_far<T>(p: *const T, len: usize) {
+    prefetch_to::<{ Cache::Second as i32 }, T>(p, len);
 }
 
 /// As the processor's hints number them.
@@ -139,9 +139,9 @@ enum Cache {
 }
 
 #[inline(always)]
-fn prefetch_to<const CACHE: i32>(p: *const f32, len: usize) {
+fn prefetch_to<const CACHE: i32, T>(p: *const T, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for i in (0..len).step_by(16) {
+    for i in (0..len).step_by(64 / size_of::<T>()) {
         // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
         unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(p.wrapping_add(i).cast()) };
     }

@@ -84,18 +84,18 @@ fn checked(name: &str, layout: Layout, [m, n, k]: [usize; 3], [a, b]: [usize; 2]
 }
 
 /// The arguments of [`gemm`], none of m, n and k zero.
-struct Product<'a> {
+struct Product<'a, M = &'a [f32]> {
     layout: Layout,
     m: usize,
     n: usize,
     k: usize,
-    a: &'a [f32],
-    b: &'a [f32],
+    a: M,
+    b: M,
     c: SharedMut<'a, f32>,
     init: Init<'a>,
 }
 
-impl Product<'_> {
+impl<M> Product<'_, M> {
     /// How far apart in A neighbours along m and along k are.
     fn a_strides(&self) -> (usize, usize) {
         if self.layout == Layout::TN { (1, self.m) } else { (self.k, 1) }
@@ -113,7 +113,7 @@ impl Product<'_> {
 
     /// Is it worth waking other threads? From some ten microseconds of work on.
     fn is_large(&self) -> bool {
-        self.m * self.n * self.k >= 1 << 20 || self.b.len() + self.a.len() >= 1 << 16
+        self.m * self.n * self.k >= 1 << 20 || (self.m + self.n) * self.k >= 1 << 16
     }
 }
 
@@ -149,7 +149,14 @@ pub(crate) fn pairs(memory: &[f32]) -> &[u32] {
     unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len()) }
 }
 
-/// The same, to be written.
+/// Pairs as numbers one after the other.
+pub(crate) fn halves(pairs: &[u32]) -> &[crate::bf16::Bf16] {
+    const { assert!(cfg!(target_endian = "little"), "the first of a pair is its lower half") };
+    // SAFETY: a `Bf16` is two bytes of any value, of which a u32 has two, and its alignment is smaller.
+    unsafe { std::slice::from_raw_parts(pairs.as_ptr().cast(), 2 * pairs.len()) }
+}
+
+/// The bits of f32 as pairs of bf16, to be written.
 pub(crate) fn pairs_mut(memory: &mut [f32]) -> &mut [u32] {
     // SAFETY: as in `pairs`.
     unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), memory.len()) }

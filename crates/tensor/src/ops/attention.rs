@@ -1,9 +1,10 @@
 //! Attention: the one op that GPT, BERT, T5 and cross attention share.
 
-use crate::{Buf, Tensor, record};
+use crate::{Bf16Buf, Buf, Tensor, record};
 use motamot_kernels::attention as k;
 use motamot_kernels::attention::{AttentionGrads, GradView, Options, View, ViewMut};
-use motamot_kernels::bf16::Precision;
+use motamot_kernels::bf16::{self, Bf16, Precision};
+use motamot_kernels::elementwise;
 
 /// Which keys a query may look at. With fewer queries than keys, the queries are the last ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ pub struct Attention {
     pub alibi: Option<Vec<f32>>,
     /// Dropout on the weights: (p, key), see [`super::dropout`].
     pub dropout: Option<(f32, (u64, u64))>,
-    /// How products are computed. Bf16 is for machines where it [pays](motamot_kernels::gemm::bf16::pays).
+    /// How [`attention_packed`] computes products. Bf16 is for machines where it
+    /// [pays](motamot_kernels::gemm::bf16::pays).
     pub precision: Precision,
 }
 
@@ -61,7 +63,6 @@ impl Attention {
             mask: self.mask.view(),
             alibi: self.alibi.as_deref(),
             dropout: self.dropout,
-            precision: self.precision,
         }
     }
 
@@ -119,12 +120,29 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, a: Attention) -> Tensor {
 /// Self-attention on rows that hold q, k and v one after the other, as one projection makes them.
 /// Shapes: qkv (B, T, (H + 2G)·D) → (B, T, H·D).  Otherwise as [`attention`], without taking the parts out.
 /// Saves: qkv, y, log-sum-exp (B, H, T).  Backward: dq, dk, dv as there, side by side in one d_qkv.
+/// In bf16, qkv, y and their gradients are rounded.
 /// Panics if the rows are not as wide as `a` says.
 #[track_caller]
 pub fn attention_packed(qkv: &Tensor, a: Attention) -> Tensor {
     let &[b, t, w] = &qkv.shape()[..] else { panic!("attention_packed: {} is not (B, T, C)", qkv.shape()) };
     assert_eq!(w, a.packed_width(), "attention_packed: rows of {w} for {a:?}");
     let (shape, cq, ck) = (a.shape(b, t, t), a.q_width(), a.kv_width());
+    if a.precision == Precision::Bf16 {
+        let saved = PackedBf16::forward(Bf16Buf::rounded(qkv.data()), [b, t], a);
+        let mut y = Buf::stale(b * t * cq);
+        bf16::copy(&saved.out, &mut y);
+        return record("attention_packed", y, [b, t, cq], [qkv], move |dy, [d_qkv]| {
+            let Some(d) = d_qkv else { return };
+            let d_packed = saved.backward(&Bf16Buf::rounded(dy));
+            if d.accumulate {
+                let mut share = Buf::stale(d.data.len());
+                bf16::copy(&d_packed, &mut share);
+                elementwise::add_assign(d.data, &share);
+            } else {
+                bf16::copy(&d_packed, d.data);
+            }
+        });
+    }
     let part = move |data, offset| View { data, offset, row_stride: w, batch_stride: t * w };
     let (mut y, mut lse) = (Buf::stale(b * t * cq), Buf::stale(b * a.heads * t));
     let data = qkv.data();
@@ -170,4 +188,53 @@ pub fn attention_cached(
     let [keys, values] = [keys, values].map(|data| View::dense(data, capacity, ck));
     k::attention(a.shape(b, n, len), a.options(), q, keys, values, ViewMut::dense(&mut y, n, cq), &mut lse);
     Tensor::from_buf(y, [b, n, cq])
+}
+
+/// Attention on packed rows in bf16, and what its backward needs.
+pub(super) struct PackedBf16 {
+    a: Attention,
+    batch: usize,
+    time: usize,
+    qkv: Bf16Buf,
+    /// y.
+    pub(super) out: Bf16Buf,
+    lse: Buf,
+}
+
+impl PackedBf16 {
+    /// Rows (B, T, (H + 2G)·D).
+    pub(super) fn forward(qkv: Bf16Buf, [batch, time]: [usize; 2], a: Attention) -> PackedBf16 {
+        let out = Bf16Buf::stale(batch * time * a.q_width());
+        let mut this = PackedBf16 { batch, time, qkv, out, lse: Buf::stale(batch * a.heads * time), a };
+        let shape = this.a.shape(batch, time, time);
+        let [q, k, v] = Self::parts(&this.a, time, &this.qkv);
+        let out = ViewMut::dense(&mut this.out[..], time, this.a.q_width());
+        k::attention_bf16(shape, this.a.options(), q, k, v, out, &mut this.lse);
+        this
+    }
+
+    /// d_qkv of d_out.
+    pub(super) fn backward(&self, d_out: &[Bf16]) -> Bf16Buf {
+        let PackedBf16 { a, batch, time, qkv, out, lse } = self;
+        let (w, cq) = (a.packed_width(), a.q_width());
+        let mut d_qkv = Bf16Buf::stale(qkv.len());
+        let grads = AttentionGrads::Packed {
+            data: &mut d_qkv[..],
+            dq: 0,
+            dk: cq,
+            dv: cq + a.kv_width(),
+            row_stride: w,
+            batch_stride: time * w,
+            accumulate: false,
+        };
+        let [q, k, v] = Self::parts(a, *time, qkv);
+        let (out, d_out) = (View::dense(&out[..], *time, cq), View::dense(d_out, *time, cq));
+        k::attention_backward_bf16(a.shape(*batch, *time, *time), a.options(), q, k, v, out, lse, d_out, grads);
+        d_qkv
+    }
+
+    fn parts<'a>(a: &Attention, time: usize, data: &'a [Bf16]) -> [View<'a, Bf16>; 3] {
+        let (w, cq) = (a.packed_width(), a.q_width());
+        [0, cq, cq + a.kv_width()].map(|offset| View { data, offset, row_stride: w, batch_stride: time * w })
+    }
 }

@@ -1,10 +1,11 @@
 //! Losses. They return one value per token: masks, weights and means are compositions. The exception is
 //! [`linear_cross_entropy`], which takes the weights first so that the logits never stand whole in memory.
 
-use super::matmul::Factor;
-use crate::{Buf, Shape, Tensor, record};
-use motamot_kernels::gemm::Init;
-use motamot_kernels::{Grad, elementwise, loss as k};
+use super::matmul::init_of;
+use crate::{Bf16Buf, Buf, Shape, Tensor, record};
+use motamot_kernels::gemm::bf16::{gemm_bf16, gemm_bf16_cross_entropy, gemm_bf16_packed};
+use motamot_kernels::gemm::{Init, Layout, gemm};
+use motamot_kernels::{elementwise, loss as k};
 
 pub use motamot_kernels::loss::IGNORE;
 
@@ -44,7 +45,8 @@ pub const CHUNK_ROWS: usize = 512;
 /// Shapes: x (.., C), table (V, C), targets and weights: one per row of x → ().
 /// Saves: the gradients of x and of the table, each where it is wanted.
 /// Backward: dx = dy·Σ_v (softmax − onehot)·weight·table, d_table = dy·((softmax − onehot)·weight)ᵀ·x.
-/// Panics as `matmul_nt` and `cross_entropy` do.  The same bits as composing them.  In bf16 if `table` is packed for that.
+/// Panics as `matmul_nt` and `cross_entropy` do.  The same bits as composing them.  In bf16 if `table` is packed for that:
+/// then the logits are never stored, and their gradient is rounded.
 /// Source: the loss of "Cut Your Losses", Wijmans et al. 2024, arXiv:2411.09009, without its filter.
 #[track_caller]
 pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights: &[f32]) -> Tensor {
@@ -64,20 +66,37 @@ pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights
     );
     let mut grads = [(x, x.len()), (table, table.len())].map(|(t, len)| t.is_tracked().then(|| Buf::stale(len)));
     let rows = (CHUNK_LOGITS / v.max(1)).max(CHUNK_ROWS).min(n);
-    let factor = Factor::new(table);
-    let mut logits = Buf::stale(rows * v);
     let mut nll = Buf::stale(n);
-    for from in (0..n).step_by(rows.max(1)) {
-        let rows = rows.min(n - from);
-        let (x, logits) = (&x.data()[from * c..][..rows * c], &mut logits[..rows * v]);
-        let (targets, weights) = (&targets[from..][..rows], &weights[from..][..rows]);
-        factor.times_turned(rows, x, logits, Init::Zero);
-        k::cross_entropy_in_place(logits, targets, v, weights, &mut nll[from..][..rows]);
-        if let Some(dx) = &mut grads[0] {
-            factor.times(rows, logits, &mut dx[from * c..][..rows * c], Init::Zero);
+    let chunks = (0..n).step_by(rows.max(1)).map(|from| from..n.min(from + rows));
+    match &table.bf16 {
+        Some(packed) => {
+            let mut d_logits = Bf16Buf::stale(rows * v);
+            for r in chunks {
+                let (m, from, part) = (r.len(), r.start, r.start * c..r.end * c);
+                let (x, d, nll) = (&x.data()[part.clone()], &mut d_logits[..m * v], &mut nll[r.clone()]);
+                gemm_bf16_cross_entropy(m, x, &packed.turned, &targets[r.clone()], &weights[r], nll, d);
+                if let Some(dx) = &mut grads[0] {
+                    gemm_bf16_packed(m, &*d, &packed.plain, &mut dx[part], Init::Zero);
+                }
+                if let Some(d_table) = &mut grads[1] {
+                    gemm_bf16(Layout::TN, v, c, m, &*d, x, d_table, init_of(from > 0));
+                }
+            }
         }
-        if let Some(d_table) = &mut grads[1] {
-            factor.gradient(rows, logits, x, Grad { data: d_table, accumulate: from > 0 });
+        None => {
+            let mut logits = Buf::stale(rows * v);
+            for r in chunks {
+                let (m, from, part) = (r.len(), r.start, r.start * c..r.end * c);
+                let (x, logits) = (&x.data()[part.clone()], &mut logits[..m * v]);
+                gemm(Layout::NT, m, v, c, x, table.data(), logits, Init::Zero);
+                k::cross_entropy_in_place(logits, &targets[r.clone()], v, &weights[r.clone()], &mut nll[r]);
+                if let Some(dx) = &mut grads[0] {
+                    gemm(Layout::NN, m, c, v, logits, table.data(), &mut dx[part], Init::Zero);
+                }
+                if let Some(d_table) = &mut grads[1] {
+                    gemm(Layout::TN, v, c, m, logits, x, d_table, init_of(from > 0));
+                }
+            }
         }
     }
     let y = elementwise::dot(&nll, weights);

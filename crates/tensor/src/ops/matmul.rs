@@ -13,7 +13,7 @@ fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32],
 }
 
 /// A matrix W (R, C) as the right factor of products: in bf16 if it is packed for that, else in f32.
-pub(super) struct Factor {
+struct Factor {
     data: Arc<Buf>,
     bf16: Option<Arc<Bf16Matrix>>,
     rows: usize,
@@ -22,17 +22,17 @@ pub(super) struct Factor {
 
 impl Factor {
     /// Of a tensor of rank 2.
-    pub(super) fn new(w: &Tensor) -> Factor {
+    fn new(w: &Tensor) -> Factor {
         Factor { data: w.data.clone(), bf16: w.bf16.clone(), rows: w.shape()[0], cols: w.shape()[1] }
     }
 
     /// y (m, C) = x (m, R)·W
-    pub(super) fn times(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
+    fn times(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
         self.product(Layout::NN, [m, self.cols, self.rows], |p| &p.plain, x, y, init);
     }
 
     /// y (m, R) = x (m, C)·Wᵀ
-    pub(super) fn times_turned(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
+    fn times_turned(&self, m: usize, x: &[f32], y: &mut [f32], init: Init) {
         self.product(Layout::NT, [m, self.rows, self.cols], |p| &p.turned, x, y, init);
     }
 
@@ -52,14 +52,17 @@ impl Factor {
     }
 
     /// dW (R, C) = or += xᵀ·dy with x (m, R), dy (m, C)
-    pub(super) fn gradient(&self, m: usize, x: &[f32], dy: &[f32], dst: Grad) {
-        let product = if self.bf16.is_some() { gemm_bf16 } else { gemm };
-        product(Layout::TN, self.rows, self.cols, m, x, dy, dst.data, init_of(dst.accumulate));
+    fn gradient(&self, m: usize, x: &[f32], dy: &[f32], dst: Grad) {
+        let (rows, cols, init) = (self.rows, self.cols, init_of(dst.accumulate));
+        match self.bf16 {
+            Some(_) => gemm_bf16(Layout::TN, rows, cols, m, x, dy, dst.data, init),
+            None => gemm(Layout::TN, rows, cols, m, x, dy, dst.data, init),
+        }
     }
 }
 
 /// What a gradient's sums start from.
-fn init_of(accumulate: bool) -> Init<'static> {
+pub(super) fn init_of(accumulate: bool) -> Init<'static> {
     if accumulate { Init::Accumulate } else { Init::Zero }
 }
 

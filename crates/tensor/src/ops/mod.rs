@@ -14,6 +14,7 @@ mod norm;
 mod reduce;
 mod rope;
 mod softmax;
+mod sublayer;
 
 pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
 pub use arithmetic::{add, mul, scale, sub};
@@ -27,3 +28,4 @@ pub use norm::{layer_norm, rms_norm};
 pub use reduce::{mean, sum, sum_rows};
 pub use rope::rope;
 pub use softmax::{log_softmax, softmax};
+pub use sublayer::{Frame, Function, Projection, mlp_bf16, self_attention_bf16};

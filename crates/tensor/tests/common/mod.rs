@@ -2,7 +2,8 @@
 #![allow(dead_code, unused_imports, unused_macros)] // each test file uses a part of it
 
 use motamot_kernels::rng::Rng;
-use motamot_tensor::{Buf, Gradients, ParamId, Shape, Tensor};
+use motamot_tensor::ops::{self, Attention, Frame, Function, Projection};
+use motamot_tensor::{Bf16Matrix, Buf, Gradients, ParamId, Shape, Tensor};
 use std::sync::Arc;
 
 /// The functions that `ops` makes public, read from its `pub use` lines.
@@ -86,4 +87,43 @@ pub fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
         let near = (g - w).abs() <= tolerance * (1.0 + w.abs());
         assert!(near, "{what}, element {i}: {g} is not {w}\n got {got:?}\nwant {want:?}");
     }
+}
+
+/// ‖got − want‖ / ‖want‖
+pub fn distance(got: &[f32], want: &[f32]) -> f32 {
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
+    norm(&mut got.iter().zip(want).map(|(a, b)| a - b)) / norm(&mut want.iter().copied())
+}
+
+/// A matrix with the same values for products in bf16.
+pub fn packed(w: &Tensor) -> Tensor {
+    w.clone().with_bf16(Arc::new(Bf16Matrix::new(w.data(), w.shape()[1])))
+}
+
+pub type Dropout = Option<(f32, (u64, u64))>;
+
+/// Normal numbers for a sub-layer, in its matrices times `std`.
+pub fn sublayer_inputs(shapes: [&[usize]; 7], std: f32) -> Vec<Tensor> {
+    let mut inputs = normals(shapes);
+    for i in [3, 5] {
+        inputs[i] = map(&inputs[i], |x| std * x);
+    }
+    inputs
+}
+
+/// The frame and the two layers of a sub-layer's inputs: x, the norm's weight and bias, W₁, b₁, W₂, b₂.
+fn sublayer(x: &[Tensor], dropout: Dropout) -> (Frame, [Projection; 2]) {
+    let frame = Frame { weight: x[1].clone(), bias: Some(x[2].clone()), rms: false, eps: 1e-5, dropout };
+    let layer = |i: usize| Projection { weight: packed(&x[i]), bias: Some(x[i + 1].clone()) };
+    (frame, [layer(3), layer(5)])
+}
+
+pub fn mlp_of(x: &[Tensor], dropout: Dropout, f: Function) -> Tensor {
+    let (frame, [up, down]) = sublayer(x, dropout);
+    ops::mlp_bf16(&x[0], &frame, &up, &down, f)
+}
+
+pub fn self_attention_of(x: &[Tensor], dropout: Dropout, a: &Attention) -> Tensor {
+    let (frame, [qkv, out]) = sublayer(x, dropout);
+    ops::self_attention_bf16(&x[0], &frame, &qkv, &out, a.clone())
 }

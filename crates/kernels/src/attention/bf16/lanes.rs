@@ -3,26 +3,16 @@
 //! Blocks of scores lie as in [`super::super::lanes`]: one row per key, one lane per query.
 
 use super::super::lanes::{Lanes, QUERIES, Running};
+use crate::bf16::{self, Bf16, Element};
+use crate::gemm::bf16::PAIRS;
 use crate::isa::vectorise;
+use crate::math::exp2_rough as exp2;
 
 /// Pairs of two keys, one lane per query.
 pub(super) type KeyPairs = [u32; QUERIES];
 
 /// Pairs of two queries of one key: query i with query i + 16, so that pairing needs no shuffle.
 pub(super) type QueryPairs = [u32; QUERIES / 2];
-
-/// 2^x, with a relative error under 2⁻¹³: 1/16 of what rounding to bf16 adds. Under 2⁻¹²⁵ it is 0; for x < 127.
-#[inline(always)]
-pub(super) fn exp2(x: f32) -> f32 {
-    // Adding 1.5·2²³ rounds to an integer, which then stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
-    let shifted = x + ROUND;
-    let f = x - (shifted - ROUND);
-    // From dev/golden/polynomials.py.
-    let y = 0.055_170_82f32.mul_add(f, 0.242_612_15).mul_add(f, 0.693_261_2).mul_add(f, 0.999_928);
-    let y = f32::from_bits(y.to_bits().wrapping_add(shifted.to_bits() << 23));
-    if x < -125.0 { 0.0 } else { y }
-}
 
 /// As [`crate::bf16::pair`] in three operations: ties go away from 0, and only NaNs as products make them stay NaN.
 #[inline(always)]
@@ -31,11 +21,25 @@ fn pair(first: f32, second: f32) -> u32 {
     half_up(first) >> 16 | half_up(second) & 0xffff_0000
 }
 
+/// What the backward of a block of queries knows of them.
+pub(super) struct Differentiated {
+    /// Of scores, to base 2.
+    pub scale: f32,
+    /// Query l sees keys below `limit[l]`.
+    pub limit: [u32; QUERIES],
+    /// To base 2.
+    pub lse: Lanes,
+    /// Σ dO ⊙ O.
+    pub delta: Lanes,
+    /// The first key of the block.
+    pub first: u32,
+}
+
 vectorise! {
-    /// Scores become 2^(score − max), and the running maximum and sum take them in; `p` gets them as pairs,
-    /// multiplied by `factors` if `DROP`.
+    /// Scores become 2^(scale·(score − max)), and the running maximum (of scores) and sum take them in; `p` gets them as
+    /// pairs, multiplied by `factors` if `DROP`, and zeros up to a whole group.
     pub(super) fn soften<const DROP: bool>(
-        scores: &[Lanes], factors: &[Lanes], run: &mut Running, p: &mut [KeyPairs],
+        scores: &[Lanes], scale: f32, factors: &[Lanes], run: &mut Running, p: &mut [KeyPairs],
     ) {
         let (pairs, last) = scores.as_chunks::<2>();
         let mut max = [run.max; 2];
@@ -55,14 +59,15 @@ vectorise! {
         for l in 0..QUERIES {
             let m = if max[1][l] > max[0][l] { max[1][l] } else { max[0][l] };
             // A query that has seen no key has no maximum; its terms are 2^(−∞ − 0).
-            shift[l] = if m == f32::NEG_INFINITY { 0.0 } else { m };
-            run.rescale[l] = exp2(run.max[l] - shift[l]);
+            shift[l] = if m == f32::NEG_INFINITY { 0.0 } else { -m * scale };
+            run.rescale[l] = exp2(run.max[l].mul_add(scale, shift[l]));
             run.max[l] = m;
         }
         let mut sums = [[0.0f32; QUERIES]; 2];
         for (n, (s, p)) in pairs.iter().zip(p.iter_mut()).enumerate() {
             for l in 0..QUERIES {
-                let (mut x, mut y) = (exp2(s[0][l] - shift[l]), exp2(s[1][l] - shift[l]));
+                let (mut x, mut y) =
+                    (exp2(s[0][l].mul_add(scale, shift[l])), exp2(s[1][l].mul_add(scale, shift[l])));
                 sums[0][l] += x;
                 sums[1][l] += y;
                 if DROP {
@@ -75,7 +80,7 @@ vectorise! {
         for s in last {
             let n = pairs.len();
             for l in 0..QUERIES {
-                let x = exp2(s[l] - shift[l]);
+                let x = exp2(s[l].mul_add(scale, shift[l]));
                 sums[0][l] += x;
                 p[n][l] = pair(if DROP { x * factors[2 * n][l] } else { x }, 0.0);
             }
@@ -83,21 +88,25 @@ vectorise! {
         for l in 0..QUERIES {
             run.sum[l] = run.sum[l].mul_add(run.rescale[l], sums[0][l] + sums[1][l]);
         }
+        let used = scores.len().div_ceil(2);
+        p[used..used.next_multiple_of(PAIRS)].fill([0; QUERIES]);
     }
 
-    /// p = 2^(score − lse), 0 where hidden, and ds = p·(dp − delta), as pairs of queries; ds as pairs of keys, too.
-    /// If `DROP`, p and dp are multiplied by `factors` where the dropped probabilities stand.
+    /// p = 2^(scale·score − lse), 0 where hidden, and ds = p·(dp − delta), as pairs of queries; ds as pairs of keys, too,
+    /// and zeros up to a whole group. If `DROP`, p and dp are multiplied by `factors` where the dropped probabilities
+    /// stand.
     pub(super) fn differentiate<const DROP: bool>(
-        scores: &[Lanes], dp: &[Lanes], factors: &[Lanes], limit: &[u32; QUERIES], first: u32, lse: &Lanes,
-        delta: &Lanes, p_pairs: &mut [QueryPairs], ds_pairs: &mut [QueryPairs], ds_keys: &mut [KeyPairs],
+        scores: &[Lanes], dp: &[Lanes], factors: &[Lanes], query: &Differentiated, p_pairs: &mut [QueryPairs],
+        ds_pairs: &mut [QueryPairs], ds_keys: &mut [KeyPairs],
     ) {
+        let Differentiated { scale, limit, lse, delta, first } = query;
         let mut ds = [[0.0f32; QUERIES]; 2];
         for n in 0..scores.len() {
             let j = first + n as u32;
             let row = n % 2;
             let mut p = [0.0f32; QUERIES];
             for l in 0..QUERIES {
-                let x = exp2(scores[n][l] - lse[l]);
+                let x = exp2(scores[n][l].mul_add(*scale, -lse[l]));
                 let keep = if DROP { factors[n][l] } else { 1.0 };
                 let d = x * (dp[n][l] * keep - delta[l]);
                 p[l] = if j < limit[l] { x * keep } else { 0.0 };
@@ -117,6 +126,63 @@ vectorise! {
                 }
             }
         }
+        let used = scores.len().div_ceil(2);
+        ds_keys[used..used.next_multiple_of(PAIRS)].fill([0; QUERIES]);
+    }
+
+    /// Pairs of neighbouring rows, each lane times its factor.
+    pub(super) fn pair_up(rows: &[Lanes], factors: &Lanes, pairs: &mut [KeyPairs]) {
+        for ([x, y], pairs) in rows.as_chunks::<2>().0.iter().zip(pairs) {
+            for l in 0..QUERIES {
+                pairs[l] = bf16::pair(x[l] * factors[l], y[l] * factors[l]);
+            }
+        }
+    }
+
+    /// y = or += x, for as many as y has.
+    pub(super) fn put(x: &[Bf16], add: bool, y: &mut [Bf16]) {
+        if add {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = Bf16::of(y.get() + x.get());
+            }
+        } else if let (Some(y), Some(x)) = (y.as_mut_array::<32>(), x.first_chunk()) {
+            *y = *x;
+        } else {
+            y.copy_from_slice(&x[..y.len()]);
+        }
+    }
+
+    /// y = or += factor·x, rounded, for as many as y has.
+    pub(super) fn put_rounded(x: &[f32], factor: f32, add: bool, y: &mut [Bf16]) {
+        if add {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = Bf16::of(y.get() + x * factor);
+            }
+        } else if let (Some(y), Some(x)) = (y.as_mut_array::<32>(), x.first_chunk::<32>()) {
+            for l in 0..32 {
+                y[l] = Bf16::of(x[l] * factor);
+            }
+        } else {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = Bf16::of(x * factor);
+            }
+        }
+    }
+
+    /// The 16 lanes of Σ a·b; `join` adds them up.
+    pub(super) fn dot_lanes(a: &[Bf16], b: &[Bf16]) -> [f32; 16] {
+        let (a, a_tail) = a.as_chunks::<16>();
+        let (b, b_tail) = b.as_chunks::<16>();
+        let mut sums = [0.0f32; 16];
+        for (a, b) in a.iter().zip(b) {
+            for l in 0..16 {
+                sums[l] = a[l].get().mul_add(b[l].get(), sums[l]);
+            }
+        }
+        for (s, (a, b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
+            *s = a.get().mul_add(b.get(), *s);
+        }
+        sums
     }
 }
 
@@ -124,18 +190,6 @@ vectorise! {
 mod tests {
     use super::*;
     use crate::isa;
-
-    #[test]
-    fn exp2_is_as_exact_as_it_says() {
-        let mut worst = 0.0f64;
-        for n in 0..=400_000 {
-            let x = n as f32 * (251.0 / 400_000.0) - 125.0;
-            let want = (x as f64).exp2();
-            worst = worst.max((exp2(x) as f64 / want - 1.0).abs());
-        }
-        assert!(worst < 2f64.powi(-13), "relative error {worst:e}");
-        assert!(exp2(-125.1) == 0.0 && exp2(f32::NEG_INFINITY) == 0.0 && exp2(f32::NAN).is_nan());
-    }
 
     #[test]
     fn pairs_are_rounded() {
@@ -154,8 +208,8 @@ mod tests {
         let run = |isa| {
             isa::with(isa, || {
                 let mut run = Running { max: [-3.0; QUERIES], sum: [1.5; QUERIES], rescale: [0.0; QUERIES] };
-                let mut p = [[0; QUERIES]; 4];
-                soften::<false>(&scores, &[], &mut run, &mut p);
+                let mut p = [[0; QUERIES]; 16];
+                soften::<false>(&scores, 1.5, &[], &mut run, &mut p);
                 (p, run.max, run.sum, run.rescale)
             })
         };

@@ -2,13 +2,7 @@
 //! Calls come from the harness of the f32 version.
 
 use super::super::tests::{Case, Outputs, Version, case, exotic, random_calls};
-use super::Precision;
 use crate::{isa, parallel};
-
-/// The call with its products in bf16.
-fn pairs(c: Case) -> Case {
-    Case { precision: Precision::Bf16, ..c }
-}
 
 fn rms(x: impl Iterator<Item = f64>) -> f64 {
     let (sum, n) = x.fold((0.0, 0), |(sum, n), x| (sum + x * x, n + 1));
@@ -33,10 +27,9 @@ const TOLERANCE: f64 = 1.0 / 128.0;
 
 #[track_caller]
 fn check(c: Case, seed: u64) {
-    let c = pairs(c);
     let x = c.inputs(seed);
     let want = c.reference(&x);
-    for ((name, got), want) in c.run(Version::Fast, &x).parts().into_iter().zip(&want) {
+    for ((name, got), want) in c.run(Version::Bf16, &x).parts().into_iter().zip(&want) {
         assert_near(&format!("{name} of {c:?}"), got, want, TOLERANCE);
     }
 }
@@ -64,18 +57,11 @@ fn agrees_with_f64_on_random_calls() {
 fn it_is_bf16_that_runs() {
     let c = case(1, 2, 1, 32, 40, 40).causal();
     let x = c.inputs(1);
-    let (f32s, bf16s) = (c.run(Version::Fast, &x), pairs(c).run(Version::Fast, &x));
+    let (f32s, bf16s) = (c.run(Version::Fast, &x), c.run(Version::Bf16, &x));
     for ((name, f32s), (_, bf16s)) in f32s.parts().into_iter().zip(bf16s.parts()) {
         let error = rms(f32s.iter().zip(bf16s).map(|(a, b)| (a - b) as f64));
         assert!(error > 1e-5, "{name} differs from f32 by {error:e} only");
     }
-}
-
-#[test]
-fn a_query_or_two_stay_in_f32() {
-    let c = case(2, 4, 2, 24, 2, 139).causal();
-    let x = c.inputs(1);
-    pairs(c.clone()).run(Version::Fast, &x).assert_same_bits(&c.run(Version::Fast, &x), "two queries");
 }
 
 /// Sums of the same terms in the same order; only denormals and the order within a pair may differ, and then a P or dS
@@ -83,11 +69,10 @@ fn a_query_or_two_stay_in_f32() {
 #[test]
 fn instructions_agree_with_plain_rust() {
     for c in exotic() {
-        let c = pairs(c);
         let x = c.inputs(6);
-        let want = isa::with(isa::Isa::Portable, || c.run(Version::Fast, &x));
+        let want = isa::with(isa::Isa::Portable, || c.run(Version::Bf16, &x));
         for isa in isa::available() {
-            let got = isa::with(isa, || c.run(Version::Fast, &x));
+            let got = isa::with(isa, || c.run(Version::Bf16, &x));
             if !isa.has_bf16() {
                 got.assert_same_bits(&want, &format!("{isa} {c:?}"));
             }
@@ -102,11 +87,10 @@ fn instructions_agree_with_plain_rust() {
 #[test]
 fn same_bits_for_any_number_of_threads() {
     for c in exotic() {
-        let c = pairs(c);
         let x = c.inputs(6);
-        let want = parallel::with_threads(1, || c.run(Version::Fast, &x));
+        let want = parallel::with_threads(1, || c.run(Version::Bf16, &x));
         for n in [2, 3] {
-            let got = parallel::with_threads(n, || c.run(Version::Fast, &x));
+            let got = parallel::with_threads(n, || c.run(Version::Bf16, &x));
             got.assert_same_bits(&want, &format!("{n} threads {c:?}"));
         }
     }
@@ -114,16 +98,16 @@ fn same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_later_key_changes_no_earlier_row() {
-    let c = pairs(case(1, 2, 1, 16, 150, 150).causal());
+    let c = case(1, 2, 1, 16, 150, 150).causal();
     let x = c.inputs(1);
-    let before = c.run(Version::Fast, &x);
+    let before = c.run(Version::Bf16, &x);
     for j in [1, 15, 16, 31, 32, 33, 63, 64, 100, 127, 128, 149] {
         let mut z = x.clone();
         for e in 0..16 {
             z.k[j * 16 + e] += 3.0;
             z.v[j * 16 + e] -= 5.0;
         }
-        let after = c.run(Version::Fast, &z);
+        let after = c.run(Version::Bf16, &z);
         let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&before.out[..j * 32]), bits(&after.out[..j * 32]), "key {j}");
         assert_ne!(bits(&before.out[j * 32..][..32]), bits(&after.out[j * 32..][..32]), "key {j}");
@@ -133,17 +117,17 @@ fn a_later_key_changes_no_earlier_row() {
 #[test]
 fn padding_never_leaks() {
     for causal in [false, true] {
-        let mut c = pairs(case(3, 2, 2, 8, 70, 70).padding(&[69, 33, 0]));
+        let mut c = case(3, 2, 2, 8, 70, 70).padding(&[69, 33, 0]);
         c.causal = causal;
         let mut x = c.inputs(2);
-        let clean = c.run(Version::Fast, &x);
+        let clean = c.run(Version::Bf16, &x);
         for (b, valid) in [69, 33, 0].into_iter().enumerate() {
             for t in b * 70 + valid..(b + 1) * 70 {
                 x.k[t * 16..][..16].fill(f32::NAN);
                 x.v[t * 16..][..16].fill(f32::INFINITY);
             }
         }
-        let dirty = c.run(Version::Fast, &x);
+        let dirty = c.run(Version::Bf16, &x);
         dirty.assert_same_bits(&clean, "padding");
         for (b, valid) in [69, 33, 0].into_iter().enumerate() {
             let rows = (b * 70 + valid) * 16..(b + 1) * 70 * 16;
@@ -155,8 +139,8 @@ fn padding_never_leaks() {
 #[test]
 fn a_query_that_sees_nothing_gives_zero() {
     // Five queries, two keys: the first three queries come before the first key.
-    let c = pairs(case(2, 2, 1, 8, 5, 2).causal());
-    let y = c.run(Version::Fast, &c.inputs(5));
+    let c = case(2, 2, 1, 8, 5, 2).causal();
+    let y = c.run(Version::Bf16, &c.inputs(5));
     for b in 0..2 {
         assert!(y.out[b * 80..][..48].iter().chain(&y.dq[b * 80..][..48]).all(|o| *o == 0.0));
         assert!(y.out[b * 80 + 48..][..32].iter().all(|o| *o != 0.0));
@@ -165,7 +149,7 @@ fn a_query_that_sees_nothing_gives_zero() {
         }
     }
     check(c, 5);
-    let y = |c: Case| pairs(c.clone()).run(Version::Fast, &c.inputs(1));
+    let y = |c: Case| c.run(Version::Bf16, &c.inputs(1));
     let none = y(case(1, 1, 1, 4, 3, 0));
     assert!(none.out == [0.0; 12] && none.dq == [0.0; 12] && none.lse == [f32::NEG_INFINITY; 3]);
     y(case(0, 1, 1, 4, 3, 3));
@@ -174,19 +158,19 @@ fn a_query_that_sees_nothing_gives_zero() {
 
 #[test]
 fn large_scores_do_not_overflow() {
-    let mut c = pairs(case(1, 1, 1, 8, 40, 40).causal());
+    let mut c = case(1, 1, 1, 8, 40, 40).causal();
     c.scale = 200.0;
-    let y = c.run(Version::Fast, &c.inputs(8));
+    let y = c.run(Version::Bf16, &c.inputs(8));
     assert!(y.parts().iter().all(|(_, y)| y.iter().all(|y| y.is_finite())));
 }
 
 #[test]
 fn nan_reaches_only_the_rows_that_see_it() {
-    let c = pairs(case(2, 1, 1, 16, 40, 40));
+    let c = case(2, 1, 1, 16, 40, 40);
     let run = |change: fn(&mut super::super::tests::Inputs)| -> Outputs {
         let mut x = c.inputs(9);
         change(&mut x);
-        c.run(Version::Fast, &x)
+        c.run(Version::Bf16, &x)
     };
     let y = run(|x| x.k[7 * 16 + 3] = f32::NAN); // sequence 0 only
     assert!(y.out[..640].iter().chain(&y.lse[..40]).all(|o| o.is_nan()));

@@ -1,12 +1,18 @@
 //! The block product with `vdpbf16ps`, and the packing of bf16 pairs.
 
-use super::{Block, COLS, Held, PAIRS, Unit};
+use super::{Block, COLS, Held, PAIRS, Packs, Unit};
+use crate::bf16::Element;
 use crate::gemm::micro::{Start, prefetch};
 use crate::gemm::x86::{mask16, transpose16};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of a panel; A comes from memory.
-pub(super) static UNIT: Unit = Unit { rows: 12, hold: Held::default, block, along, across, turn_along, turn_across };
+pub(super) static UNIT: Unit =
+    Unit { rows: 12, hold: Held::default, block, transpose, of_f32: packs(), of_bf16: packs() };
+
+const fn packs<T: Element>() -> Packs<T> {
+    Packs { along, across, turn_along, turn_across }
+}
 
 unsafe fn block(t: &Block) {
     macro_rules! by_rows {
@@ -71,77 +77,113 @@ unsafe fn pairs(x: __m512i) -> __m512bh {
     unsafe { std::mem::transmute(x) }
 }
 
-/// 32 neighbours as 16 pairs.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn pairs_along(first: __m512, second: __m512) -> __m512i {
-    // SAFETY: both are 64 bytes of any value.
-    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first)) }
-}
-
-/// Lane j of one row and lane j of the next as pair j.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn pairs_across(first: __m512, second: __m512) -> __m512i {
-    let order = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
-        16, 0,
-    );
-    _mm512_permutexvar_epi16(order, pairs_along(first, second))
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn along(src: *const f32, n: usize, dst: *mut u32) {
-    for p in (0..n).step_by(32) {
-        let left = n - p;
-        // SAFETY: masked lanes touch no memory; the destination has whole groups.
-        unsafe {
-            let first = _mm512_maskz_loadu_ps(mask16(left), src.wrapping_add(p));
-            let second = _mm512_maskz_loadu_ps(mask16(left.saturating_sub(16)), src.wrapping_add(p + 16));
-            _mm512_storeu_si512(dst.add(p / 2).cast(), pairs_along(first, second));
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose(src: *const u32, stride: usize, dst: *mut u32, to: usize) {
+    let mut square = [_mm512_setzero_ps(); 16];
+    // SAFETY: the caller promised 16 rows of 16 on both sides.
+    unsafe {
+        for i in 0..16 {
+            square[i] = _mm512_loadu_ps(src.add(i * stride).cast());
+        }
+        transpose16(&mut square);
+        for i in 0..16 {
+            _mm512_storeu_ps(dst.add(i * to).cast(), square[i]);
         }
     }
 }
 
+/// Whether elements of a type are halves of pairs already.
+const fn is_half<T>() -> bool {
+    size_of::<T>() == 2
+}
+
+/// `left` ≤ 32 neighbours (more count as 32) as 16 pairs, zeros behind them.
+///
+/// # Safety
+/// They are readable.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn across(first: *const f32, second: *const f32, n: usize, dst: *mut u32) {
+unsafe fn pairs_along<T: Element>(src: *const T, left: usize) -> __m512i {
+    // SAFETY: masked lanes touch no memory; vectors are bytes of any value.
+    unsafe {
+        if is_half::<T>() {
+            let mask = if left >= 32 { !0 } else { (1u32 << left) - 1 };
+            return _mm512_maskz_loadu_epi16(mask, src.cast());
+        }
+        let src = src.cast::<f32>();
+        let first = _mm512_maskz_loadu_ps(mask16(left), src);
+        let second = _mm512_maskz_loadu_ps(mask16(left.saturating_sub(16)), src.wrapping_add(16));
+        std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first))
+    }
+}
+
+/// Lane j of one row and lane j of the next as pair j, for the lanes of the masks.
+///
+/// # Safety
+/// Those are readable.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn pairs_across<T: Element>((first, m0): (*const T, __mmask16), (second, m1): (*const T, __mmask16)) -> __m512i {
+    // SAFETY: masked lanes touch no memory; vectors are bytes of any value.
+    unsafe {
+        if is_half::<T>() {
+            let below = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m0, first.cast()));
+            let above = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m1, second.cast()));
+            return _mm512_or_si512(below, _mm512_slli_epi32::<16>(above));
+        }
+        let below = _mm512_maskz_loadu_ps(m0, first.cast());
+        let above = _mm512_maskz_loadu_ps(m1, second.cast());
+        let order = _mm512_set_epi16(
+            31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17,
+            1, 16, 0,
+        );
+        let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(above, below));
+        _mm512_permutexvar_epi16(order, both)
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn along<T: Element>(src: *const T, n: usize, dst: *mut u32) {
+    for p in (0..n).step_by(32) {
+        // SAFETY: n − p numbers are left; the destination has whole groups.
+        unsafe { _mm512_storeu_si512(dst.add(p / 2).cast(), pairs_along(src.wrapping_add(p), n - p)) };
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn across<T: Element>(first: *const T, second: *const T, n: usize, dst: *mut u32) {
     for half in [0, 16] {
         let mask = mask16(n.saturating_sub(half));
-        // SAFETY: masked lanes touch no memory; the destination has 32 pairs.
+        let below = if second.is_null() { 0 } else { mask };
+        // SAFETY: n columns of both rows are readable; the destination has 32 pairs.
         unsafe {
-            let x = _mm512_maskz_loadu_ps(mask, first.wrapping_add(half));
-            let y = _mm512_maskz_loadu_ps(if second.is_null() { 0 } else { mask }, second.wrapping_add(half));
-            _mm512_storeu_si512(dst.add(half).cast(), pairs_across(x, y));
+            let row = pairs_across((first.wrapping_add(half), mask), (second.wrapping_add(half), below));
+            _mm512_storeu_si512(dst.add(half).cast(), row);
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn turn_along(src: *const f32, stride: usize, rows: usize, n: usize, dst: *mut u32, dst_stride: usize) {
+unsafe fn turn_along<T: Element>(src: *const T, stride: usize, rows: usize, n: usize, dst: *mut u32, to: usize) {
     // As f32, whose transposition serves any 32 bits. (A closure, as `map` wants, would not be compiled for AVX-512.)
     let mut square = [_mm512_setzero_ps(); 16];
-    let (m0, m1) = (mask16(n), mask16(n.saturating_sub(16)));
-    // SAFETY: masked lanes touch no memory; `rows` rows of the source and 16 of the destination are there.
+    // SAFETY: n numbers of each of `rows` rows are readable, and 16 rows of the destination are there.
     unsafe {
         for j in 0..rows {
-            let row = src.wrapping_add(j * stride);
-            square[j] = _mm512_castsi512_ps(pairs_along(
-                _mm512_maskz_loadu_ps(m0, row),
-                _mm512_maskz_loadu_ps(m1, row.wrapping_add(16)),
-            ));
+            square[j] = _mm512_castsi512_ps(pairs_along(src.wrapping_add(j * stride), n));
         }
         transpose16(&mut square);
         for p in 0..PAIRS {
-            _mm512_storeu_si512(dst.add(p * dst_stride).cast(), _mm512_castps_si512(square[p]));
+            _mm512_storeu_si512(dst.add(p * to).cast(), _mm512_castps_si512(square[p]));
         }
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn turn_across(src: *const f32, stride: usize, cols: usize, n: usize, dst: *mut u32, dst_stride: usize) {
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn turn_across<T: Element>(src: *const T, stride: usize, cols: usize, n: usize, dst: *mut u32, to: usize) {
     let mut square = [_mm512_setzero_ps(); 16];
     let mask = mask16(cols);
-    // SAFETY: masked lanes touch no memory; n rows of the source and `cols` of the destination are there.
+    // SAFETY: n rows of the source and `cols` of the destination are there.
     unsafe {
         for p in 0..n.div_ceil(2) {
             let row = src.wrapping_add(2 * p * stride);
@@ -149,12 +191,11 @@ unsafe fn turn_across(src: *const f32, stride: usize, cols: usize, n: usize, dst
             prefetch(row.wrapping_add(32 * stride), 1);
             prefetch(row.wrapping_add(33 * stride), 1);
             let next = if 2 * p + 1 < n { mask } else { 0 };
-            let second = _mm512_maskz_loadu_ps(next, row.wrapping_add(stride));
-            square[p] = _mm512_castsi512_ps(pairs_across(_mm512_maskz_loadu_ps(mask, row), second));
+            square[p] = _mm512_castsi512_ps(pairs_across((row, mask), (row.wrapping_add(stride), next)));
         }
         transpose16(&mut square);
         for i in 0..cols {
-            _mm512_storeu_si512(dst.add(i * dst_stride).cast(), _mm512_castps_si512(square[i]));
+            _mm512_storeu_si512(dst.add(i * to).cast(), _mm512_castps_si512(square[i]));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Packing and multiplying as one stream of chunks, as in f32; see [`super::super::driver`].
 
-use super::{Block, COLS, Held, PAIRS, Unit};
+use super::finish::Finish;
+use super::{Block, COLS, Held, Matrix, Operand, PAIRS, Packed, Unit};
 use crate::gemm::driver::Stream;
-use crate::gemm::micro::{prefetch, prefetch_far};
-use crate::gemm::{Layout, Product, Scratch};
+use crate::gemm::micro::{Start, prefetch, prefetch_far};
+use crate::gemm::{Init, Layout, Scratch, pairs, pairs_mut};
 use crate::parallel::{self, SharedMut};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -23,6 +24,11 @@ const PACK: usize = 1 << 16;
 
 /// How many elements ahead packing asks for.
 const AHEAD: usize = 2048;
+/// Pairs between panels: rows of many panels are written in turn, and at a power of 2 from each other they would share
+/// a set of the first-level cache.
+const GAP: usize = COLS;
+
+type Product<'a> = crate::gemm::Product<'a, Matrix<'a>>;
 
 /// How a product is cut up. Nothing here changes a result.
 struct Plan {
@@ -86,10 +92,90 @@ pub(super) fn multiply_packing(unit: &Unit, g: &Product) {
 /// The same with all of B in panels already.
 pub(super) fn multiply_packed(unit: &Unit, g: &Product, b: &[u32]) {
     let plan = Plan::new(unit, g, true);
-    let panel_len = plan.slab / 2 * COLS;
+    let panel_len = plan.slab / 2 * COLS + GAP;
     assert_eq!(b.len(), g.n.div_ceil(COLS) * panel_len);
     let tile = |tile| multiply(unit, g, &plan, 0, tile, b.as_ptr(), panel_len);
     if g.is_large() { parallel::for_each_chunk(plan.tiles, tile) } else { (0..plan.tiles).for_each(tile) }
+}
+
+/// Pairs of A, and elements of C, that a tile of [`multiply_finishing`] may have: parts of a second-level cache of 1 MB.
+const WHOLE_A: usize = 1 << 16;
+const WHOLE_C: usize = 3 << 16;
+
+/// How far apart rows are in what [`multiply_finishing`] hands over.
+pub(super) const fn c_row<F: Finish>(n: usize) -> usize {
+    if F::WHOLE_ROWS { n.next_multiple_of(COLS) } else { COLS }
+}
+
+/// The product with B packed, whose parts go to `finish` instead of to memory. All of k is done in one go, so that a panel
+/// of a tile, 32 columns wide, is finished while it is in the first-level cache, or its rows in the second.
+pub(super) fn multiply_finishing<F: Finish>(unit: &Unit, m: usize, a: Matrix, b: &Packed, init: Init, finish: &F) {
+    let (n, k) = (b.n, b.k);
+    let panels = pairs(&b.memory);
+    let g = Product { layout: Layout::NN, m, n, k, a, b: Matrix::F32(&[]), c: SharedMut::new(&mut []), init };
+    let steps = k.next_multiple_of(2 * PAIRS);
+    let (a_row, panel_len, c_row) = (steps / 2, steps / 2 * COLS + GAP, c_row::<F>(n));
+    let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(2 * PAIRS).max(2 * PAIRS);
+    let threads = if g.is_large() { parallel::threads() } else { 1 };
+    let most = (WHOLE_A / a_row.max(1)).min(WHOLE_C / c_row) / unit.rows * unit.rows;
+    let tiles = m.div_ceil(most.clamp(unit.rows, TILE_ROWS));
+    let tiles = tiles.max(if threads > 1 { (4 * threads).min(m.div_ceil(unit.rows)) } else { 1 });
+    let tile_rows = m.div_ceil(tiles).next_multiple_of(unit.rows);
+    let slab = steps.max(1);
+    let plan = Plan { tile_rows, tile_cols: n, across: 1, tiles, slab, slabs: 1, depth: slab };
+    let tile = |tile: usize| {
+        let rows = tile * tile_rows..m.min((tile + 1) * tile_rows);
+        // SAFETY: the unit is one that runs here.
+        let _held: Held = unsafe { (unit.hold)() };
+        PACKED_A.with_borrow_mut(|scratch| {
+            let a_len = tile_rows.next_multiple_of(32) * a_row;
+            let (packed_a, c) = scratch.get(a_len + tile_rows * c_row).split_at_mut(a_len);
+            let packed_a = pairs_mut(packed_a);
+            pack_a(unit, &g, rows.clone(), 0..k, packed_a, a_row);
+            let blocks = rows.len().div_ceil(unit.rows) * n.div_ceil(COLS);
+            let mut ahead = Ahead::new(&g, &plan, tile, 0, k, blocks);
+            for j in (0..n).step_by(COLS) {
+                let cols = COLS.min(n - j);
+                finish.ahead(rows.clone(), j, cols);
+                let c = &mut c[if F::WHOLE_ROWS { j } else { 0 }..];
+                // Once also if k is 0: then C is what it starts from.
+                for p in (0..k.max(1)).step_by(depth) {
+                    let start = if p > 0 { Start::Load } else { g.start(j, 0) };
+                    for i in (0..rows.len()).step_by(unit.rows) {
+                        if p == 0 {
+                            ahead.step();
+                        }
+                        let block = Block {
+                            a: packed_a[i * a_row + p / 2..].as_ptr(),
+                            a_row,
+                            b: panels[j / COLS * panel_len + p / 2 * COLS..].as_ptr(),
+                            pairs: depth.min(k - p).div_ceil(2),
+                            c: c[i * c_row..].as_mut_ptr(),
+                            c_row,
+                            rows: unit.rows.min(rows.len() - i),
+                            cols,
+                            start,
+                        };
+                        // SAFETY: what was packed has these rows, columns and pairs, and `c` has the rows.
+                        unsafe { (unit.block)(&block) };
+                    }
+                }
+                if !F::WHOLE_ROWS {
+                    finish.take(rows.clone(), j, cols, &c[..rows.len() * c_row]);
+                }
+            }
+            if F::WHOLE_ROWS {
+                finish.take(rows.clone(), 0, n, &c[..rows.len() * c_row]);
+            }
+        });
+    };
+    let tiles = m.div_ceil(tile_rows);
+    if g.is_large() { parallel::for_each_chunk(tiles, tile) } else { (0..tiles).for_each(tile) }
+}
+
+/// How many pairs [`pack`] makes of a B of these sizes.
+pub(super) fn packed_len(n: usize, k: usize) -> usize {
+    n.div_ceil(COLS) * (k.next_multiple_of(2 * PAIRS) / 2 * COLS + GAP)
 }
 
 /// Packs all of B.
@@ -102,7 +188,7 @@ pub(super) fn pack(unit: &Unit, source: &Source, dst: &mut [u32]) {
 
 /// B as it is stored: k×n, or `transposed` n×k.
 pub(super) struct Source<'a> {
-    pub b: &'a [f32],
+    pub b: Matrix<'a>,
     pub transposed: bool,
     pub n: usize,
     pub k: usize,
@@ -126,7 +212,7 @@ impl Packing {
         let pairs = slab.next_multiple_of(2 * PAIRS) / 2;
         let (size, count) = if source.transposed { (slab * COLS, panels) } else { (2 * source.n, pairs) };
         let group = (PACK / size).clamp(1, count);
-        Packing { slab, panels, panel_len: pairs * COLS, parts: count.div_ceil(group), group }
+        Packing { slab, panels, panel_len: pairs * COLS + GAP, parts: count.div_ceil(group), group }
     }
 
     fn slab_len(&self) -> usize {
@@ -135,7 +221,24 @@ impl Packing {
 
     /// Packs part `part` of the slab that begins at step `p0`: pair p of panel q goes to `offset + q·panel_len + 32·p`.
     fn pack(&self, unit: &Unit, source: &Source, p0: usize, part: usize, packed: &SharedMut<u32>, offset: usize) {
-        let &Source { b, transposed, n, k } = source;
+        match source.b {
+            Matrix::F32(b) => self.pack_of(unit, source, b, p0, part, packed, offset),
+            Matrix::Bf16(b) => self.pack_of(unit, source, b, p0, part, packed, offset),
+        }
+    }
+
+    fn pack_of<T: Operand>(
+        &self,
+        unit: &Unit,
+        source: &Source,
+        b: &[T],
+        p0: usize,
+        part: usize,
+        packed: &SharedMut<u32>,
+        offset: usize,
+    ) {
+        let &Source { transposed, n, k, .. } = source;
+        let packs = T::packs(unit);
         let depth = self.slab.min(k - p0);
         let first = part * self.group;
         if transposed {
@@ -151,7 +254,7 @@ impl Packing {
                         assert!(rows == 0 || src.len() >= (rows - 1) * k + steps);
                         let dst = &mut dst[p / 2 * COLS + half % COLS..][..(PAIRS - 1) * COLS + 16];
                         // SAFETY: the assertion, and the length of the destination.
-                        unsafe { (unit.turn_along)(src.as_ptr(), k, rows, steps, dst.as_mut_ptr(), COLS) };
+                        unsafe { (packs.turn_along)(src.as_ptr(), k, rows, steps, dst.as_mut_ptr(), COLS) };
                     }
                 }
             }
@@ -168,13 +271,13 @@ impl Packing {
                 // SAFETY: nobody else has to do with this pair of rows before the part is counted as done.
                 let dst = unsafe { packed.slice(offset + panel * self.panel_len + p * COLS, COLS) };
                 let cols = COLS.min(x.len().saturating_sub(j));
-                let at = |row: &[f32]| row.get(j..).map_or(std::ptr::null(), <[f32]>::as_ptr);
+                let at = |row: &[T]| row.get(j..).map_or(std::ptr::null(), <[T]>::as_ptr);
                 for ahead in [far, far + 1] {
                     prefetch(at(x).wrapping_add(ahead * n), COLS);
                 }
                 let second = if y.is_empty() { std::ptr::null() } else { at(y) };
                 // SAFETY: rows that are not empty have `cols` elements from j on; the destination has 32 pairs.
-                unsafe { (unit.across)(at(x), second, cols, dst.as_mut_ptr()) };
+                unsafe { (packs.across)(at(x), second, cols, dst.as_mut_ptr()) };
             }
         }
     }
@@ -222,8 +325,8 @@ fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, pac
 
 /// Asks, block by block, for what this thread packs next of A: else the units would stand still until it arrives.
 struct Ahead {
-    next: *const f32,
-    /// Elements of a row, rows left, and from one row to the next.
+    next: *const u8,
+    /// Bytes of a row, rows left, and bytes from one row to the next.
     width: usize,
     rows: usize,
     stride: usize,
@@ -242,7 +345,12 @@ impl Ahead {
         let (rows, steps) = (plan.tile_rows.min(g.m.saturating_sub(i)), plan.depth.min(g.k - p));
         let (a_row, a_k) = g.a_strides();
         let (width, rows, stride) = if a_k == 1 { (steps, rows, a_row) } else { (rows, steps, a_k) };
-        let next = g.a.as_ptr().wrapping_add(i * a_row + p * a_k);
+        let (first, size) = match g.a {
+            Matrix::F32(a) => (a.as_ptr().cast::<u8>(), 4),
+            Matrix::Bf16(a) => (a.as_ptr().cast(), 2),
+        };
+        let next = first.wrapping_add((i * a_row + p * a_k) * size);
+        let (width, stride) = (width * size, stride * size);
         Ahead { next, width, rows, stride, rate: (64 * rows).div_ceil(blocks), debt: 0 }
     }
 
@@ -260,13 +368,28 @@ impl Ahead {
 
 /// Packs rows and steps of A, row by row, `a_row` pairs apart.
 fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst: &mut [u32], a_row: usize) {
-    let depth = steps.len();
+    match g.a {
+        Matrix::F32(a) => pack_a_of(unit, g, a, rows, steps, dst, a_row),
+        Matrix::Bf16(a) => pack_a_of(unit, g, a, rows, steps, dst, a_row),
+    }
+}
+
+fn pack_a_of<T: Operand>(
+    unit: &Unit,
+    g: &Product,
+    a: &[T],
+    rows: Range<usize>,
+    steps: Range<usize>,
+    dst: &mut [u32],
+    a_row: usize,
+) {
+    let (packs, depth) = (T::packs(unit), steps.len());
     if g.layout != Layout::TN {
         for (i, row) in rows.enumerate() {
-            let src = &g.a[row * g.k..][steps.clone()];
+            let src = &a[row * g.k..][steps.clone()];
             let dst = &mut dst[i * a_row..][..depth.div_ceil(2).next_multiple_of(PAIRS)];
             // SAFETY: the lengths of both.
-            unsafe { (unit.along)(src.as_ptr(), depth, dst.as_mut_ptr()) };
+            unsafe { (packs.along)(src.as_ptr(), depth, dst.as_mut_ptr()) };
         }
         return;
     }
@@ -274,11 +397,11 @@ fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst
         let n = (2 * PAIRS).min(depth - p);
         for i in (0..rows.len()).step_by(16) {
             let cols = 16.min(rows.len() - i);
-            let src = &g.a[(steps.start + p) * g.m + rows.start + i..];
+            let src = &a[(steps.start + p) * g.m + rows.start + i..];
             assert!(src.len() >= (n - 1) * g.m + cols);
             let dst = &mut dst[i * a_row + p / 2..][..(cols - 1) * a_row + PAIRS];
             // SAFETY: the assertion, and the length of the destination.
-            unsafe { (unit.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
+            unsafe { (packs.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
         }
     }
 }
@@ -296,7 +419,7 @@ mod tests {
         for (n, k, p0) in [(4100, 64, 0), (4100, 33, 0), (4100, 100, 64), (70, 33, 0)] {
             for transposed in [false, true] {
                 let b = normals(1, n * k);
-                let source = Source { b: &b, transposed, n, k };
+                let source = Source { b: Matrix::F32(&b), transposed, n, k };
                 let packing = Packing::new(&source, 64);
                 let mut writers = vec![0; packing.slab_len()];
                 for part in 0..packing.parts {
@@ -306,7 +429,12 @@ mod tests {
                     writers.iter_mut().zip(&memory).for_each(|(w, m)| *w += u32::from(*m != u32::MAX));
                 }
                 assert!(packing.parts > 1 || n == 70);
-                assert!(writers.iter().all(|&w| w == 1), "{n}×{k} from {p0}, transposed: {transposed}");
+                for panel in writers.chunks_exact(packing.panel_len) {
+                    let (pairs, gap) = panel.split_at(packing.panel_len - GAP);
+                    assert!(pairs.iter().all(|&w| w == 1), "{n}×{k} from {p0}, transposed: {transposed}");
+                    // Nothing is read there.
+                    assert!(transposed || gap.iter().all(|&w| w == 0));
+                }
             }
         }
     }

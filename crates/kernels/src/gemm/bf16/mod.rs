@@ -13,12 +13,16 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod driver;
+mod finish;
 mod portable;
 #[cfg(test)]
 mod tests;
 
+pub use finish::{gemm_bf16_activated, gemm_bf16_added, gemm_bf16_cross_entropy, gemm_bf16_rounded, gemm_bf16_slope};
+
 use super::micro::Start;
 use super::{Init, Layout, Product};
+use crate::bf16::{Bf16, Element};
 use crate::buffer::AlignedBuf;
 use crate::isa::{self, Isa};
 use crate::parallel::SharedMut;
@@ -26,52 +30,109 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Columns of a panel and of a block.
-const COLS: usize = 32;
+pub(crate) const COLS: usize = 32;
 /// Packed rows are filled up with zero pairs to a multiple of this.
-const PAIRS: usize = 16;
+pub(crate) const PAIRS: usize = 16;
 
 /// C (rows×cols) = start + A·B over `pairs` pairs.
 #[derive(Clone, Copy, Debug)]
-struct Block {
+pub(crate) struct Block {
     /// Pair p of row i is at `a + i·a_row + p`.
-    a: *const u32,
-    a_row: usize,
+    pub(crate) a: *const u32,
+    pub(crate) a_row: usize,
     /// Pair p of column j is at `b + 32·p + j`, on a cache line.
-    b: *const u32,
-    /// Those up to the next multiple of 16 are there, too, and zero.
-    pairs: usize,
+    pub(crate) b: *const u32,
+    /// Those up to the next multiple of 16 are there, too, and zero in A or in B (and no NaN in the other).
+    pub(crate) pairs: usize,
     /// Element (i, j) is at `c + i·c_row + j`.
-    c: *mut f32,
-    c_row: usize,
+    pub(crate) c: *mut f32,
+    pub(crate) c_row: usize,
     /// At most [`Unit::rows`]. A can be read, but means nothing, for the rest of these.
-    rows: usize,
+    pub(crate) rows: usize,
     /// At most 32. B can be read for the rest of these, C not.
-    cols: usize,
-    start: Start,
+    pub(crate) cols: usize,
+    pub(crate) start: Start,
 }
 
 /// What a thread holds while it computes blocks.
 #[cfg(target_arch = "x86_64")]
-type Held = Option<amx::Tiles>;
+pub(crate) type Held = Option<amx::Tiles>;
 #[cfg(not(target_arch = "x86_64"))]
-type Held = ();
+pub(crate) type Held = ();
 
-/// What computes blocks and packs for them. Sources are f32, destinations whole groups of 16 pairs, zeros where the
-/// source ends; all strides count elements.
+/// What computes blocks and packs for them.
 pub(crate) struct Unit {
     /// The most rows of a block.
-    rows: usize,
+    pub(crate) rows: usize,
     /// Makes this thread ready for `block` as long as the result lives; cheap for a chunk of blocks, not for one.
-    hold: unsafe fn() -> Held,
-    block: unsafe fn(&Block),
+    pub(crate) hold: unsafe fn() -> Held,
+    pub(crate) block: unsafe fn(&Block),
+    /// (src, stride, dst, stride): 16×16 pairs, transposed.
+    pub(crate) transpose: unsafe fn(*const u32, usize, *mut u32, usize),
+    of_f32: Packs<f32>,
+    of_bf16: Packs<Bf16>,
+}
+
+/// How a unit packs elements of a type. Destinations are whole groups of 16 pairs, zeros where the source ends; all
+/// strides count elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Packs<T> {
     /// (src, n, dst): n neighbours along k → ⌈n/2⌉ pairs.
-    pub(crate) along: unsafe fn(*const f32, usize, *mut u32),
+    pub(crate) along: unsafe fn(*const T, usize, *mut u32),
     /// (first, second, n, dst): two rows across k → 32 pairs, of which n ≤ 32 are of the rows. `second` may be null.
-    pub(crate) across: unsafe fn(*const f32, *const f32, usize, *mut u32),
+    pub(crate) across: unsafe fn(*const T, *const T, usize, *mut u32),
     /// (src, stride, rows, n, dst, dst_stride): n ≤ 32 neighbours along k of ≤ 16 rows → 16 rows of dst, one per pair.
-    pub(crate) turn_along: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
+    pub(crate) turn_along: unsafe fn(*const T, usize, usize, usize, *mut u32, usize),
     /// (src, stride, cols, n, dst, dst_stride): n ≤ 32 rows of ≤ 16 columns → a row of 16 pairs for each column.
-    turn_across: unsafe fn(*const f32, usize, usize, usize, *mut u32, usize),
+    pub(crate) turn_across: unsafe fn(*const T, usize, usize, usize, *mut u32, usize),
+}
+
+/// A type that units can pack.
+pub(crate) trait Operand: Element {
+    /// How.
+    fn packs(unit: &Unit) -> &Packs<Self>;
+}
+
+impl Operand for f32 {
+    fn packs(unit: &Unit) -> &Packs<f32> {
+        &unit.of_f32
+    }
+}
+
+impl Operand for Bf16 {
+    fn packs(unit: &Unit) -> &Packs<Bf16> {
+        &unit.of_bf16
+    }
+}
+
+/// A factor of a product, rounded already or not.
+#[derive(Clone, Copy, Debug)]
+pub enum Matrix<'a> {
+    /// To be rounded.
+    F32(&'a [f32]),
+    /// As it is.
+    Bf16(&'a [Bf16]),
+}
+
+impl Matrix<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Matrix::F32(x) => x.len(),
+            Matrix::Bf16(x) => x.len(),
+        }
+    }
+}
+
+impl<'a> From<&'a [f32]> for Matrix<'a> {
+    fn from(x: &'a [f32]) -> Matrix<'a> {
+        Matrix::F32(x)
+    }
+}
+
+impl<'a> From<&'a [Bf16]> for Matrix<'a> {
+    fn from(x: &'a [Bf16]) -> Matrix<'a> {
+        Matrix::Bf16(x)
+    }
 }
 
 impl Unit {
@@ -94,7 +155,17 @@ impl Unit {
 /// # Panics
 /// If a slice has not the length that m, n and k give it.
 #[track_caller]
-pub fn gemm_bf16(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], c: &mut [f32], init: Init) {
+pub fn gemm_bf16<'a>(
+    layout: Layout,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: impl Into<Matrix<'a>>,
+    b: impl Into<Matrix<'a>>,
+    c: &mut [f32],
+    init: Init,
+) {
+    let (a, b) = (a.into(), b.into());
     if super::checked("gemm_bf16", layout, [m, n, k], [a.len(), b.len()], c, init) {
         driver::multiply_packing(Unit::current(), &Product { layout, m, n, k, a, b, c: SharedMut::new(c), init });
     }
@@ -115,7 +186,7 @@ impl Packed {
     /// If `b` has not n·k elements.
     #[track_caller]
     pub fn new(n: usize, k: usize, b: &[f32], transposed: bool) -> Packed {
-        let memory = AlignedBuf::zeroed(n.next_multiple_of(COLS) * k.next_multiple_of(2 * PAIRS) / 2);
+        let memory = AlignedBuf::zeroed(driver::packed_len(n, k));
         let mut packed = Packed { n, k, memory };
         packed.repack(b, transposed);
         packed
@@ -130,7 +201,7 @@ impl Packed {
         let (n, k) = (self.n, self.k);
         assert_eq!(b.len(), n * k, "Packed: b has {} elements, n·k = {n}·{k}", b.len());
         if n > 0 && k > 0 {
-            let source = driver::Source { b, transposed, n, k };
+            let source = driver::Source { b: Matrix::F32(b), transposed, n, k };
             driver::pack(Unit::current(), &source, super::pairs_mut(&mut self.memory));
         }
     }
@@ -141,10 +212,10 @@ impl Packed {
 /// # Panics
 /// If a slice has not the length that m and the sizes of `b` give it.
 #[track_caller]
-pub fn gemm_bf16_packed(m: usize, a: &[f32], b: &Packed, c: &mut [f32], init: Init) {
-    let (n, k, layout) = (b.n, b.k, Layout::NN);
+pub fn gemm_bf16_packed<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, c: &mut [f32], init: Init) {
+    let (n, k, layout, a) = (b.n, b.k, Layout::NN, a.into());
     if super::checked("gemm_bf16_packed", layout, [m, n, k], [a.len(), n * k], c, init) {
-        let g = Product { layout, m, n, k, a, b: &[], c: SharedMut::new(c), init };
+        let g = Product { layout, m, n, k, a, b: Matrix::F32(&[]), c: SharedMut::new(c), init };
         driver::multiply_packed(Unit::current(), &g, super::pairs(&b.memory));
     }
 }
@@ -173,7 +244,7 @@ fn speed_up() -> f64 {
         super::gemm(Layout::NN, SIDE, SIDE, SIDE, &x, &x, &mut y, Init::Zero);
         best[0] = best[0].min(clock.elapsed());
         let clock = Instant::now();
-        gemm_bf16_packed(SIDE, &x, &packed, &mut y, Init::Zero);
+        gemm_bf16_packed(SIDE, &x[..], &packed, &mut y, Init::Zero);
         best[1] = best[1].min(clock.elapsed());
     }
     best[0].as_secs_f64() / best[1].as_secs_f64()

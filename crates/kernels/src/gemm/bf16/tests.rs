@@ -1,7 +1,9 @@
 use super::*;
+use crate::activation::{Function, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward};
 use crate::bf16::round;
 use crate::map::testing::normals;
 use crate::parallel;
+use crate::{Grad, loss};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];
 
@@ -36,7 +38,7 @@ fn check(layout: Layout, [m, n, k]: [usize; 3]) {
                 isa::with(isa, || {
                     parallel::with_threads(threads, || {
                         let mut c = if let Init::Accumulate = init { before.clone() } else { vec![f32::NAN; m * n] };
-                        gemm_bf16(layout, m, n, k, &a, &b, &mut c, init);
+                        gemm_bf16(layout, m, n, k, &a[..], &b[..], &mut c, init);
                         c
                     })
                 })
@@ -86,7 +88,7 @@ fn a_nan_reaches_its_row_and_an_infinity_its_column() {
             let (m, n, k) = (14, 40, 50);
             let (mut a, mut b, mut c) = (vec![1.0; m * k], vec![1.0; k * n], vec![0.0; m * n]);
             (a[k + 5], b[7 * n + 19]) = (f32::NAN, f32::NEG_INFINITY);
-            gemm_bf16(Layout::NN, m, n, k, &a, &b, &mut c, Init::Zero);
+            gemm_bf16(Layout::NN, m, n, k, &a[..], &b[..], &mut c, Init::Zero);
             for (e, c) in c.iter().enumerate() {
                 match (e / n, e % n) {
                     (1, _) => assert!(c.is_nan()),
@@ -101,15 +103,146 @@ fn a_nan_reaches_its_row_and_an_infinity_its_column() {
 #[test]
 fn nothing_to_multiply() {
     let mut c = [1.0, 2.0];
-    gemm_bf16(Layout::NN, 1, 2, 0, &[], &[], &mut c, Init::Accumulate);
+    let none = Matrix::F32(&[]);
+    gemm_bf16(Layout::NN, 1, 2, 0, none, none, &mut c, Init::Accumulate);
     assert_eq!(c, [1.0, 2.0]);
-    gemm_bf16(Layout::NN, 1, 2, 0, &[], &[], &mut c, Init::Bias(&[3.0, 4.0]));
+    gemm_bf16(Layout::NN, 1, 2, 0, none, none, &mut c, Init::Bias(&[3.0, 4.0]));
     assert_eq!(c, [3.0, 4.0]);
-    gemm_bf16(Layout::TN, 0, 2, 3, &[], &[0.0; 6], &mut [], Init::Zero);
+    gemm_bf16(Layout::TN, 0, 2, 3, none, Matrix::F32(&[0.0; 6]), &mut [], Init::Zero);
 }
 
 #[test]
 #[should_panic(expected = "gemm_bf16 NN: b has 5 elements, k·n = 3·2")]
 fn a_wrong_length_is_named() {
-    gemm_bf16(Layout::NN, 1, 2, 3, &[0.0; 3], &[0.0; 5], &mut [0.0; 2], Init::Zero);
+    gemm_bf16(Layout::NN, 1, 2, 3, Matrix::F32(&[0.0; 3]), Matrix::F32(&[0.0; 5]), &mut [0.0; 2], Init::Zero);
+}
+
+fn rounded(x: &[f32]) -> Vec<Bf16> {
+    x.iter().map(|x| Bf16::of(*x)).collect()
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Runs `f` on every instruction set and with several numbers of threads.
+fn everywhere(f: impl Fn(&str)) {
+    for isa in isa::available() {
+        for threads in [1, 2, 3] {
+            isa::with(isa, || parallel::with_threads(threads, || f(&format!("{isa}, {threads} threads"))));
+        }
+    }
+}
+
+#[test]
+fn factors_that_are_rounded_already_give_the_same_bits() {
+    for layout in LAYOUTS {
+        for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 300], [14, 2100, 520]] {
+            let (a, b) = (normals(1, m * k), normals(2, k * n));
+            let (ra, rb) = (rounded(&a), rounded(&b));
+            everywhere(|what| {
+                let run = |a: Matrix, b: Matrix| {
+                    let mut c = vec![f32::NAN; m * n];
+                    gemm_bf16(layout, m, n, k, a, b, &mut c, Init::Zero);
+                    bits(&c)
+                };
+                let want = run(a[..].into(), b[..].into());
+                for (a, b) in
+                    [(ra[..].into(), b[..].into()), (a[..].into(), rb[..].into()), (ra[..].into(), rb[..].into())]
+                {
+                    assert!(run(a, b) == want, "{layout:?} {m}×{n}×{k}, {what}");
+                }
+            });
+        }
+    }
+}
+
+/// The same bits, but for the function that has a shorter version where its value is rounded.
+#[track_caller]
+fn near(function: Function, got: &[Bf16], want: &[f32], what: &str) {
+    for (got, want) in got.iter().zip(want) {
+        let error = (got.get() - Bf16::of(*want).get()).abs();
+        let allowed = if function == Function::GeluTanh { 1.0 / 128.0 * want.abs() + 1e-2 } else { 0.0 };
+        assert!(error <= allowed, "{what}: {got:?} is not {want}");
+    }
+}
+
+#[test]
+fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
+    type Forward = fn(&[f32], &mut [f32]);
+    type Backward = fn(&[f32], &[f32], Grad);
+    let functions: [(Function, Forward, Backward); 3] = [
+        (Function::Gelu, gelu, gelu_backward),
+        (Function::GeluTanh, gelu_tanh, gelu_tanh_backward),
+        (Function::Relu, relu, relu_backward),
+    ];
+    for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 300], [200, 64, 1100], [3, 40, 0]] {
+        let (a, b, bias) = (normals(1, m * k), normals(2, k * n), normals(3, n));
+        let x: Vec<Bf16> = rounded(&normals(4, m * n));
+        everywhere(|what| {
+            let packed = Packed::new(n, k, &b, false);
+            let product = |init: Init| {
+                let mut c = vec![f32::NAN; m * n];
+                gemm_bf16_packed(m, &a[..], &packed, &mut c, init);
+                c
+            };
+            for bias in [None, Some(&bias[..])] {
+                let want = rounded(&product(bias.map_or(Init::Zero, Init::Bias)));
+                for a in [Matrix::F32(&a), Matrix::Bf16(&rounded(&a))] {
+                    let mut c = vec![Bf16(0x7fc0); m * n];
+                    gemm_bf16_rounded(m, a, &packed, bias, &mut c);
+                    assert!(c == want, "{m}×{n}×{k}, {what}");
+                }
+                let residual = normals(5, m * n);
+                let mut y = vec![f32::NAN; m * n];
+                gemm_bf16_added(m, &a[..], &packed, bias, &residual, &mut y);
+                let c = product(bias.map_or(Init::Zero, Init::Bias));
+                assert!(y.iter().zip(residual.iter().zip(&c)).all(|(y, (r, c))| *y == r + c), "{m}×{n}×{k}, {what}");
+                for (function, forward, _) in functions {
+                    let values: Vec<f32> = want.iter().map(|x| x.get()).collect();
+                    let mut want_y = vec![0.0; m * n];
+                    forward(&values, &mut want_y);
+                    let (mut x, mut y) = (vec![Bf16(0x7fc0); m * n], vec![Bf16(0x7fc0); m * n]);
+                    gemm_bf16_activated(m, &a[..], &packed, bias, function, &mut x, &mut y);
+                    assert!(x == want, "{function:?} {m}×{n}×{k}, {what}");
+                    near(function, &y, &want_y, &format!("{function:?} {m}×{n}×{k}, {what}"));
+                }
+            }
+            let (dy, values) = (product(Init::Zero), x.iter().map(|x| x.get()).collect::<Vec<f32>>());
+            for (function, _, backward) in functions {
+                let (mut want, mut dx) = (vec![0.0; m * n], vec![Bf16(0x7fc0); m * n]);
+                backward(&values, &dy, Grad { data: &mut want, accumulate: false });
+                gemm_bf16_slope(m, &a[..], &packed, function, &x, &mut dx);
+                near(function, &dx, &want, &format!("{function:?} backward {m}×{n}×{k}, {what}"));
+            }
+        });
+    }
+}
+
+#[test]
+fn cross_entropy_is_that_of_the_logits() {
+    for [m, v, k] in [[1, 1, 1], [13, 33, 65], [97, 700, 64]] {
+        let (a, b, weights) = (normals(1, m * k), normals(2, v * k), normals(3, m));
+        let targets: Vec<u32> = (0..m).map(|i| if i % 5 == 4 { loss::IGNORE } else { (i * 7 % v) as u32 }).collect();
+        let packed = Packed::new(v, k, &b, true);
+        everywhere(|what| {
+            let (mut want, mut want_nll) = (vec![0.0; m * v], vec![0.0; m]);
+            gemm_bf16_packed(m, &a[..], &packed, &mut want, Init::Zero);
+            loss::cross_entropy_in_place(&mut want, &targets, v, &weights, &mut want_nll);
+            let (mut nll, mut d) = (vec![f32::NAN; m], vec![Bf16(0x7fc0); m * v]);
+            gemm_bf16_cross_entropy(m, &a[..], &packed, &targets, &weights, &mut nll, &mut d);
+            assert_eq!(bits(&nll), bits(&want_nll), "{m}×{v}×{k}, {what}");
+            for (e, (d, want)) in d.iter().zip(&want).enumerate() {
+                let error = (d.get() - want).abs();
+                assert!(error <= want.abs() / 200.0 + 1e-30, "{m}×{v}×{k}, {what}, {e}: {} is not {want}", d.get());
+            }
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "gemm_bf16_slope: x has 1 elements, m·n = 1·2")]
+fn a_wrong_length_of_what_follows_is_named() {
+    let packed = Packed::new(2, 1, &[1.0, 2.0], false);
+    gemm_bf16_slope(1, Matrix::F32(&[1.0]), &packed, Function::Relu, &[Bf16(0)], &mut [Bf16(0); 2]);
 }

@@ -60,7 +60,7 @@ static WHOLE: Shapes = {
 /// Shapes belong to a thread. Giving tiles back matters: as long as they hold something, the system saves 8 KiB
 /// whenever it takes the thread off its core, and the core cannot sleep deeply. Taking and giving back cost some 80 ns,
 /// so have one of these around a chunk of blocks, not around each. A second one on the same thread would end the first.
-pub(super) struct Tiles {
+pub(crate) struct Tiles {
     /// Not to be sent to another thread.
     _of_this_thread: PhantomData<*const ()>,
 }

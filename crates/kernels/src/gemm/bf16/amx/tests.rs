@@ -174,8 +174,8 @@ fn whole_products_with_any_number_of_threads() {
             }
             for threads in 1..4 {
                 let mut c = before.clone();
-                let product =
-                    Product { layout, m, n, k, a: &a, b: &b, c: SharedMut::new(&mut c), init: Init::Accumulate };
+                let (a, b) = (a[..].into(), b[..].into());
+                let product = Product { layout, m, n, k, a, b, c: SharedMut::new(&mut c), init: Init::Accumulate };
                 parallel::with_threads(threads, || driver::multiply_packing(unit, &product));
                 assert_eq!(c, want, "{layout:?} {m}×{n}×{k}, {threads} threads");
             }

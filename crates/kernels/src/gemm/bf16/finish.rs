@@ -1,0 +1,289 @@
+//! Products whose result is not stored in f32 but goes on, while it is in the cache, to what follows: rounding to bf16, an
+//! activation function, or that function's derivative.
+
+use super::{COLS, Matrix, Packed, Unit, driver};
+use crate::activation::{self, Function};
+use crate::bf16::{Bf16, Element};
+use crate::gemm::Init;
+use crate::gemm::micro::prefetch;
+use crate::isa::vectorise;
+use crate::loss;
+use crate::map::{F1, F2};
+use crate::parallel::SharedMut;
+use std::ops::Range;
+
+/// Where the parts of a product C go.
+pub(super) trait Finish: Sync {
+    /// Whether it takes whole rows; else 32 columns of a few rows.
+    const WHOLE_ROWS: bool = false;
+
+    /// Asks for the memory that belongs to rows `rows` and `cols` ≤ 32 columns from `j` on, before they are computed.
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize);
+
+    /// Takes `cols` columns from `j` on of those rows, which are [`driver::c_row`] apart. Nobody else has to do with them.
+    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]);
+}
+
+/// A matrix of `n` columns of which the tiles of a product write disjoint parts.
+struct Target<'a, T = Bf16> {
+    data: SharedMut<'a, T>,
+    n: usize,
+}
+
+impl<T: Element> Target<'_, T> {
+    #[track_caller]
+    fn new<'a>(name: &str, what: &str, data: &'a mut [T], m: usize, n: usize) -> Target<'a, T> {
+        assert_eq!(data.len(), m * n, "{name}: {what} has {} elements, m·n = {m}·{n}", data.len());
+        Target { data: SharedMut::new(data), n }
+    }
+
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        for i in rows {
+            prefetch(self.data.as_ptr().wrapping_add(i * self.n + j), cols);
+        }
+    }
+
+    /// Columns j.. of row i.
+    ///
+    /// # Safety
+    /// They are those that a [`Finish`] was handed.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn row(&self, i: usize, j: usize, cols: usize) -> &mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { self.data.slice(i * self.n + j, cols) }
+    }
+}
+
+/// Runs `$body` for each element of a row of up to 32: with a length that is known when there are 32.
+macro_rules! each {
+    ($cols:expr, |$l:ident| $body:expr) => {
+        if $cols == COLS {
+            for $l in 0..COLS {
+                $body
+            }
+        } else {
+            for $l in 0..$cols {
+                $body
+            }
+        }
+    };
+}
+
+vectorise! {
+    fn round(c: &[f32], y: &Target, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            // SAFETY: what `Finish::take` was handed.
+            let y = unsafe { y.row(i + n, j, cols) };
+            each!(cols, |l| y[l] = Bf16::of(c[l]));
+        }
+    }
+
+    fn add(c: &[f32], residual: &[f32], y: &Target<f32>, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            let residual = &residual[(i + n) * y.n + j..][..cols];
+            // SAFETY: what `Finish::take` was handed.
+            let y = unsafe { y.row(i + n, j, cols) };
+            each!(cols, |l| y[l] = residual[l] + c[l]);
+        }
+    }
+
+    fn round_and_apply<F: F1>(f: F, c: &[f32], x: &Target, y: &Target, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            // SAFETY: what `Finish::take` was handed, of two matrices.
+            let (x, y) = unsafe { (x.row(i + n, j, cols), y.row(i + n, j, cols)) };
+            each!(cols, |l| {
+                x[l] = Bf16::of(c[l]);
+                y[l] = Bf16::of(f.at(x[l].get()));
+            });
+        }
+    }
+
+    fn multiply_slope<F: F2>(f: F, c: &[f32], x: &[Bf16], dx: &Target, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            let x = &x[(i + n) * dx.n + j..][..cols];
+            // SAFETY: what `Finish::take` was handed.
+            let dx = unsafe { dx.row(i + n, j, cols) };
+            each!(cols, |l| dx[l] = Bf16::of(f.at(x[l].get(), c[l])));
+        }
+    }
+}
+
+struct Rounded<'a>(Target<'a>);
+
+impl Finish for Rounded<'_> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        self.0.ahead(rows, j, cols);
+    }
+
+    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        round(c, &self.0, rows.start, j, cols);
+    }
+}
+
+struct Added<'a> {
+    residual: &'a [f32],
+    y: Target<'a, f32>,
+}
+
+impl Finish for Added<'_> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        for i in rows.clone() {
+            prefetch(self.residual[i * self.y.n + j..].as_ptr(), cols);
+        }
+        self.y.ahead(rows, j, cols);
+    }
+
+    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        add(c, self.residual, &self.y, rows.start, j, cols);
+    }
+}
+
+struct Activated<'a, F> {
+    f: F,
+    x: Target<'a>,
+    y: Target<'a>,
+}
+
+impl<F: F1> Finish for Activated<'_, F> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        self.x.ahead(rows.clone(), j, cols);
+        self.y.ahead(rows, j, cols);
+    }
+
+    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        round_and_apply(self.f, c, &self.x, &self.y, rows.start, j, cols);
+    }
+}
+
+struct Slope<'a, F> {
+    f: F,
+    x: &'a [Bf16],
+    dx: Target<'a>,
+}
+
+impl<F: F2> Finish for Slope<'_, F> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        for i in rows.clone() {
+            prefetch(self.x[i * self.dx.n + j..].as_ptr(), cols);
+        }
+        self.dx.ahead(rows, j, cols);
+    }
+
+    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        multiply_slope(self.f, c, self.x, &self.dx, rows.start, j, cols);
+    }
+}
+
+struct CrossEntropy<'a> {
+    targets: &'a [u32],
+    weights: &'a [f32],
+    nll: SharedMut<'a, f32>,
+    d: Target<'a>,
+}
+
+impl Finish for CrossEntropy<'_> {
+    const WHOLE_ROWS: bool = true;
+
+    fn ahead(&self, _: Range<usize>, _: usize, _: usize) {}
+
+    fn take(&self, rows: Range<usize>, _: usize, v: usize, c: &[f32]) {
+        let stride = driver::c_row::<Self>(v);
+        for (i, c) in rows.zip(c.chunks_exact(stride)) {
+            // SAFETY: what was handed over.
+            let (nll, d) = unsafe { (&mut self.nll.slice(i, 1)[0], self.d.row(i, 0, v)) };
+            *nll = loss::cross_entropy_rounded(&c[..v], self.targets[i], self.weights[i], d);
+        }
+    }
+}
+
+#[track_caller]
+fn run<F: Finish>(name: &str, m: usize, a: Matrix, b: &Packed, bias: Option<&[f32]>, finish: &F) {
+    assert_eq!(a.len(), m * b.k, "{name}: a has {} elements, m·k = {m}·{}", a.len(), b.k);
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), b.n, "{name}: bias has {} elements, n = {}", bias.len(), b.n);
+    }
+    if m > 0 && b.n > 0 {
+        driver::multiply_finishing(Unit::current(), m, a, b, bias.map_or(Init::Zero, Init::Bias), finish);
+    }
+}
+
+/// C (m×n) = bias + A (m×k) · B (k×n), rounded to bf16.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_rounded<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, bias: Option<&[f32]>, c: &mut [Bf16]) {
+    let name = "gemm_bf16_rounded";
+    run(name, m, a.into(), b, bias, &Rounded(Target::new(name, "c", c, m, b.n)));
+}
+
+/// Y (m×n) = residual + (bias + A (m×k) · B (k×n)), all in f32.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_added<'a>(
+    m: usize,
+    a: impl Into<Matrix<'a>>,
+    b: &Packed,
+    bias: Option<&[f32]>,
+    residual: &[f32],
+    y: &mut [f32],
+) {
+    let name = "gemm_bf16_added";
+    assert_eq!(residual.len(), m * b.n, "{name}: residual has {} elements, m·n = {m}·{}", residual.len(), b.n);
+    run(name, m, a.into(), b, bias, &Added { residual, y: Target::new(name, "y", y, m, b.n) });
+}
+
+/// X (m×n) = bias + A (m×k) · B (k×n) and Y = f(X), both rounded to bf16: f is taken of the rounded X.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_activated<'a>(
+    m: usize,
+    a: impl Into<Matrix<'a>>,
+    b: &Packed,
+    bias: Option<&[f32]>,
+    f: Function,
+    x: &mut [Bf16],
+    y: &mut [Bf16],
+) {
+    let (name, a) = ("gemm_bf16_activated", a.into());
+    let (x, y) = (Target::new(name, "x", x, m, b.n), Target::new(name, "y", y, m, b.n));
+    activation::with_function!(f, |f| run(name, m, a, b, bias, &Activated { f, x, y }));
+}
+
+/// dX = dY ⊙ f′(X), rounded to bf16, with dY (m×n) = A (m×k) · B (k×n), which is kept nowhere.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_slope<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, f: Function, x: &[Bf16], dx: &mut [Bf16]) {
+    let (name, a) = ("gemm_bf16_slope", a.into());
+    assert_eq!(x.len(), m * b.n, "{name}: x has {} elements, m·n = {m}·{}", x.len(), b.n);
+    let dx = Target::new(name, "dx", dx, m, b.n);
+    activation::with_slope!(f, |f| run(name, m, a, b, None, &Slope { f, x, dx }));
+}
+
+/// Cross-entropy of logits A (m×k) · B (k×v), which are kept nowhere: `nll` (m) as [`loss::cross_entropy`] has it, and
+/// d (m×v) = (softmax − onehot(target))·weight, their gradient, rounded to bf16.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it, or a target is not below v.
+#[track_caller]
+pub fn gemm_bf16_cross_entropy<'a>(
+    m: usize,
+    a: impl Into<Matrix<'a>>,
+    b: &Packed,
+    targets: &[u32],
+    weights: &[f32],
+    nll: &mut [f32],
+    d: &mut [Bf16],
+) {
+    let name = "gemm_bf16_cross_entropy";
+    loss::check(name, d.len(), targets, b.n, [weights.len(), nll.len()]);
+    let finish = CrossEntropy { targets, weights, nll: SharedMut::new(nll), d: Target::new(name, "d", d, m, b.n) };
+    run(name, m, a.into(), b, None, &finish);
+}

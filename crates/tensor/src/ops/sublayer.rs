@@ -1,0 +1,248 @@
+//! The two sub-layers of a Transformer, x + f(norm(x)), each as one op, for matrices that are packed for products in bf16.
+//!
+//! What one step leaves for the next alone never stands in f32: it is rounded while it is in the cache, where a product
+//! would have rounded it anyway. The residual stream, its gradient and all sums are f32. Each op is what its composition
+//! of `layer_norm`, `linear`, an activation function or `attention_packed`, and `dropout_add` is, up to that rounding.
+
+use super::attention::PackedBf16;
+use super::{Attention, matmul::init_of};
+use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
+use motamot_kernels::bf16::{Bf16, Element};
+use motamot_kernels::gemm::bf16::{
+    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_packed, gemm_bf16_rounded, gemm_bf16_slope,
+};
+use motamot_kernels::gemm::{Init, Layout};
+use motamot_kernels::{Grad, elementwise, norm};
+use std::sync::Arc;
+
+pub use motamot_kernels::activation::Function;
+
+/// A layer x·W + b whose W (I, O) is packed.
+pub struct Projection {
+    /// W.
+    pub weight: Tensor,
+    /// b (O).
+    pub bias: Option<Tensor>,
+}
+
+/// What a sub-layer does with what it reads, and with what it adds to it.
+pub struct Frame {
+    /// (C), of the norm.
+    pub weight: Tensor,
+    /// (C), of the norm.
+    pub bias: Option<Tensor>,
+    /// Root mean square norm: no bias, no mean.
+    pub rms: bool,
+    /// Of the norm.
+    pub eps: f32,
+    /// Dropout on what is added: (p, key), see [`super::dropout`].
+    pub dropout: Option<(f32, (u64, u64))>,
+}
+
+/// A projection as an op keeps it.
+struct Layer {
+    packed: Arc<Bf16Matrix>,
+    bias: Option<Arc<Buf>>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Layer {
+    #[track_caller]
+    fn new(op: &str, what: &str, p: &Projection) -> Layer {
+        let shape = p.weight.shape();
+        let &[inputs, outputs] = &shape[..] else { panic!("{op}: {what} {shape} is not (I, O)") };
+        let packed = p.weight.bf16.clone().unwrap_or_else(|| panic!("{op}: {what} is not packed for bf16"));
+        if let Some(b) = &p.bias {
+            assert_eq!(&b.shape()[..], [outputs], "{op}: {what} {shape} and its bias {}", b.shape());
+        }
+        Layer { packed, bias: p.bias.as_ref().map(|b| b.data.clone()), inputs, outputs }
+    }
+
+    fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_ref().map(|b| &b[..])
+    }
+
+    /// dW = xᵀ·dy, db = Σ_rows dy
+    fn gradients<'a, T: Element>(&self, m: usize, x: &[Bf16], dy: &'a [T], dw: Option<Grad>, db: Option<Grad>)
+    where
+        &'a [T]: Into<Matrix<'a>>,
+    {
+        if let Some(dw) = dw {
+            let (dy, init) = (dy.into(), init_of(dw.accumulate));
+            gemm_bf16(Layout::TN, self.inputs, self.outputs, m, Matrix::Bf16(x), dy, dw.data, init);
+        }
+        if let Some(db) = db {
+            elementwise::sum_rows(dy, self.outputs, db);
+        }
+    }
+}
+
+/// A frame as an op keeps it.
+struct Framed {
+    x: Arc<Buf>,
+    /// norm(x), what the sub-layer reads.
+    h: Bf16Buf,
+    m: usize,
+    weight: Arc<Buf>,
+    /// Of each row; none in an RMS norm.
+    mean: Option<Buf>,
+    rstd: Buf,
+    dropout: Option<(f32, (u64, u64))>,
+}
+
+impl Framed {
+    #[track_caller]
+    fn new(op: &str, x: &Tensor, f: &Frame, width: usize) -> Framed {
+        let (m, c) = (x.shape().rows(), x.shape().last_axis());
+        assert_eq!(c, width, "{op}: x {} · W₁: inner axes {c} ≠ {width}", x.shape());
+        for w in [Some(&f.weight), f.bias.as_ref()].into_iter().flatten() {
+            assert_eq!(&w.shape()[..], [c], "{op}: x {} and its norm {}", x.shape(), w.shape());
+        }
+        assert!(!f.rms || f.bias.is_none(), "{op}: an RMS norm has no bias");
+        let (mut h, mut rstd) = (Bf16Buf::stale(m * c), Buf::stale(m));
+        let mean = if f.rms {
+            norm::rms_norm(x.data(), f.weight.data(), f.eps, &mut h[..], &mut rstd);
+            None
+        } else {
+            let (mut mean, bias) = (Buf::stale(m), f.bias.as_ref().map(Tensor::data));
+            norm::layer_norm(x.data(), f.weight.data(), bias, f.eps, &mut h[..], &mut mean, &mut rstd);
+            Some(mean)
+        };
+        profile::charge(NORM, false);
+        Framed { x: x.data.clone(), h, m, weight: f.weight.data.clone(), mean, rstd, dropout: f.dropout }
+    }
+
+    /// x + dropout(a·W + b)
+    #[track_caller]
+    fn leave(&self, op: &str, a: &[Bf16], l: &Layer) -> Buf {
+        let mut y = Buf::stale(self.x.len());
+        assert_eq!(self.m * l.outputs, y.len(), "{op}: W₂ does not lead back to the width of x");
+        match self.dropout {
+            None => gemm_bf16_added(self.m, a, &l.packed.plain, l.bias(), &self.x, &mut y),
+            Some((p, key)) => {
+                let mut added = Buf::stale(y.len());
+                gemm_bf16_packed(self.m, a, &l.packed.plain, &mut added, l.bias().map_or(Init::Zero, Init::Bias));
+                elementwise::dropout_add(&added, &self.x, p, key, &mut y);
+            }
+        }
+        y
+    }
+
+    /// The gradient of what was added to x, where dropout makes it another than dy.
+    fn dropped(&self, dy: &[f32]) -> Option<Buf> {
+        self.dropout.map(|(p, key)| {
+            let mut d = Buf::stale(dy.len());
+            elementwise::dropout_grad(dy, p, key, Grad { data: &mut d, accumulate: false });
+            d
+        })
+    }
+
+    /// dx, and the gradients of the norm: dh = d_rows·Wᵀ reaches x through the norm, dy past it.
+    fn enter_backward(
+        &self,
+        op: &'static str,
+        d_rows: &[Bf16],
+        l: &Layer,
+        dy: &[f32],
+        dx: Option<Grad>,
+        [dw, db]: [Option<Grad>; 2],
+    ) {
+        let mut dh = Bf16Buf::stale(self.h.len());
+        gemm_bf16_rounded(self.m, d_rows, &l.packed.turned, None, &mut dh);
+        profile::charge(op, true);
+        let mut unused = None;
+        let (data, accumulate) = match dx {
+            Some(dx) => (dx.data, dx.accumulate),
+            None => (&mut unused.insert(Buf::stale(dy.len()))[..], false),
+        };
+        let mut sum = accumulate.then(|| Buf::stale(dy.len()));
+        let to = match &mut sum {
+            Some(sum) => &mut sum[..],
+            None => &mut *data,
+        };
+        norm::norm_backward_onto(&self.x, &self.weight, self.mean.as_deref(), &self.rstd, &dh, dy, to, dw, db);
+        if let Some(sum) = sum {
+            elementwise::add_assign(data, &sum);
+        }
+        profile::charge(NORM, true);
+    }
+}
+
+/// The inputs of a sub-layer's op; `constant` stands for an absent bias.
+fn inputs<'a>(x: &'a Tensor, f: &'a Frame, [l1, l2]: [&'a Projection; 2], constant: &'a Tensor) -> [&'a Tensor; 7] {
+    let or = |bias: &'a Option<Tensor>| bias.as_ref().unwrap_or(constant);
+    [x, &f.weight, or(&f.bias), &l1.weight, or(&l1.bias), &l2.weight, or(&l2.bias)]
+}
+
+/// In a profile, apart from the ops' other parts.
+const NORM: &str = "norm and residual";
+const ATTENTION: &str = "attention_packed";
+
+/// y = x + dropout(f(h·W₁ + b₁)·W₂ + b₂), h = norm(x): the MLP of a Transformer in bf16.
+/// Shapes: x (.., C), W₁ (C, F), b₁ (F), W₂ (F, C), b₂ (C) → (.., C).
+/// Saves: x; h, u = h·W₁ + b₁ and f(u) in bf16; μ (N), r (N).
+/// Backward: with d the gradient of what is added, du = d·W₂ᵀ ⊙ f′(u), dW₂ = f(u)ᵀ·d, dW₁ = hᵀ·du, dh = du·W₁ᵀ;
+/// dx = dy + the norm's of dh.
+/// Panics if the axes do not fit or a matrix is not packed.
+#[track_caller]
+pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f: Function) -> Tensor {
+    const OP: &str = "mlp_bf16";
+    let (l1, l2) = (Layer::new(OP, "W₁", up), Layer::new(OP, "W₂", down));
+    assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {} · W₂ {}", up.weight.shape(), down.weight.shape());
+    let framed = Framed::new(OP, x, frame, l1.inputs);
+    let (m, len) = (framed.m, framed.m * l1.outputs);
+    let (mut u, mut a) = (Bf16Buf::stale(len), Bf16Buf::stale(len));
+    gemm_bf16_activated(m, &framed.h[..], &l1.packed.plain, l1.bias(), f, &mut u, &mut a);
+    let y = framed.leave(OP, &a, &l2);
+    let constant = Tensor::zeros([0]);
+    let inputs = inputs(x, frame, [up, down], &constant);
+    record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw1, db1, dw2, db2]| {
+        let dropped = framed.dropped(dy);
+        let d = dropped.as_deref().unwrap_or(dy);
+        let mut du = Bf16Buf::stale(len);
+        gemm_bf16_slope(m, d, &l2.packed.turned, f, &u, &mut du);
+        l2.gradients(m, &a, d, dw2, db2);
+        drop((u, a, dropped));
+        l1.gradients(m, &framed.h, &du[..], dw1, db1);
+        framed.enter_backward(OP, &du, &l1, dy, dx, [dnw, dnb]);
+    })
+}
+
+/// y = x + dropout(attention(h·W₁ + b₁)·W₂ + b₂), h = norm(x): the self-attention of a Transformer in bf16.
+/// Shapes: x (B, T, C), W₁ (C, (H + 2G)·D), W₂ (H·D, C) → (B, T, C).
+/// Saves: x; h, the rows q | k | v and what attention makes of them in bf16; log-sum-exp (B, H, T), μ (N), r (N).
+/// Backward: that of [`attention_packed`](super::attention_packed) between those of two `linear`, and as in [`mlp_bf16`].
+/// Panics if the axes do not fit or a matrix is not packed.
+#[track_caller]
+pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Projection, a: Attention) -> Tensor {
+    const OP: &str = "self_attention_bf16";
+    let (l1, l2) = (Layer::new(OP, "W₁", qkv), Layer::new(OP, "W₂", out));
+    let &[b, t, _] = &x.shape()[..] else { panic!("{OP}: x {} is not (B, T, C)", x.shape()) };
+    assert_eq!(l1.outputs, a.packed_width(), "{OP}: W₁ {} for {a:?}", qkv.weight.shape());
+    assert_eq!(l2.inputs, a.heads * a.head_dim, "{OP}: W₂ {} for {a:?}", out.weight.shape());
+    let framed = Framed::new(OP, x, frame, l1.inputs);
+    let m = framed.m;
+    let mut rows = Bf16Buf::stale(m * l1.outputs);
+    gemm_bf16_rounded(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut rows);
+    profile::charge(OP, false);
+    let saved = PackedBf16::forward(rows, [b, t], a);
+    profile::charge(ATTENTION, false);
+    let y = framed.leave(OP, &saved.out, &l2);
+    let constant = Tensor::zeros([0]);
+    let inputs = inputs(x, frame, [qkv, out], &constant);
+    record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw1, db1, dw2, db2]| {
+        let dropped = framed.dropped(dy);
+        let d = dropped.as_deref().unwrap_or(dy);
+        let mut d_out = Bf16Buf::stale(m * l2.inputs);
+        gemm_bf16_rounded(m, d, &l2.packed.turned, None, &mut d_out);
+        l2.gradients(m, &saved.out, d, dw2, db2);
+        drop(dropped);
+        profile::charge(OP, true);
+        let d_rows = saved.backward(&d_out);
+        drop((saved, d_out));
+        profile::charge(ATTENTION, true);
+        l1.gradients(m, &framed.h, &d_rows[..], dw1, db1);
+        framed.enter_backward(OP, &d_rows, &l1, dy, dx, [dnw, dnb]);
+    })
+}
