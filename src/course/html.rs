@@ -15,13 +15,16 @@ pub(super) struct Body {
     pub sections: Vec<(String, String)>,
 }
 
-/// French signs that have a space beside them never begin or end a line alone.
+/// French signs that have a space beside them never begin or end a line alone, and 1 234 stays in one piece.
 pub(super) fn unbroken(text: &str) -> String {
     let mut text = text.replace("« ", "«\u{a0}");
     for sign in [':', ';', '!', '?', '»', '%'] {
         text = text.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"));
     }
-    text
+    let chars: Vec<char> = text.chars().collect();
+    let digits = |places: std::ops::Range<usize>| chars.get(places).is_some_and(|d| d.iter().all(char::is_ascii_digit));
+    let thousands = |i: usize| i > 0 && digits(i - 1..i) && digits(i + 1..i + 4) && !digits(i + 4..i + 5);
+    chars.iter().enumerate().map(|(i, &c)| if c == ' ' && thousands(i) { '\u{a0}' } else { c }).collect()
 }
 
 const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_MATH);
@@ -316,12 +319,13 @@ mod tests {
 
     #[test]
     fn french_signs_stay_with_their_word() {
-        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : fin".into())];
+        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
         let html = body(&Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.clone() }, &[]).unwrap().html;
         assert!(
             html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
             "{html}"
         );
+        assert!(html.contains("1\u{a0}192\u{a0}492, 5 1999,"), "{html}");
         assert!(!render(cells).unwrap().html.contains('\u{a0}'));
     }
 
