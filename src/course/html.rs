@@ -131,7 +131,7 @@ impl Page<'_> {
                 event => events.push(event),
             }
         }
-        pulldown_cmark::html::push_html(&mut body.html, events.into_iter());
+        pulldown_cmark::html::push_html(&mut body.html, with_their_signs(events).into_iter());
         Ok(())
     }
 
@@ -232,6 +232,40 @@ fn formula(latex: &str, display: bool) -> Result<String> {
     math::mathml(latex, display).map_err(|why| Error::new(format!("the formula {}: {why}", latex.trim())))
 }
 
+/// Formulas with the signs that touch them: a browser breaks the line beside a formula, even before a full stop.
+fn with_their_signs(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    const OPEN: [char; 4] = ['(', '[', '«', '\u{a0}'];
+    const CLOSE: [char; 14] = ['.', ',', ';', ':', '!', '?', ')', ']', '»', '…', '%', '-', '\'', '\u{a0}'];
+    const WHOLE: &str = "<span class=\"whole\">";
+    let mut out: Vec<Event> = Vec::with_capacity(events.len());
+    for event in events {
+        let event = match (event, out.last_mut()) {
+            (Event::InlineHtml(math), Some(Event::Text(text))) if math.starts_with("<math") && text.ends_with(OPEN) => {
+                let kept = text.trim_end_matches(OPEN).len();
+                let whole = format!("{WHOLE}{}{math}</span>", &text[kept..]);
+                *text = text[..kept].to_owned().into();
+                Event::InlineHtml(whole.into())
+            }
+            (Event::Text(text), Some(Event::InlineHtml(html))) if text.starts_with(CLOSE) => {
+                let rest = text.trim_start_matches(CLOSE);
+                let signs = &text[..text.len() - rest.len()];
+                if html.starts_with("<math") {
+                    *html = format!("{WHOLE}{html}{signs}</span>").into();
+                } else if let Some(open) = html.strip_prefix(WHOLE).and_then(|rest| rest.strip_suffix("</span>")) {
+                    *html = format!("{WHOLE}{open}{signs}</span>").into();
+                } else {
+                    out.push(Event::Text(text));
+                    continue;
+                }
+                Event::Text(rest.to_owned().into())
+            }
+            (event, _) => event,
+        };
+        out.push(event);
+    }
+    out
+}
+
 /// A `$` that stands in the text is what is left of a formula that is not one, unless a backslash says otherwise.
 fn no_lost_dollar(text: &str) -> Result<()> {
     let mut code = false;
@@ -327,6 +361,18 @@ mod tests {
         );
         assert!(html.contains("1\u{a0}192\u{a0}492, 5 1999,"), "{html}");
         assert!(!render(cells).unwrap().html.contains('\u{a0}'));
+    }
+
+    #[test]
+    fn formulas_stay_with_the_signs_that_touch_them() {
+        let html = render(vec![Cell::Prose("a ($x$), $y$. b $z$ c [d](#e), <b>f</b>.".into())]).unwrap().html;
+        for (start, end) in [
+            ("a <span class=\"whole\">(<math", "</math>),</span> "),
+            ("</span> b <math", "</math> c <a href=\"#e\">d</a>, <b>"),
+        ] {
+            assert!(html.contains(start) && html.contains(end), "{start} … {end} in {html}");
+        }
+        assert!(html.contains("</math>.</span> b"), "{html}");
     }
 
     #[test]
