@@ -1280,9 +1280,9 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Compare les trois cartes : quelles lignes sont nulles à gauche ? Et au milieu ?
+    // Compare les trois cartes : quelles lignes sont nulles dans la première ? Et dans la deuxième ?
     // %% [markdown] en
-    // Compare the three maps: which rows are zero on the left? And in the middle?
+    // Compare the three maps: which rows are zero in the first? And in the second?
 
     // %%
     {
@@ -1306,7 +1306,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. À droite, la somme des deux. Sans liaison, le vecteur d'entrée d'un mot rare n'apprend presque jamais ; avec elle, il apprend à chaque pas.
+    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. La troisième carte est la somme des deux. Sans liaison, le vecteur d'entrée d'un mot rare n'apprend presque jamais ; avec elle, il apprend à chaque pas.
     //
     // ## 12 · Idées reçues
     //
@@ -1314,7 +1314,7 @@ fn main() {
     //
     // **« Les embeddings d'entrée d'un GPT sont des vecteurs word2vec. »** Non. Ils sont tirés au hasard et appris avec tout le reste, par le gradient de la prédiction du jeton suivant (section 11) ; ce sont des jetons, pas des mots ; et le sens en contexte naît dans les couches au-dessus. Un vecteur de word2vec, lui, est figé, un par forme écrite :
     // %% [markdown] en
-    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. On the right, the sum of both. Untied, the input vector of a rare word hardly ever learns; tied, it learns at every step.
+    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. The third map is the sum of both. Untied, the input vector of a rare word hardly ever learns; tied, it learns at every step.
     //
     // ## 12 · Misconceptions
     //

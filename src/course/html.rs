@@ -127,12 +127,16 @@ impl Page<'_> {
                     events.push(Event::End(TagEnd::Table));
                     events.push(Event::Html("</div>\n".into()));
                 }
-                Event::Text(text) if self.french => events.push(Event::Text(unbroken(&text).into())),
+                Event::Text(text) => events.push(self.text(&text)),
                 event => events.push(event),
             }
         }
         pulldown_cmark::html::push_html(&mut body.html, with_their_signs(events).into_iter());
         Ok(())
+    }
+
+    fn text<'e>(&self, text: &str) -> Event<'e> {
+        Event::Text(if self.french { unbroken(text) } else { text.replace(" %", "\u{a0}%") }.into())
     }
 
     /// A heading with an anchor. Only the first of the first level keeps its level: a page has one title.
@@ -162,7 +166,7 @@ impl Page<'_> {
                 Event::InlineMath(latex) | Event::DisplayMath(latex) => {
                     Event::InlineHtml(formula(&latex, false)?.into())
                 }
-                Event::Text(text) if self.french => Event::Text(unbroken(&text).into()),
+                Event::Text(text) => self.text(&text),
                 event => event,
             });
         }
@@ -360,7 +364,7 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("1\u{a0}192\u{a0}492, 5 1999,"), "{html}");
-        assert!(!render(cells).unwrap().html.contains('\u{a0}'));
+        assert_eq!(render(cells).unwrap().html.split('\u{a0}').count(), 2, "that of 12 %");
     }
 
     #[test]
