@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes one number of the library at a time and runs the notebooks that stand on it: does a cell notice?
 #   runs/mutations.sh [words of a row]        e.g. runs/mutations.sh tanh
-# Everything happens in a copy of the working tree in a temporary folder, at low priority; two minutes a row on two cores.
+# Everything happens in a copy of the working tree in a temporary folder, at low priority; ten minutes for all on two cores.
 # A row: name | notebooks | file | what stands there | what is put there. Exit 1 if a mutation survives.
 set -euo pipefail
 cd "$(dirname "$0")/.."
