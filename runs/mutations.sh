@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes one number of the library at a time and runs the notebooks that stand on it: does a cell notice?
 #   runs/mutations.sh [words of a row]        e.g. runs/mutations.sh tanh
-# Everything happens in a copy of the working tree in a temporary folder, at low priority; two minutes a row on two cores.
+# Everything happens in a copy of the working tree in a temporary folder, at low priority; ten minutes for all on two cores.
 # A row: name | notebooks | file | what stands there | what is put there. Exit 1 if a mutation survives.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,11 +39,13 @@ tmp=$(mktemp -d)
 trap 'git worktree remove --force "$tmp/tree"; rm -rf "$tmp"' EXIT
 git worktree add --quiet --detach "$tmp/tree"
 git diff HEAD --binary | git -C "$tmp/tree" apply --allow-empty
-# The dependencies are compiled already; a copy by reference costs nothing where the file system knows how.
+git ls-files -z --others --exclude-standard | xargs -0 -r cp --parents -t "$tmp/tree"
+# The dependencies are compiled already; a copy by reference costs nothing where the file system knows how. With their old
+# times, so that cargo takes the dependencies as they are and compiles the project, whose files are younger.
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$tmp/tree/target/debug"
 for part in deps build .fingerprint; do
-    cp -r --reflink=auto "$target/debug/$part" "$tmp/tree/target/debug/"
+    cp -a --reflink=auto "$target/debug/$part" "$tmp/tree/target/debug/"
 done
 unset CARGO_TARGET_DIR
 cd "$tmp/tree"
@@ -52,8 +54,9 @@ cd "$tmp/tree"
 failure() {
     local program=${notebooks[10#$1]} log=$tmp/log
     if ! nice -n 19 cargo build --quiet --offline -p motamot-notebooks --bin "$program" 2>"$log"; then
+        # Nothing that a cell noticed: the row, or the tree, is at fault.
         cat "$log" >&2
-        echo "does not compile"
+        return 1
     elif ! (mkdir -p "$tmp/run" && cd "$tmp/run" && nice -n 19 "$tmp/tree/target/debug/$program" >"$tmp/out" 2>"$log"); then
         sed -n "s|.*panicked at \([^ ]*[0-9]\):[0-9]*:\$|\1|p" "$log" | head -n 1 | grep . || echo "stopped: $(head -c 200 "$log")"
     fi
@@ -62,7 +65,7 @@ failure() {
 survivors=0
 printf '| mutation | notebook | noticed by |\n|---|---|---|\n'
 for nb in 00 01 02 03; do
-    found=$(failure "$nb")
+    found=$(failure "$nb") || found="does not compile"
     [ -z "$found" ] || { echo "error: notebook $nb fails as it is: $found" >&2; exit 2; }
 done
 while IFS='|' read -r -u 3 name numbers file rest; do
@@ -76,7 +79,7 @@ while IFS='|' read -r -u 3 name numbers file rest; do
     printf '%s\n' "${text/"$from"/"$to"}" >"$file"
     noticed=
     for nb in $numbers; do
-        noticed=$(failure "$nb")
+        noticed=$(failure "$nb") || { echo "error: $name: does not compile" >&2; exit 2; }
         [ -z "$noticed" ] || break
     done
     [ -n "$noticed" ] || survivors=$((survivors + 1))

@@ -435,8 +435,9 @@ fn main() {
             Table::new([tr("mot", "word"), tr("voisins (cosinus)", "neighbours (cosine)")]).caption(caption);
         for word in ["romeo", "thou", "father", "king", "love", "night", "sword", "good"] {
             let found = model.neighbours(word, 6).unwrap();
-            let names: Vec<String> = found.iter().map(|(near, cosine)| format!("{near} {cosine:.2}")).collect();
-            table = table.row([word.to_owned(), names.join(", ")]);
+            // \u{a0} is a space at which no line breaks.
+            let names: Vec<String> = found.iter().map(|(near, cosine)| format!("{near}\u{a0}{cosine:.2}")).collect();
+            table = table.row([word.to_owned(), names.join(tr("\u{a0}; ", "; "))]);
         }
         table
     }
@@ -1279,9 +1280,9 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // Compare les trois cartes : quelles lignes sont nulles à gauche ? Et au milieu ?
+    // Compare les trois cartes : quelles lignes sont nulles dans la première ? Et dans la deuxième ?
     // %% [markdown] en
-    // Compare the three maps: which rows are zero on the left? And in the middle?
+    // Compare the three maps: which rows are zero in the first? And in the second?
 
     // %%
     {
@@ -1305,7 +1306,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. À droite, la somme des deux. Sans liaison, le vecteur d'entrée d'un mot rare n'apprend presque jamais ; avec elle, il apprend à chaque pas.
+    // Par l'entrée, seules les lignes lues (1, 2, 4) reçoivent un gradient ; par la sortie, **toutes**, parce que le softmax abaisse chaque mot qui n'était pas la réponse. La troisième carte est la somme des deux. Sans liaison, le vecteur d'entrée d'un mot rare n'apprend presque jamais ; avec elle, il apprend à chaque pas.
     //
     // ## 12 · Idées reçues
     //
@@ -1313,7 +1314,7 @@ fn main() {
     //
     // **« Les embeddings d'entrée d'un GPT sont des vecteurs word2vec. »** Non. Ils sont tirés au hasard et appris avec tout le reste, par le gradient de la prédiction du jeton suivant (section 11) ; ce sont des jetons, pas des mots ; et le sens en contexte naît dans les couches au-dessus. Un vecteur de word2vec, lui, est figé, un par forme écrite :
     // %% [markdown] en
-    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. On the right, the sum of both. Untied, the input vector of a rare word hardly ever learns; tied, it learns at every step.
+    // Through the input only the rows that were read (1, 2, 4) receive a gradient; through the output **all** of them do, because softmax lowers each word that was not the answer. The third map is the sum of both. Untied, the input vector of a rare word hardly ever learns; tied, it learns at every step.
     //
     // ## 12 · Misconceptions
     //
@@ -1633,7 +1634,7 @@ fn main() {
     // %% [markdown] fr
     // ### 02.5 · L'épreuve des voisins
     //
-    // À toi de fabriquer des vecteurs, par la méthode de ton choix. Le vérificateur te donne un texte dans une langue inventée de 140 mots, toujours le même : 30 couples de **jumeaux** (deux mots interchangeables), parfois encadrés, deux places plus loin, par deux mots qui n'appartiennent qu'à ce couple, et vingt mots de remplissage qui font les trois quarts du texte. Écris `word_vectors(ids, vocab)` : un vecteur par mot, `vocab` lignes de même largeur, mises bout à bout. La note est celle de la section 4 : il faut que 25 jumeaux sur 30 soient parmi les dix plus proches voisins l'un de l'autre. Le hasard en trouve 2.
+    // À toi de fabriquer des vecteurs, par la méthode de ton choix. Le vérificateur te donne deux textes l'un après l'autre, chacun dans une langue inventée de 140 mots, toujours les mêmes : 30 couples de **jumeaux** (deux mots interchangeables), parfois encadrés, deux places plus loin, par deux mots qui n'appartiennent qu'à ce couple, et vingt mots de remplissage qui font les trois quarts du texte. Écris `word_vectors(ids, vocab)` : un vecteur par mot, `vocab` lignes de même largeur, mises bout à bout. La note est celle de la section 4 : il faut que, dans 25 couples sur 30 au moins, le second jumeau soit parmi les dix plus proches voisins du premier. Le hasard en trouve 2.
     //
     // *Prédis, puis exécute.* Les comptes bruts suffisent-ils ?
     //
@@ -1655,7 +1656,7 @@ fn main() {
     // %% [markdown] en
     // ### 02.5 · The test of the neighbours
     //
-    // Make vectors yourself, by any method. The checker gives you a text in an invented language of 140 words, always the same one: 30 pairs of **twins** (two words that are interchangeable), sometimes framed, two places away, by two words that belong to this pair alone, and twenty filler words that make up three quarters of the text. Write `word_vectors(ids, vocab)`: a vector per word, `vocab` rows of one width, side by side. The score is that of section 4: 25 twins of 30 must be among each other's ten nearest neighbours. Chance finds 2.
+    // Make vectors yourself, by any method. The checker gives you two texts one after the other, each in an invented language of 140 words, always the same two: 30 pairs of **twins** (two words that are interchangeable), sometimes framed, two places away, by two words that belong to this pair alone, and twenty filler words that make up three quarters of the text. Write `word_vectors(ids, vocab)`: a vector per word, `vocab` rows of one width, side by side. The score is that of section 4: in at least 25 pairs of 30, the second twin must be among the ten nearest neighbours of the first. Chance finds 2.
     //
     // *Predict, then run.* Are raw counts enough?
     //

@@ -15,13 +15,16 @@ pub(super) struct Body {
     pub sections: Vec<(String, String)>,
 }
 
-/// French signs that have a space beside them never begin or end a line alone.
+/// French signs that have a space beside them never begin or end a line alone, and 1 234 stays in one piece.
 pub(super) fn unbroken(text: &str) -> String {
     let mut text = text.replace("« ", "«\u{a0}");
     for sign in [':', ';', '!', '?', '»', '%'] {
         text = text.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"));
     }
-    text
+    let chars: Vec<char> = text.chars().collect();
+    let digits = |places: std::ops::Range<usize>| chars.get(places).is_some_and(|d| d.iter().all(char::is_ascii_digit));
+    let thousands = |i: usize| i > 0 && digits(i - 1..i) && digits(i + 1..i + 4) && !digits(i + 4..i + 5);
+    chars.iter().enumerate().map(|(i, &c)| if c == ' ' && thousands(i) { '\u{a0}' } else { c }).collect()
 }
 
 const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_MATH);
@@ -124,12 +127,16 @@ impl Page<'_> {
                     events.push(Event::End(TagEnd::Table));
                     events.push(Event::Html("</div>\n".into()));
                 }
-                Event::Text(text) if self.french => events.push(Event::Text(unbroken(&text).into())),
+                Event::Text(text) => events.push(self.text(&text)),
                 event => events.push(event),
             }
         }
-        pulldown_cmark::html::push_html(&mut body.html, events.into_iter());
+        pulldown_cmark::html::push_html(&mut body.html, with_their_signs(events).into_iter());
         Ok(())
+    }
+
+    fn text<'e>(&self, text: &str) -> Event<'e> {
+        Event::Text(if self.french { unbroken(text) } else { text.replace(" %", "\u{a0}%") }.into())
     }
 
     /// A heading with an anchor. Only the first of the first level keeps its level: a page has one title.
@@ -159,7 +166,7 @@ impl Page<'_> {
                 Event::InlineMath(latex) | Event::DisplayMath(latex) => {
                     Event::InlineHtml(formula(&latex, false)?.into())
                 }
-                Event::Text(text) if self.french => Event::Text(unbroken(&text).into()),
+                Event::Text(text) => self.text(&text),
                 event => event,
             });
         }
@@ -227,6 +234,40 @@ pub(super) fn picture_title(svg: &str) -> Option<String> {
 
 fn formula(latex: &str, display: bool) -> Result<String> {
     math::mathml(latex, display).map_err(|why| Error::new(format!("the formula {}: {why}", latex.trim())))
+}
+
+/// Formulas with the signs that touch them: a browser breaks the line beside a formula, even before a full stop.
+fn with_their_signs(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    const OPEN: [char; 4] = ['(', '[', '«', '\u{a0}'];
+    const CLOSE: [char; 14] = ['.', ',', ';', ':', '!', '?', ')', ']', '»', '…', '%', '-', '\'', '\u{a0}'];
+    const WHOLE: &str = "<span class=\"whole\">";
+    let mut out: Vec<Event> = Vec::with_capacity(events.len());
+    for event in events {
+        let event = match (event, out.last_mut()) {
+            (Event::InlineHtml(math), Some(Event::Text(text))) if math.starts_with("<math") && text.ends_with(OPEN) => {
+                let kept = text.trim_end_matches(OPEN).len();
+                let whole = format!("{WHOLE}{}{math}</span>", &text[kept..]);
+                *text = text[..kept].to_owned().into();
+                Event::InlineHtml(whole.into())
+            }
+            (Event::Text(text), Some(Event::InlineHtml(html))) if text.starts_with(CLOSE) => {
+                let rest = text.trim_start_matches(CLOSE);
+                let signs = &text[..text.len() - rest.len()];
+                if html.starts_with("<math") {
+                    *html = format!("{WHOLE}{html}{signs}</span>").into();
+                } else if let Some(open) = html.strip_prefix(WHOLE).and_then(|rest| rest.strip_suffix("</span>")) {
+                    *html = format!("{WHOLE}{open}{signs}</span>").into();
+                } else {
+                    out.push(Event::Text(text));
+                    continue;
+                }
+                Event::Text(rest.to_owned().into())
+            }
+            (event, _) => event,
+        };
+        out.push(event);
+    }
+    out
 }
 
 /// A `$` that stands in the text is what is left of a formula that is not one, unless a backslash says otherwise.
@@ -316,13 +357,26 @@ mod tests {
 
     #[test]
     fn french_signs_stay_with_their_word() {
-        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : fin".into())];
+        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
         let html = body(&Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.clone() }, &[]).unwrap().html;
         assert!(
             html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
             "{html}"
         );
-        assert!(!render(cells).unwrap().html.contains('\u{a0}'));
+        assert!(html.contains("1\u{a0}192\u{a0}492, 5 1999,"), "{html}");
+        assert_eq!(render(cells).unwrap().html.split('\u{a0}').count(), 2, "that of 12 %");
+    }
+
+    #[test]
+    fn formulas_stay_with_the_signs_that_touch_them() {
+        let html = render(vec![Cell::Prose("a ($x$), $y$. b $z$ c [d](#e), <b>f</b>.".into())]).unwrap().html;
+        for (start, end) in [
+            ("a <span class=\"whole\">(<math", "</math>),</span> "),
+            ("</span> b <math", "</math> c <a href=\"#e\">d</a>, <b>"),
+        ] {
+            assert!(html.contains(start) && html.contains(end), "{start} … {end} in {html}");
+        }
+        assert!(html.contains("</math>.</span> b"), "{html}");
     }
 
     #[test]

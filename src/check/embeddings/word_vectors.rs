@@ -154,8 +154,8 @@ fn exercise() -> Exercise<'static, Language, Vectors> {
             )
         },
         passed: (
-            "plus de 25 jumeaux sur 30 retrouvés parmi les dix premiers voisins, dans deux langues ; le hasard en trouve 2",
-            "more than 25 twins of 30 found among the ten nearest neighbours, in two languages; chance finds 2",
+            "au moins 25 jumeaux sur 30 retrouvés parmi les dix premiers voisins, dans deux langues ; le hasard en trouve 2",
+            "at least 25 twins of 30 found among the ten nearest neighbours, in two languages; chance finds 2",
         ),
         mistakes: vec![
             rows(

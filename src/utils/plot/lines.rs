@@ -35,42 +35,80 @@ pub(super) fn draw(chart: &Chart, page: &mut Page, (wide, high): (u32, u32)) {
     frame.floor(page);
     frame.columns(page, false);
     frame.name_columns(page, &chart.x_label, 28.0);
-    let labels = frame.references(page, &chart.references);
-    for (at, label) in &labels {
-        page.label(label, *at, GREY, HPos::Right);
+    let crossings = Crossings::new(chart, &frame);
+    let mut taken: Vec<Rect> = Vec::new();
+    for (at, label) in frame.references(page, &chart.references) {
+        name_reference(page, &frame, &crossings, at, &label, &mut taken);
     }
     // Pale lines first, so that they stay behind.
     for (series, color) in colored(chart).filter(|s| s.0.faint).chain(colored(chart).filter(|s| !s.0.faint)) {
         lines(page, series, color, &frame);
     }
-    let mut taken: Vec<Rect> = labels
-        .iter()
-        .map(|((x, y), label)| Rect { left: x - width(label, SMALL), top: y - 14.0, right: *x, bottom: *y })
-        .collect();
     for (x, y, label) in &chart.notes {
         if let Some(at) = frame.point((*x, *y)).filter(|p| frame.holds(p.1)) {
             page.dot(at, 4.0, INK.into());
-            note(page, chart, &frame, at, label, &mut taken);
+            note(page, &frame, &crossings, at, label, &mut taken);
         }
     }
 }
 
+/// What a label can hide: the lines of the series and the dashed ones.
+struct Crossings {
+    paths: Vec<Vec<Option<At>>>,
+    dashes: Vec<(At, At)>,
+}
+
+impl Crossings {
+    fn new(chart: &Chart, frame: &Frame) -> Crossings {
+        let dash = |r: &(f64, String)| frame.row(r.0).map(|y| ((frame.left, y), (frame.right, y)));
+        Crossings {
+            paths: chart.series.iter().map(|s| s.points.iter().map(|&p| frame.point(p)).collect()).collect(),
+            dashes: chart.references.iter().filter_map(dash).collect(),
+        }
+    }
+
+    /// How much of them a place hides, in pixels, with a little air around it.
+    fn hidden(&self, r: &Rect) -> f64 {
+        let wider = Rect { left: r.left - 2.0, top: r.top - 1.0, right: r.right + 2.0, bottom: r.bottom + 1.0 };
+        let pieces = self.paths.iter().flat_map(|p| p.windows(2)).filter_map(|w| w[0].zip(w[1]));
+        pieces.chain(self.dashes.iter().copied()).map(|(a, b)| wider.crossed(a, b)).sum()
+    }
+}
+
+/// The label of a dashed line: above it at its right end, or the nearest place above or below it that no line crosses.
+fn name_reference(
+    page: &mut Page,
+    frame: &Frame,
+    crossings: &Crossings,
+    (right, y): At,
+    label: &str,
+    taken: &mut Vec<Rect>,
+) {
+    let w = width(label, SMALL);
+    let last = (right - w).max(frame.left);
+    let places = (0..=24).flat_map(|s| {
+        let left = last - (last - frame.left - 4.0).max(0.0) * f64::from(s) / 24.0;
+        [y - 15.0, y + 2.0].map(|top| Rect { left, top, right: left + w, bottom: top + 13.0 })
+    });
+    let inside = Rect { left: frame.left, top: 0.0, right: frame.right, bottom: frame.bottom };
+    let cost =
+        |r: &Rect| crossings.hidden(r) + taken.iter().map(|t| t.shared(r)).sum::<f64>() + 10.0 * r.outside(&inside);
+    if let Some(place) = cheapest(places, cost) {
+        page.label(label, (place.right, place.bottom + 2.0), GREY, HPos::Right);
+        taken.push(place);
+    }
+}
+
 /// A label beside its dot, where it hides the least of the lines and of the labels that are there.
-fn note(page: &mut Page, chart: &Chart, frame: &Frame, at: At, label: &str, taken: &mut Vec<Rect>) {
+fn note(page: &mut Page, frame: &Frame, crossings: &Crossings, at: At, label: &str, taken: &mut Vec<Rect>) {
     if label.is_empty() {
         return;
     }
     let inside = Rect { left: frame.left, top: frame.top, right: frame.right, bottom: frame.bottom };
-    let paths: Vec<Vec<Option<At>>> =
-        chart.series.iter().map(|s| s.points.iter().map(|&p| frame.point(p)).collect()).collect();
-    let dashes: Vec<f64> = chart.references.iter().filter_map(|r| frame.row(r.0)).collect();
     let cost = |r: &Rect| {
         let wider = Rect { left: r.left - 2.0, top: r.top - 1.0, right: r.right + 2.0, bottom: r.bottom + 1.0 };
-        let pieces = paths.iter().flat_map(|p| p.windows(2)).filter_map(|w| w[0].zip(w[1]));
-        let lines: f64 = pieces.map(|(a, b)| wider.crossed(a, b)).sum();
-        let dashed: f64 = dashes.iter().map(|&y| wider.crossed((frame.left, y), (frame.right, y))).sum();
         let labels: f64 = taken.iter().map(|t| t.shared(&wider)).sum();
-        lines + dashed + labels + 10.0 * r.outside(&inside)
+        crossings.hidden(r) + labels + 10.0 * r.outside(&inside)
     };
     let size = (width(label, SMALL) + 4.0, 14.0);
     if let Some(place) = cheapest(beside(at, size, 4.0), cost) {
@@ -131,7 +169,20 @@ fn cut(a: At, b: At, top: f64, bottom: f64) -> Option<(At, At)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Chart, Series};
     use super::cut;
+
+    #[test]
+    fn the_label_of_a_dashed_line_keeps_clear_of_the_lines() {
+        let label = |end: f64| {
+            let chart = Chart::new("", "x", "y").series(Series::new("", [(0.0, 0.0), (1.0, end)])).y_range(0.0, 1.0);
+            let svg = chart.reference(0.5, "bar").to_svg().unwrap();
+            let before = &svg[..svg.find(">bar<").unwrap()];
+            before[before.rfind("<text").unwrap()..].to_owned()
+        };
+        assert_eq!(label(0.0), label(0.2));
+        assert_ne!(label(0.0), label(0.52));
+    }
 
     #[test]
     fn lines_are_cut_at_the_edges() {
