@@ -22,7 +22,7 @@ fn same(inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Ten
 
 /// The same within what rounding to bf16 changes.
 #[track_caller]
-fn near(inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Tensor]) -> Tensor) {
+fn near(tolerance: f32, inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Tensor]) -> Tensor) {
     let ((y, gradients), (y2, gradients2)) = (run(inputs, None, op), run(inputs, None, twin));
     assert_eq!(y.shape(), y2.shape());
     for (i, (got, want)) in std::iter::once((y.data(), y2.data()))
@@ -30,7 +30,10 @@ fn near(inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Tensor, twin: impl Fn(&[Ten
         .enumerate()
     {
         let distance = distance(got, want);
-        assert!((i > 0 || distance > 1e-5) && distance < 0.03, "part {i} (0: forward): {distance:e} from its twin");
+        assert!(
+            (i > 0 || distance > 1e-5) && distance < tolerance,
+            "part {i} (0: forward): {distance:e} from its twin"
+        );
     }
 }
 
@@ -415,7 +418,9 @@ one_for_each_op! {
         ];
         for dropout in [None, Some((0.3, (3, 4)))] {
             for (function, op) in functions {
-                near(&inputs, |x| mlp_of(x, dropout, function), |x| framed(x, dropout, op));
+                // Rounding moves what is near 0 across it, where the slope of ReLU jumps.
+                let tolerance = if function == ops::Function::Relu { 0.05 } else { 0.02 };
+                near(tolerance, &inputs, |x| mlp_of(x, dropout, function), |x| framed(x, dropout, op));
             }
         }
     }
@@ -425,7 +430,7 @@ one_for_each_op! {
         for dropout in [None, Some((0.3, (3, 4)))] {
             let a = Attention { kv_heads: 1, dropout, ..Attention::causal(3, 8) };
             let twin = |x: &[Tensor]| framed(x, dropout, |rows| ops::attention_packed(rows, a.clone()));
-            near(&inputs, |x| self_attention_of(x, dropout, &a), twin);
+            near(0.02, &inputs, |x| self_attention_of(x, dropout, &a), twin);
         }
     }
     fn attention_cached() { // the last two rows of the attention of all five; rows beyond do not count
