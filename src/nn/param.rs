@@ -124,6 +124,15 @@ impl Param {
         }
     }
 
+    /// Changes the weights. If they were packed, packs them again at once, while they are in the cache.
+    pub fn update(&mut self, change: impl FnOnce(&mut [f32])) {
+        let packed = self.bf16.is_some();
+        change(self.data_mut());
+        if packed {
+            self.pack();
+        }
+    }
+
     /// Whether training changes it.
     pub fn is_trainable(&self) -> bool {
         self.trainable

@@ -83,7 +83,7 @@ impl AdamW {
             let Some(g) = gradients.get(p.id()) else { return };
             let update = kernel::AdamW { weight_decay: if decays(p) { c.weight_decay } else { 0.0 }, ..update };
             let (m, v) = self.moments(p);
-            kernel::adamw(&update, p.data_mut(), g, m, v);
+            p.update(|w| kernel::adamw(&update, w, g, m, v));
         });
         norm
     }

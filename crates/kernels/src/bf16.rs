@@ -49,9 +49,10 @@ impl Element for Bf16 {
     fn get(self) -> f32 {
         to_f32(self.0)
     }
+    /// In two operations where [`from_f32`] has seven: ties go away from 0, and of NaNs those stay that arithmetic makes.
     #[inline(always)]
     fn of(x: f32) -> Bf16 {
-        Bf16(from_f32(x))
+        Bf16((x.to_bits().wrapping_add(0x8000) >> 16) as u16)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Blocks of scores lie as in [`super::super::lanes`]: one row per key, one lane per query.
 
 use super::super::lanes::{Lanes, QUERIES, Running};
-use crate::bf16::{self, Bf16, Element};
+use crate::bf16::{Bf16, Element};
 use crate::gemm::bf16::PAIRS;
 use crate::isa::vectorise;
 use crate::math::exp2_rough as exp2;
@@ -14,7 +14,7 @@ pub(super) type KeyPairs = [u32; QUERIES];
 /// Pairs of two queries of one key: query i with query i + 16, so that pairing needs no shuffle.
 pub(super) type QueryPairs = [u32; QUERIES / 2];
 
-/// As [`crate::bf16::pair`] in three operations: ties go away from 0, and only NaNs as products make them stay NaN.
+/// Two numbers as one pair, rounded as [`Bf16::of`] does.
 #[inline(always)]
 fn pair(first: f32, second: f32) -> u32 {
     let half_up = |x: f32| x.to_bits().wrapping_add(0x8000);
@@ -134,7 +134,7 @@ vectorise! {
     pub(super) fn pair_up(rows: &[Lanes], factors: &Lanes, pairs: &mut [KeyPairs]) {
         for ([x, y], pairs) in rows.as_chunks::<2>().0.iter().zip(pairs) {
             for l in 0..QUERIES {
-                pairs[l] = bf16::pair(x[l] * factors[l], y[l] * factors[l]);
+                pairs[l] = pair(x[l] * factors[l], y[l] * factors[l]);
             }
         }
     }

@@ -15,7 +15,7 @@ const TILE_ROWS: usize = 96;
 /// Columns of a tile.
 const TILE_COLS: usize = 2048;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
-const DEPTH: usize = 256;
+const DEPTH: usize = 384;
 /// Elements of B in a slab, about; and at most.
 const SLAB: usize = 1 << 20;
 const MAX_SLAB: usize = 1 << 23;
@@ -131,7 +131,7 @@ pub(super) fn multiply_finishing<F: Finish>(unit: &Unit, m: usize, a: Matrix, b:
             let a_len = tile_rows.next_multiple_of(32) * a_row;
             let (packed_a, c) = scratch.get(a_len + tile_rows * c_row).split_at_mut(a_len);
             let packed_a = pairs_mut(packed_a);
-            pack_a(unit, &g, rows.clone(), 0..k, packed_a, a_row);
+            let (a, a_row) = rows_of_a(unit, &g, rows.clone(), 0..k, packed_a, a_row);
             let blocks = rows.len().div_ceil(unit.rows) * n.div_ceil(COLS);
             let mut ahead = Ahead::new(&g, &plan, tile, 0, k, blocks);
             for j in (0..n).step_by(COLS) {
@@ -146,7 +146,7 @@ pub(super) fn multiply_finishing<F: Finish>(unit: &Unit, m: usize, a: Matrix, b:
                             ahead.step();
                         }
                         let block = Block {
-                            a: packed_a[i * a_row + p / 2..].as_ptr(),
+                            a: a.wrapping_add(i * a_row + p / 2),
                             a_row,
                             b: panels[j / COLS * panel_len + p / 2 * COLS..].as_ptr(),
                             pairs: depth.min(k - p).div_ceil(2),
@@ -296,7 +296,7 @@ fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, pac
         let packed_a = scratch.get_pairs(plan.tile_rows.next_multiple_of(32) * a_row);
         for p in (p0..p1).step_by(plan.depth) {
             let depth = plan.depth.min(p1 - p);
-            pack_a(unit, g, i0..i1, p..p + depth, packed_a, a_row);
+            let (a, a_row) = rows_of_a(unit, g, i0..i1, p..p + depth, packed_a, a_row);
             let mut ahead = Ahead::new(g, plan, tile, p, p1, (i1 - i0).div_ceil(unit.rows) * (j1 - j0).div_ceil(COLS));
             for j in (j0..j1).step_by(COLS) {
                 let b = packed_b.wrapping_add(j / COLS * panel_len + (p - p0) / 2 * COLS);
@@ -304,7 +304,7 @@ fn multiply(unit: &Unit, g: &Product, plan: &Plan, slab: usize, tile: usize, pac
                 for i in (i0..i1).step_by(unit.rows) {
                     ahead.step();
                     let block = Block {
-                        a: packed_a[(i - i0) * a_row..].as_ptr(),
+                        a: a.wrapping_add((i - i0) * a_row),
                         a_row,
                         b,
                         pairs: depth.div_ceil(2),
@@ -364,6 +364,29 @@ impl Ahead {
             self.rows -= 1;
         }
     }
+}
+
+/// Where the pairs of rows and steps of A are, and how far apart the rows: in A itself if it consists of whole groups of
+/// pairs already, else packed into `room`.
+fn rows_of_a(
+    unit: &Unit,
+    g: &Product,
+    rows: Range<usize>,
+    steps: Range<usize>,
+    room: &mut [u32],
+    a_row: usize,
+) -> (*const u32, usize) {
+    if let Matrix::Bf16(a) = g.a
+        && g.layout != Layout::TN
+        && g.k.is_multiple_of(2 * PAIRS)
+        && a.as_ptr().addr().is_multiple_of(4)
+        // A block may read more rows than it has.
+        && rows.start + rows.len().next_multiple_of(unit.rows) <= g.m
+    {
+        return (a[rows.start * g.k + steps.start..].as_ptr().cast(), g.k / 2);
+    }
+    pack_a(unit, g, rows, steps, room, a_row);
+    (room.as_ptr(), a_row)
 }
 
 /// Packs rows and steps of A, row by row, `a_row` pairs apart.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::activation::{Function, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward};
-use crate::bf16::round;
+use crate::bf16::{from_f32, round};
 use crate::map::testing::normals;
 use crate::parallel;
 use crate::{Grad, loss};
@@ -121,6 +121,11 @@ fn rounded(x: &[f32]) -> Vec<Bf16> {
     x.iter().map(|x| Bf16::of(*x)).collect()
 }
 
+/// As products round.
+fn as_factors(x: &[f32]) -> Vec<Bf16> {
+    x.iter().map(|x| Bf16(from_f32(*x))).collect()
+}
+
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
 }
@@ -139,7 +144,7 @@ fn factors_that_are_rounded_already_give_the_same_bits() {
     for layout in LAYOUTS {
         for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 300], [14, 2100, 520]] {
             let (a, b) = (normals(1, m * k), normals(2, k * n));
-            let (ra, rb) = (rounded(&a), rounded(&b));
+            let (ra, rb) = (as_factors(&a), as_factors(&b));
             everywhere(|what| {
                 let run = |a: Matrix, b: Matrix| {
                     let mut c = vec![f32::NAN; m * n];
@@ -188,7 +193,7 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
             };
             for bias in [None, Some(&bias[..])] {
                 let want = rounded(&product(bias.map_or(Init::Zero, Init::Bias)));
-                for a in [Matrix::F32(&a), Matrix::Bf16(&rounded(&a))] {
+                for a in [Matrix::F32(&a), Matrix::Bf16(&as_factors(&a))] {
                     let mut c = vec![Bf16(0x7fc0); m * n];
                     gemm_bf16_rounded(m, a, &packed, bias, &mut c);
                     assert!(c == want, "{m}×{n}×{k}, {what}");
