@@ -223,13 +223,6 @@ impl<T: Element> Src<'_, T> {
         let first = v.data.as_ptr().wrapping_add(v.offset + b * v.batch_stride + h * self.head_dim);
         prefetch(first, v.row_stride, self.head_dim, rows, end);
     }
-
-    /// The same for rows of all `heads`, which are one piece of memory.
-    pub fn prefetch_wide(&self, b: usize, heads: usize, rows: std::ops::Range<usize>, end: usize) {
-        let v = &self.view;
-        let first = v.data.as_ptr().wrapping_add(v.offset + b * v.batch_stride);
-        prefetch(first, v.row_stride, heads * self.head_dim, rows, end);
-    }
 }
 
 impl<T: Element> Dst<'_, T> {

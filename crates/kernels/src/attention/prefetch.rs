@@ -5,21 +5,6 @@ use super::*;
 use crate::bf16::Element;
 use crate::parallel;
 
-/// Asks for a share of the next sequence's rows, all heads of a row at once: memory is read faster in its own order than
-/// head by head. From there they come to the third-level cache, and head by head nearer when their turn comes.
-fn prefetch_sequence<T: Element>(call: &Call<T>, more: &[&Src<T>], b: usize, h: usize, first: usize) {
-    let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
-    if b + 1 == batch {
-        return;
-    }
-    let (step, steps) = (h * queries.div_ceil(QUERIES) + first / QUERIES, heads * queries.div_ceil(QUERIES));
-    let share = |rows: usize| step * rows / steps..(step + 1) * rows / steps;
-    call.q.prefetch_wide(b + 1, heads, share(queries), queries);
-    call.k.prefetch_wide(b + 1, kv_heads, share(keys), keys);
-    call.v.prefetch_wide(b + 1, kv_heads, share(keys), keys);
-    more.iter().for_each(|src| src.prefetch_wide(b + 1, heads, share(queries), queries));
-}
-
 /// Asks for what this thread will need soon, when it begins with the queries from `first` on of a chunk: the next block
 /// of queries, and as much of the keys and values of the chunk that it will probably do next.
 ///
@@ -27,7 +12,6 @@ fn prefetch_sequence<T: Element>(call: &Call<T>, more: &[&Src<T>], b: usize, h: 
 pub(super) fn prefetch_forward<T: Element>(call: &Call<T>, out: &Dst<T>, chunk: usize, first: usize) {
     let Shape { batch, heads, queries, keys, .. } = call.shape;
     let next = chunk + parallel::threads();
-    prefetch_sequence(call, &[], chunk / heads, chunk % heads, first);
     let (soon, from) = if first + QUERIES < queries { (chunk, first + QUERIES) } else { (next, 0) };
     if soon < batch * heads {
         let (at, rows) = ((soon / heads, soon % heads), from..from + QUERIES);
@@ -52,7 +36,6 @@ pub(super) fn prefetch_backward<T: Element>(
     let Shape { batch, heads, kv_heads, queries, keys, .. } = call.shape;
     let (group, next) = (heads / kv_heads, b * kv_heads + g + parallel::threads());
     let ((b2, g2), rows) = ((next / kv_heads, next % kv_heads), first..first + QUERIES);
-    prefetch_sequence(call, &[&saved.d_out, &saved.out], b, h, first);
     let last_head = h + 1 == (g + 1) * group;
     let (soon, from) = if first + QUERIES < queries {
         ((b, h), first + QUERIES)
