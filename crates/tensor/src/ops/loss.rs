@@ -3,7 +3,7 @@
 
 use super::matmul::init_of;
 use crate::{Bf16Buf, Buf, Shape, Tensor, record};
-use motamot_kernels::gemm::bf16::{gemm_bf16, gemm_bf16_cross_entropy, gemm_bf16_packed};
+use motamot_kernels::gemm::bf16::{Matrix, gemm_bf16, gemm_bf16_cross_entropy, gemm_bf16_packed};
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::{elementwise, loss as k};
 
@@ -70,16 +70,18 @@ pub fn linear_cross_entropy(x: &Tensor, table: &Tensor, targets: &[u32], weights
     let chunks = (0..n).step_by(rows.max(1)).map(|from| from..n.min(from + rows));
     match &table.bf16 {
         Some(packed) => {
-            let mut d_logits = Bf16Buf::stale(rows * v);
+            let row = v.next_multiple_of(32); // so that products read the rows where they lie
+            let mut d_logits = Bf16Buf::stale(rows * row);
             for r in chunks {
                 let (m, from, part) = (r.len(), r.start, r.start * c..r.end * c);
-                let (x, d, nll) = (&x.data()[part.clone()], &mut d_logits[..m * v], &mut nll[r.clone()]);
+                let (x, d, nll) = (&x.data()[part.clone()], &mut d_logits[..m * row], &mut nll[r.clone()]);
                 gemm_bf16_cross_entropy(m, x, &packed.turned, &targets[r.clone()], &weights[r], nll, d);
                 if let Some(dx) = &mut grads[0] {
-                    gemm_bf16_packed(m, &*d, &packed.plain, &mut dx[part], Init::Zero);
+                    gemm_bf16_packed(m, Matrix::Padded(d, row), &packed.plain, &mut dx[part], Init::Zero);
                 }
                 if let Some(d_table) = &mut grads[1] {
-                    gemm_bf16(Layout::TN, v, c, m, &*d, x, d_table, init_of(from > 0));
+                    let d = Matrix::Padded(d, row);
+                    gemm_bf16(Layout::TN, v, c, m, d, Matrix::F32(x), d_table, init_of(from > 0));
                 }
             }
         }

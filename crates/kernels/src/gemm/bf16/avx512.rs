@@ -32,6 +32,8 @@ unsafe fn block(t: &Block) {
 unsafe fn rows<const R: usize>(t: &Block) {
     let (m0, m1) = (mask16(t.cols), mask16(t.cols.saturating_sub(16)));
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    // Rows that lie one after the other are somebody's scratch, and in the cache.
+    let ahead = if t.c_row > COLS { 48 } else { 0 };
     // SAFETY: the caller promised that rows and pairs of A, whole panel rows of B, and rows and columns of C are there;
     // masked lanes of C touch no memory, so that the addresses right of the last column are never used.
     unsafe {
@@ -39,13 +41,13 @@ unsafe fn rows<const R: usize>(t: &Block) {
             let c = t.c.wrapping_add(i * t.c_row);
             match t.start {
                 // Written at the end; a row may straddle a line.
-                Start::Zero => prefetch(c, 48),
+                Start::Zero => prefetch(c, ahead),
                 Start::Load => {
-                    prefetch(c.wrapping_add(R * t.c_row), 48);
+                    prefetch(c.wrapping_add(R * t.c_row), ahead);
                     sums[i] = [_mm512_maskz_loadu_ps(m0, c), _mm512_maskz_loadu_ps(m1, c.wrapping_add(16))];
                 }
                 Start::Row(bias) => {
-                    prefetch(c, 48);
+                    prefetch(c, ahead);
                     sums[i] = [_mm512_maskz_loadu_ps(m0, bias), _mm512_maskz_loadu_ps(m1, bias.wrapping_add(16))];
                 }
             }

@@ -223,7 +223,7 @@ impl Packing {
     fn pack(&self, unit: &Unit, source: &Source, p0: usize, part: usize, packed: &SharedMut<u32>, offset: usize) {
         match source.b {
             Matrix::F32(b) => self.pack_of(unit, source, b, p0, part, packed, offset),
-            Matrix::Bf16(b) => self.pack_of(unit, source, b, p0, part, packed, offset),
+            Matrix::Bf16(b) | Matrix::Padded(b, _) => self.pack_of(unit, source, b, p0, part, packed, offset),
         }
     }
 
@@ -343,11 +343,11 @@ impl Ahead {
             ((tile + parallel::threads()) / plan.across * plan.tile_rows, p / plan.slab * plan.slab)
         };
         let (rows, steps) = (plan.tile_rows.min(g.m.saturating_sub(i)), plan.depth.min(g.k - p));
-        let (a_row, a_k) = g.a_strides();
+        let (a_row, a_k) = if g.layout == Layout::TN { (1, row_of_a(g)) } else { (row_of_a(g), 1) };
         let (width, rows, stride) = if a_k == 1 { (steps, rows, a_row) } else { (rows, steps, a_k) };
         let (first, size) = match g.a {
             Matrix::F32(a) => (a.as_ptr().cast::<u8>(), 4),
-            Matrix::Bf16(a) => (a.as_ptr().cast(), 2),
+            Matrix::Bf16(a) | Matrix::Padded(a, _) => (a.as_ptr().cast(), 2),
         };
         let next = first.wrapping_add((i * a_row + p * a_k) * size);
         let (width, stride) = (width * size, stride * size);
@@ -366,6 +366,15 @@ impl Ahead {
     }
 }
 
+/// From one row of A, as it is stored, to the next.
+fn row_of_a(g: &Product) -> usize {
+    match g.a {
+        Matrix::Padded(_, row) => row,
+        _ if g.layout == Layout::TN => g.m,
+        _ => g.k,
+    }
+}
+
 /// Where the pairs of rows and steps of A are, and how far apart the rows: in A itself if it consists of whole groups of
 /// pairs already, else packed into `room`.
 fn rows_of_a(
@@ -376,14 +385,15 @@ fn rows_of_a(
     room: &mut [u32],
     a_row: usize,
 ) -> (*const u32, usize) {
-    if let Matrix::Bf16(a) = g.a
+    let row = row_of_a(g);
+    if let Matrix::Bf16(a) | Matrix::Padded(a, _) = g.a
         && g.layout != Layout::TN
-        && g.k.is_multiple_of(2 * PAIRS)
+        && row.is_multiple_of(2 * PAIRS)
         && a.as_ptr().addr().is_multiple_of(4)
         // A block may read more rows than it has.
         && rows.start + rows.len().next_multiple_of(unit.rows) <= g.m
     {
-        return (a[rows.start * g.k + steps.start..].as_ptr().cast(), g.k / 2);
+        return (a[rows.start * row + steps.start..].as_ptr().cast(), row / 2);
     }
     pack_a(unit, g, rows, steps, room, a_row);
     (room.as_ptr(), a_row)
@@ -393,7 +403,7 @@ fn rows_of_a(
 fn pack_a(unit: &Unit, g: &Product, rows: Range<usize>, steps: Range<usize>, dst: &mut [u32], a_row: usize) {
     match g.a {
         Matrix::F32(a) => pack_a_of(unit, g, a, rows, steps, dst, a_row),
-        Matrix::Bf16(a) => pack_a_of(unit, g, a, rows, steps, dst, a_row),
+        Matrix::Bf16(a) | Matrix::Padded(a, _) => pack_a_of(unit, g, a, rows, steps, dst, a_row),
     }
 }
 
@@ -406,10 +416,10 @@ fn pack_a_of<T: Operand>(
     dst: &mut [u32],
     a_row: usize,
 ) {
-    let (packs, depth) = (T::packs(unit), steps.len());
+    let (packs, depth, stride) = (T::packs(unit), steps.len(), row_of_a(g));
     if g.layout != Layout::TN {
         for (i, row) in rows.enumerate() {
-            let src = &a[row * g.k..][steps.clone()];
+            let src = &a[row * stride..][steps.clone()];
             let dst = &mut dst[i * a_row..][..depth.div_ceil(2).next_multiple_of(PAIRS)];
             // SAFETY: the lengths of both.
             unsafe { (packs.along)(src.as_ptr(), depth, dst.as_mut_ptr()) };
@@ -420,11 +430,11 @@ fn pack_a_of<T: Operand>(
         let n = (2 * PAIRS).min(depth - p);
         for i in (0..rows.len()).step_by(16) {
             let cols = 16.min(rows.len() - i);
-            let src = &a[(steps.start + p) * g.m + rows.start + i..];
-            assert!(src.len() >= (n - 1) * g.m + cols);
+            let src = &a[(steps.start + p) * stride + rows.start + i..];
+            assert!(src.len() >= (n - 1) * stride + cols);
             let dst = &mut dst[i * a_row + p / 2..][..(cols - 1) * a_row + PAIRS];
             // SAFETY: the assertion, and the length of the destination.
-            unsafe { (packs.turn_across)(src.as_ptr(), g.m, cols, n, dst.as_mut_ptr(), a_row) };
+            unsafe { (packs.turn_across)(src.as_ptr(), stride, cols, n, dst.as_mut_ptr(), a_row) };
         }
     }
 }

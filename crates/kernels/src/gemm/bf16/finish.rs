@@ -191,7 +191,9 @@ impl Finish for CrossEntropy<'_> {
         let stride = driver::c_row::<Self>(v);
         for (i, c) in rows.zip(c.chunks_exact(stride)) {
             // SAFETY: what was handed over.
-            let (nll, d) = unsafe { (&mut self.nll.slice(i, 1)[0], self.d.row(i, 0, v)) };
+            let (nll, d) = unsafe { (&mut self.nll.slice(i, 1)[0], self.d.row(i, 0, self.d.n)) };
+            let (d, padding) = d.split_at_mut(v);
+            padding.fill(Bf16::default());
             *nll = loss::cross_entropy_rounded(&c[..v], self.targets[i], self.weights[i], d);
         }
     }
@@ -199,7 +201,8 @@ impl Finish for CrossEntropy<'_> {
 
 #[track_caller]
 fn run<F: Finish>(name: &str, m: usize, a: Matrix, b: &Packed, bias: Option<&[f32]>, finish: &F) {
-    assert_eq!(a.len(), m * b.k, "{name}: a has {} elements, m·k = {m}·{}", a.len(), b.k);
+    let len = a.len(m, b.k);
+    assert_eq!(len, m * b.k, "{name}: a has {len} elements, m·k = {m}·{}", b.k);
     if let Some(bias) = bias {
         assert_eq!(bias.len(), b.n, "{name}: bias has {} elements, n = {}", bias.len(), b.n);
     }
@@ -268,7 +271,8 @@ pub fn gemm_bf16_slope<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, f: Fu
 }
 
 /// Cross-entropy of logits A (m×k) · B (k×v), which are kept nowhere: `nll` (m) as [`loss::cross_entropy`] has it, and
-/// d (m×v) = (softmax − onehot(target))·weight, their gradient, rounded to bf16.
+/// d (m×v) = (softmax − onehot(target))·weight, their gradient, rounded to bf16, for [`Matrix::Padded`]: rows are
+/// d.len()/m apart, with zeros behind v.
 ///
 /// # Panics
 /// If a slice has not the length that m and the sizes of `b` give it, or a target is not below v.
@@ -283,7 +287,9 @@ pub fn gemm_bf16_cross_entropy<'a>(
     d: &mut [Bf16],
 ) {
     let name = "gemm_bf16_cross_entropy";
-    loss::check(name, d.len(), targets, b.n, [weights.len(), nll.len()]);
-    let finish = CrossEntropy { targets, weights, nll: SharedMut::new(nll), d: Target::new(name, "d", d, m, b.n) };
+    loss::check(name, m * b.n, targets, b.n, [weights.len(), nll.len()]);
+    let row = d.len() / m.max(1);
+    assert!(row >= b.n || m == 0, "{name}: d has {} elements, m·v = {m}·{}", d.len(), b.n);
+    let finish = CrossEntropy { targets, weights, nll: SharedMut::new(nll), d: Target::new(name, "d", d, m, row) };
     run(name, m, a.into(), b, None, &finish);
 }

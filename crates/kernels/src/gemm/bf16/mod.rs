@@ -112,13 +112,19 @@ pub enum Matrix<'a> {
     F32(&'a [f32]),
     /// As it is.
     Bf16(&'a [Bf16]),
+    /// As it is, a left factor only: rows so far apart, with zeros between them. If that is a multiple of 32, they are
+    /// read where they lie.
+    Padded(&'a [Bf16], usize),
 }
 
 impl Matrix<'_> {
-    fn len(&self) -> usize {
+    /// How many elements there are, if it has so many rows and columns.
+    fn len(&self, rows: usize, cols: usize) -> usize {
         match self {
             Matrix::F32(x) => x.len(),
             Matrix::Bf16(x) => x.len(),
+            Matrix::Padded(x, row) if *row >= cols && x.len() == rows * row => rows * cols,
+            Matrix::Padded(x, _) => x.len(),
         }
     }
 }
@@ -166,7 +172,9 @@ pub fn gemm_bf16<'a>(
     init: Init,
 ) {
     let (a, b) = (a.into(), b.into());
-    if super::checked("gemm_bf16", layout, [m, n, k], [a.len(), b.len()], c, init) {
+    let (rows, cols) = if layout == Layout::TN { (k, m) } else { (m, k) };
+    assert!(!matches!(b, Matrix::Padded(..)), "gemm_bf16: a right factor with padded rows");
+    if super::checked("gemm_bf16", layout, [m, n, k], [a.len(rows, cols), b.len(k, n)], c, init) {
         driver::multiply_packing(Unit::current(), &Product { layout, m, n, k, a, b, c: SharedMut::new(c), init });
     }
 }
@@ -214,7 +222,7 @@ impl Packed {
 #[track_caller]
 pub fn gemm_bf16_packed<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, c: &mut [f32], init: Init) {
     let (n, k, layout, a) = (b.n, b.k, Layout::NN, a.into());
-    if super::checked("gemm_bf16_packed", layout, [m, n, k], [a.len(), n * k], c, init) {
+    if super::checked("gemm_bf16_packed", layout, [m, n, k], [a.len(m, k), n * k], c, init) {
         let g = Product { layout, m, n, k, a, b: Matrix::F32(&[]), c: SharedMut::new(c), init };
         driver::multiply_packed(Unit::current(), &g, super::pairs(&b.memory));
     }

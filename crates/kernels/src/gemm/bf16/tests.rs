@@ -145,6 +145,13 @@ fn factors_that_are_rounded_already_give_the_same_bits() {
         for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 300], [14, 2100, 520]] {
             let (a, b) = (normals(1, m * k), normals(2, k * n));
             let (ra, rb) = (as_factors(&a), as_factors(&b));
+            let (rows, cols) = if layout == Layout::TN { (k, m) } else { (m, k) };
+            let stride = cols.next_multiple_of(32);
+            let mut wide = vec![Bf16(0); rows * stride];
+            for (wide, row) in wide.chunks_exact_mut(stride).zip(ra.chunks_exact(cols)) {
+                wide[..cols].copy_from_slice(row);
+            }
+            let padded = Matrix::Padded(&wide, stride);
             everywhere(|what| {
                 let run = |a: Matrix, b: Matrix| {
                     let mut c = vec![f32::NAN; m * n];
@@ -152,10 +159,15 @@ fn factors_that_are_rounded_already_give_the_same_bits() {
                     bits(&c)
                 };
                 let want = run(a[..].into(), b[..].into());
-                for (a, b) in
-                    [(ra[..].into(), b[..].into()), (a[..].into(), rb[..].into()), (ra[..].into(), rb[..].into())]
-                {
-                    assert!(run(a, b) == want, "{layout:?} {m}×{n}×{k}, {what}");
+                for a in [a[..].into(), ra[..].into(), padded] {
+                    for b in [b[..].into(), rb[..].into()] {
+                        assert!(run(a, b) == want, "{layout:?} {m}×{n}×{k}, {what}");
+                    }
+                }
+                if layout == Layout::NN {
+                    let mut c = vec![f32::NAN; m * n];
+                    gemm_bf16_packed(m, padded, &Packed::new(n, k, &b, false), &mut c, Init::Zero);
+                    assert!(bits(&c) == want, "packed {m}×{n}×{k}, {what}");
                 }
             });
         }
@@ -234,12 +246,16 @@ fn cross_entropy_is_that_of_the_logits() {
             let (mut want, mut want_nll) = (vec![0.0; m * v], vec![0.0; m]);
             gemm_bf16_packed(m, &a[..], &packed, &mut want, Init::Zero);
             loss::cross_entropy_in_place(&mut want, &targets, v, &weights, &mut want_nll);
-            let (mut nll, mut d) = (vec![f32::NAN; m], vec![Bf16(0x7fc0); m * v]);
+            let row = v.next_multiple_of(32);
+            let (mut nll, mut d) = (vec![f32::NAN; m], vec![Bf16(0x7fc0); m * row]);
             gemm_bf16_cross_entropy(m, &a[..], &packed, &targets, &weights, &mut nll, &mut d);
             assert_eq!(bits(&nll), bits(&want_nll), "{m}×{v}×{k}, {what}");
-            for (e, (d, want)) in d.iter().zip(&want).enumerate() {
-                let error = (d.get() - want).abs();
-                assert!(error <= want.abs() / 200.0 + 1e-30, "{m}×{v}×{k}, {what}, {e}: {} is not {want}", d.get());
+            for (d, want) in d.chunks_exact(row).zip(want.chunks_exact(v)) {
+                for (d, want) in d.iter().zip(want) {
+                    let error = (d.get() - want).abs();
+                    assert!(error <= want.abs() / 200.0 + 1e-30, "{m}×{v}×{k}, {what}: {} is not {want}", d.get());
+                }
+                assert!(d[v..].iter().all(|d| *d == Bf16(0)));
             }
         });
     }
