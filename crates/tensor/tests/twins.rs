@@ -444,3 +444,27 @@ one_for_each_op! {
         assert_close("forward", y.data(), twin.data(), 1e-6);
     }
 }
+
+/// As Llama's blocks are: an RMS norm, no biases.
+#[test]
+fn sublayers_without_biases() {
+    let packed = |w: &Tensor| ops::Projection { weight: common::packed(w), bias: None };
+    let frame = |w: &Tensor| ops::Frame { weight: w.clone(), bias: None, rms: true, eps: 1e-6, dropout: None };
+    let twin = |x: &[Tensor], inner: &dyn Fn(&Tensor) -> Tensor| {
+        let h = ops::linear(&ops::rms_norm(&x[0], &x[1], 1e-6), &x[2], None);
+        ops::add(&ops::linear(&inner(&h), &x[3], None), &x[0])
+    };
+    let inputs = |shapes: [&[usize]; 4]| {
+        let mut inputs = normals(shapes);
+        inputs[2..].iter_mut().for_each(|w| *w = map(w, |w| 0.3 * w));
+        inputs
+    };
+    let mlp =
+        |x: &[Tensor]| ops::mlp_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), ops::Function::GeluTanh);
+    near(0.02, &inputs([&[3, 37, 24], &[24], &[24, 40], &[40, 24]]), mlp, |x| twin(x, &ops::gelu_tanh));
+    let a = Attention { kv_heads: 1, ..Attention::causal(3, 8) };
+    let attention =
+        |x: &[Tensor]| ops::self_attention_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), a.clone());
+    let attend = |rows: &Tensor| ops::attention_packed(rows, a.clone());
+    near(0.02, &inputs([&[2, 37, 24], &[24], &[24, 40], &[24, 24]]), attention, |x| twin(x, &attend));
+}
