@@ -107,8 +107,6 @@ unsafe fn hold() -> Held {
 #[repr(align(64))]
 struct Square([[f32; COLS]; ROWS]);
 
-static ZEROS: [f32; COLS] = [0.0; COLS];
-
 /// Computes a block of at most 32×32.
 ///
 /// For each element the products of even and of odd k are summed apart over a step of 16 pairs, from zero; their sum is
@@ -120,16 +118,14 @@ unsafe fn block(t: &Block) {
     debug_assert!(t.rows <= ROWS && t.cols <= COLS);
     // SAFETY: the caller's promise.
     unsafe {
-        if t.rows == ROWS && t.cols == COLS {
-            let (from, from_row) = match t.start {
-                // A row that stays where it is: 32 times the same.
-                Start::Zero => (ZEROS.as_ptr(), 0),
-                Start::Row(bias) => (bias, 0),
-                Start::Load => (t.c.cast_const(), t.c_row),
-            };
-            square(t, from, from_row, t.c, t.c_row);
-        } else {
-            partial(t);
+        if t.rows < ROWS || t.cols < COLS {
+            return partial(t);
+        }
+        match t.start {
+            Start::Zero => square_of_zeros(t),
+            // A row that stays where it is: 32 times the same.
+            Start::Row(bias) => square(t, bias, 0, t.c, t.c_row),
+            Start::Load => square(t, t.c.cast_const(), t.c_row, t.c, t.c_row),
         }
     }
 }
@@ -159,22 +155,14 @@ unsafe fn partial(t: &Block) {
     }
 }
 
-/// C (32×32) = start + A·B; rows of start are `from_row` apart, rows of C `c_row`.
-///
-/// # Safety
-/// As [`block`], with 32×32 elements at `from` and at `c`.
-#[inline(always)]
-unsafe fn square(t: &Block, from: *const f32, from_row: usize, c: *mut f32, c_row: usize) {
-    // SAFETY: the tiles have the shapes of `WHOLE`, so that the loads and stores touch 16 rows of 16 elements each: of
-    // `from` and C what the caller promised, of A 32 rows and of B 32 columns, both up to a multiple of 16 pairs.
-    unsafe {
+/// The product of 32×32 that the instructions `$start` begin; the operands `$from` are theirs.
+macro_rules! square {
+    ($t:expr, $c:expr, $c_row:expr, [$($start:literal)+], [$($from:tt)*]) => {{
+        let (t, c, c_row): (&Block, *mut f32, usize) = ($t, $c, $c_row);
         asm!(
             // C: tmm0 tmm1    A: tmm4    B: tmm6 tmm7
             //    tmm2 tmm3       tmm5
-            "tileloadd tmm0, [{from} + {from_row}*1]",
-            "tileloadd tmm1, [{from} + {from_row}*1 + 64]",
-            "tileloadd tmm2, [{from_below} + {from_row}*1]",
-            "tileloadd tmm3, [{from_below} + {from_row}*1 + 64]",
+            $($start,)+
             "test {steps}, {steps}",
             "jz 3f",
             "2:",
@@ -197,9 +185,7 @@ unsafe fn square(t: &Block, from: *const f32, from_row: usize, c: *mut f32, c_ro
             "tilestored [{c_below} + {c_row}*1], tmm2",
             "tilestored [{c_below} + {c_row}*1 + 64], tmm3",
             // Strides count bytes here.
-            from = in(reg) from,
-            from_below = in(reg) from.wrapping_add(TILE * from_row),
-            from_row = in(reg) 4 * from_row,
+            $($from)*
             steps = inout(reg) t.pairs.div_ceil(PAIRS) => _,
             a = inout(reg) t.a => _,
             a_below = inout(reg) t.a.wrapping_add(TILE * t.a_row) => _,
@@ -212,6 +198,44 @@ unsafe fn square(t: &Block, from: *const f32, from_row: usize, c: *mut f32, c_ro
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
+        )
+    }};
+}
+
+/// C (32×32) = start + A·B; rows of start are `from_row` apart, rows of C `c_row`.
+///
+/// # Safety
+/// As [`block`], with 32×32 elements at `from` and at `c`.
+#[inline(always)]
+unsafe fn square(t: &Block, from: *const f32, from_row: usize, c: *mut f32, c_row: usize) {
+    // SAFETY: the tiles have the shapes of `WHOLE`, so that the loads and stores touch 16 rows of 16 elements each: of
+    // `from` and C what the caller promised, of A 32 rows and of B 32 columns, both up to a multiple of 16 pairs.
+    unsafe {
+        square!(
+            t, c, c_row,
+            [
+                "tileloadd tmm0, [{from} + {from_row}*1]"
+                "tileloadd tmm1, [{from} + {from_row}*1 + 64]"
+                "tileloadd tmm2, [{from_below} + {from_row}*1]"
+                "tileloadd tmm3, [{from_below} + {from_row}*1 + 64]"
+            ],
+            [
+                from = in(reg) from,
+                from_below = in(reg) from.wrapping_add(TILE * from_row),
+                from_row = in(reg) 4 * from_row,
+            ]
         );
+    }
+}
+
+/// C (32×32) = A·B.
+///
+/// # Safety
+/// As [`block`].
+#[inline(always)]
+unsafe fn square_of_zeros(t: &Block) {
+    // SAFETY: as in `square`.
+    unsafe {
+        square!(t, t.c, t.c_row, ["tilezero tmm0" "tilezero tmm1" "tilezero tmm2" "tilezero tmm3"], []);
     }
 }

@@ -1,9 +1,12 @@
 //! These run the machine code of [`super::block`]: on the unit where there is one, else on the emulator.
 
+use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_slope};
 use super::super::{driver, portable};
 use super::emulator::{self, Instruction, Tile, TileFile};
 use super::*;
-use crate::bf16::{pair, round, to_f32};
+use crate::activation::Function;
+use crate::attention::{self, AttentionGrads, View, ViewMut};
+use crate::bf16::{Bf16, Element, pair, round, to_f32};
 use crate::gemm::{Init, Layout, Product};
 use crate::isa::{self, Isa};
 use crate::map::testing::normals;
@@ -178,6 +181,63 @@ fn whole_products_with_any_number_of_threads() {
                 let product = Product { layout, m, n, k, a, b, c: SharedMut::new(&mut c), init: Init::Accumulate };
                 parallel::with_threads(threads, || driver::multiply_packing(unit, &product));
                 assert_eq!(c, want, "{layout:?} {m}×{n}×{k}, {threads} threads");
+            }
+        }
+    }
+}
+
+/// What training calls, on tiles and in the vectors of the same processor (or plain Rust): all the same but for the order
+/// of sums.
+#[test]
+fn attention_and_what_follows_a_product() {
+    if !isa::available().contains(&Isa::Avx512Bf16) {
+        return; // what packs for tiles does not run here
+    }
+    drop(tiles());
+    let halves = |seed, n| normals(seed, n).iter().map(|x| Bf16::of(*x)).collect::<Vec<_>>();
+    for (batch, heads, kv_heads, head_dim, time) in [(1, 2, 2, 32, 64), (2, 3, 1, 24, 70), (1, 1, 1, 80, 150)] {
+        let (c, row) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
+        let (qkv, d_out) = (halves(1, batch * time * row), halves(2, batch * time * c));
+        let (x, w) = (normals(3, batch * time * c), normals(4, c * 70));
+        let targets: Vec<u32> = (0..batch * time).map(|i| (i * 7 % 70) as u32).collect();
+        let run = || {
+            let shape = attention::Shape { batch, heads, kv_heads, head_dim, queries: time, keys: time };
+            let scale = 1.0 / (head_dim as f32).sqrt();
+            let opts = attention::Options { scale, mask: attention::Mask::Causal, alibi: None, dropout: None };
+            let part = |offset| View { data: &qkv[..], offset, row_stride: row, batch_stride: time * row };
+            let (q, k, v) = (part(0), part(c), part(c + kv_heads * head_dim));
+            let mut out = vec![Bf16(0x7fc0); batch * time * c];
+            let (mut lse, mut d_qkv) = (vec![0.0; batch * heads * time], vec![Bf16(0x7fc0); qkv.len()]);
+            attention::attention_bf16(shape, opts, q, k, v, ViewMut::dense(&mut out, time, c), &mut lse);
+            let grads = AttentionGrads::Packed {
+                data: &mut d_qkv,
+                dq: 0,
+                dk: c,
+                dv: c + kv_heads * head_dim,
+                row_stride: row,
+                batch_stride: time * row,
+                accumulate: false,
+            };
+            let (y, dy) = (View::dense(&out[..], time, c), View::dense(&d_out[..], time, c));
+            attention::attention_backward_bf16(shape, opts, q, k, v, y, &lse, dy, grads);
+
+            let (m, packed) = (batch * time, Packed::new(70, c, &w, false));
+            let new = || vec![Bf16(0x7fc0); m * 70];
+            let (mut u, mut a, mut du, mut d) = (new(), new(), new(), vec![Bf16(0x7fc0); m * 96]);
+            let mut nll = vec![f32::NAN; m];
+            gemm_bf16_activated(m, &x[..], &packed, None, Function::GeluTanh, &mut u, &mut a);
+            gemm_bf16_slope(m, &x[..], &packed, Function::GeluTanh, &u, &mut du);
+            gemm_bf16_cross_entropy(m, &x[..], &packed, &targets, &vec![1.0; m], &mut nll, &mut d);
+            [out, d_qkv, u, a, du, d].map(|x| x.iter().map(|x| x.get()).collect::<Vec<_>>())
+        };
+        let want = isa::with(Isa::Avx512Bf16, run);
+        for threads in [1, 2] {
+            let got = isa::inherit(Some(Isa::Amx), || parallel::with_threads(threads, run));
+            for (part, (got, want)) in got.iter().zip(&want).enumerate() {
+                for (e, (got, want)) in got.iter().zip(want).enumerate() {
+                    let near = (got - want).abs() <= 0.02 * (0.2 + want.abs());
+                    assert!(near, "part {part}, element {e}, heads of {head_dim}: {got} is not {want}");
+                }
             }
         }
     }
