@@ -1,5 +1,4 @@
-"""Fits the polynomials of crates/kernels/src/math.rs (EXP2: attention/bf16/lanes.rs), and prints their coefficients,
-lowest power first.
+"""Fits the polynomials of crates/kernels/src/math.rs and prints their coefficients, lowest power first.
 
 Weighted least squares at Chebyshev nodes, in 60-digit arithmetic, then each coefficient is rounded to f32 and
 the later ones are fitted again (so the rounding of the first is paid for by the rest). Needs mpmath and numpy.

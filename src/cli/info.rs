@@ -32,7 +32,8 @@ pub(super) struct Cost {
     parameters: usize,
     /// FLOP per token of a forward pass; training takes three times as many.
     pub(super) flop: usize,
-    /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step; a full cache, per sequence.
+    /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step, as it is in f32 (in bf16 they
+    /// are fewer); a full cache, per sequence.
     pub(super) weights: usize,
     pub(super) state: usize,
     pub(super) activations: usize,

@@ -60,6 +60,9 @@ impl Linear {
 
     /// Its parameters, if products with them are in bf16 in this pass.
     pub(crate) fn in_bf16(&self, pass: &Pass) -> Option<ops::Projection> {
+        if pass.is_quantised(&self.weight) {
+            return None;
+        }
         let weight = pass.param(&self.weight);
         weight.has_bf16().then(|| ops::Projection { weight, bias: self.bias.as_ref().map(|b| pass.param(b)) })
     }

@@ -35,7 +35,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The same pass with products computed otherwise than in f32: those of matrices that have been packed (see
-    /// [`Param::pack`]), and attention.
+    /// [`Param::pack`]), and self-attention.
     pub fn with_precision(self, precision: Precision) -> Pass<'a> {
         Pass { precision, ..self }
     }

@@ -108,8 +108,8 @@ impl Trainer {
         let tokens = t.batch * context;
         let weights = vec![(1.0 / t.accumulate as f32) * (1.0 / tokens as f32); tokens];
         if self.precision == Precision::Bf16 {
+            // Only what is not packed yet: an update packs again.
             self.gpt.pack();
-            profile::mark("packing weights");
         }
         for _ in 0..t.accumulate {
             let batch = data.sample(t.batch, context, |n| batches.below(n));

@@ -20,6 +20,9 @@ pub enum Precision {
     Bf16,
 }
 
+// Rows of numbers are rows of pairs only where the lower half of a pair comes first in memory.
+const _: () = assert!(cfg!(target_endian = "little"), "big-endian processors are not supported");
+
 /// A number in bf16, as memory holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]

@@ -203,7 +203,8 @@ pub fn sin_cos_f64(x: f64) -> (f64, f64) {
     }
 }
 
-/// 2^x for what is rounded to bf16: with a relative error under 2⁻¹³: 1/16 of what rounding to bf16 adds. Under 2⁻¹²⁵ it is 0; for x < 127.
+/// 2^x for what is rounded to bf16, with a relative error under 2⁻¹³, 1/16 of what that adds (at x = 0 as well). Under
+/// 2⁻¹²⁵ it is 0; for x < 127.
 #[inline(always)]
 pub(crate) fn exp2_rough(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to an integer, which then stands in the lowest bits.

@@ -309,6 +309,10 @@ mod tests {
         (y, mean, rstd)
     }
 
+    fn to(data: &mut [f32]) -> Option<Grad<'_>> {
+        Some(Grad { data, accumulate: false })
+    }
+
     fn reference(x: &[f64], w: &[f64], b: &[f64], centre: bool) -> Vec<f64> {
         let n = w.len() as f64;
         let row = |x: &[f64]| -> Vec<f64> {
@@ -357,6 +361,20 @@ mod tests {
                         assert_eq!(db2, both_ways(cols, |dst| backward(None, None, Some(dst))));
                     }
                 }
+                // Past the norm, too: the same bits as adding afterwards.
+                let dy: Vec<Bf16> = dy.iter().map(|x| Bf16::of(*x)).collect();
+                let dy_f32: Vec<f32> = dy.iter().map(|x| x.get()).collect();
+                let base = normals(5, n * cols);
+                let [mut dx, mut sum] = [(); 2].map(|()| vec![f32::NAN; n * cols]);
+                let [mut dw, mut dw2] = [(); 2].map(|()| vec![f32::NAN; cols]);
+                if centre {
+                    layer_norm_backward(&x, &w, &mean, &rstd, &dy_f32, to(&mut dx), to(&mut dw), None);
+                } else {
+                    rms_norm_backward(&x, &w, &rstd, &dy_f32, to(&mut dx), to(&mut dw));
+                }
+                let mean = centre.then_some(&mean[..]);
+                norm_backward_onto(&x, &w, mean, &rstd, &dy, &base, &mut sum, to(&mut dw2), None);
+                assert!(dw == dw2 && sum.iter().zip(base.iter().zip(&dx)).all(|(sum, (base, dx))| *sum == base + dx));
                 run(&special(1, n * cols), &w, bias.then_some(&b[..]), centre);
             }
         }

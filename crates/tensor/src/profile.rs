@@ -1,7 +1,8 @@
 //! Where the time of a step goes: each op's forward and backward, without a clock in any op.
 //!
 //! A step runs its ops one after the other on one thread, and each ends by recording itself. So the time between two
-//! ends belongs to the op that ends; [`mark`] does the same for what is no op, as the optimiser.
+//! ends belongs to the op that ends; [`mark`] does the same for what is no op, as the optimiser. Ops that are a whole
+//! sub-layer end their parts one by one.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -43,7 +44,17 @@ pub fn mark(name: &'static str) {
     charge(name, false);
 }
 
+/// One end of an op.
 pub(crate) fn charge(name: &'static str, backward: bool) {
+    add(name, backward, !backward);
+}
+
+/// The end of a part of an op that has others of this name: the call is counted with one of those.
+pub(crate) fn charge_part(name: &'static str, backward: bool) {
+    add(name, backward, false);
+}
+
+fn add(name: &'static str, backward: bool, call: bool) {
     PROFILE.with_borrow_mut(|profile| {
         let Some(Profile { last, rows }) = profile else { return };
         let now = Instant::now();
@@ -53,10 +64,10 @@ pub(crate) fn charge(name: &'static str, backward: bool) {
             rows.len() - 1
         });
         let row = &mut rows[at];
+        row.calls += usize::from(call);
         if backward {
             row.backward += spent;
         } else {
-            row.calls += 1;
             row.forward += spent;
         }
     });

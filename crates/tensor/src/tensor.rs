@@ -41,8 +41,8 @@ impl Bf16Matrix {
 }
 
 impl Tensor {
-    /// The same matrix, of which products are computed in bf16 from now on: those of `linear`, `matmul_nt` and
-    /// `linear_cross_entropy`, and of their backward. `bf16` must be made of these values.
+    /// The same matrix, of which products are computed in bf16 from now on: those of `linear`, `matmul_nt`,
+    /// `linear_cross_entropy` and the sub-layers `mlp_bf16` and `self_attention_bf16`, and of their backward. `bf16` must be made of these values.
     pub fn with_bf16(mut self, bf16: Arc<Bf16Matrix>) -> Tensor {
         self.bf16 = Some(bf16);
         self

@@ -652,6 +652,20 @@ fn only_the_wanted_gradients_and_accumulation() {
     attention_backward(s, opts, q, k, v, out, &whole.lse, d_out, grads);
     let want: Vec<f32> = whole.dk.iter().map(|g| 1.0 + g).collect();
     assert_eq!(dk, want);
+
+    let whole = c.run(Version::Bf16, &x);
+    let of = |x: &[f32]| x.iter().map(|x| Bf16::of(*x)).collect::<Vec<_>>();
+    let [q, k, v, out, d_out] = [&x.q, &x.k, &x.v, &whole.out, &x.d_out].map(|x| of(x));
+    let [q, k, v] = [(&q, 16), (&k, 8), (&v, 8)].map(|(x, width)| View::dense(&x[..], 20, width));
+    let [out, d_out] = [&out, &d_out].map(|x| View::dense(&x[..], 20, 16));
+    let mut dk = vec![Bf16::of(1.0); 160];
+    let dst = GradView { view: ViewMut::dense(&mut dk[..], 20, 8), accumulate: true };
+    let grads = AttentionGrads::Separate { dq: None, dk: Some(dst), dv: None };
+    attention_backward_bf16(s, opts, q, k, v, out, &whole.lse, d_out, grads);
+    for (got, g) in dk.iter().zip(&whole.dk) {
+        // The gradient that is added was not rounded before.
+        assert!((got.get() - (1.0 + g)).abs() <= 0.01 * (1.0 + g.abs()), "{got:?} is not 1 + {g}");
+    }
 }
 
 fn message(f: impl FnOnce() + std::panic::UnwindSafe) -> String {

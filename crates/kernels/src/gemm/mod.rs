@@ -83,7 +83,7 @@ fn checked(name: &str, layout: Layout, [m, n, k]: [usize; 3], [a, b]: [usize; 2]
     m > 0 && n > 0 && k > 0
 }
 
-/// The arguments of [`gemm`], none of m, n and k zero.
+/// The arguments of a product, m and n not zero, nor k where drivers add to C.
 struct Product<'a, M = &'a [f32]> {
     layout: Layout,
     m: usize,
@@ -151,7 +151,6 @@ pub(crate) fn pairs(memory: &[f32]) -> &[u32] {
 
 /// Pairs as numbers one after the other.
 pub(crate) fn halves(pairs: &[u32]) -> &[crate::bf16::Bf16] {
-    const { assert!(cfg!(target_endian = "little"), "the first of a pair is its lower half") };
     // SAFETY: a `Bf16` is two bytes of any value, of which a u32 has two, and its alignment is smaller.
     unsafe { std::slice::from_raw_parts(pairs.as_ptr().cast(), 2 * pairs.len()) }
 }

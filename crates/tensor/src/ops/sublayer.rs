@@ -148,9 +148,12 @@ impl Framed {
         dx: Option<Grad>,
         [dw, db]: [Option<Grad>; 2],
     ) {
+        if dx.is_none() && dw.is_none() && db.is_none() {
+            return;
+        }
         let mut dh = Bf16Buf::stale(self.h.len());
         gemm_bf16_rounded(self.m, d_rows, &l.packed.turned, None, &mut dh);
-        profile::charge(op, true);
+        profile::charge_part(op, true);
         let mut unused = None;
         let (data, accumulate) = match dx {
             Some(dx) => (dx.data, dx.accumulate),
@@ -225,7 +228,7 @@ pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Pr
     let m = framed.m;
     let mut rows = Bf16Buf::stale(m * l1.outputs);
     gemm_bf16_rounded(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut rows);
-    profile::charge(OP, false);
+    profile::charge_part(OP, false);
     let saved = PackedBf16::forward(rows, [b, t], a);
     profile::charge(ATTENTION, false);
     let y = framed.leave(OP, &saved.out, &l2);
@@ -238,7 +241,7 @@ pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Pr
         gemm_bf16_rounded(m, d, &l2.packed.turned, None, &mut d_out);
         l2.gradients(m, &saved.out, d, dw2, db2);
         drop(dropped);
-        profile::charge(OP, true);
+        profile::charge_part(OP, true);
         let d_rows = saved.backward(&d_out);
         drop((saved, d_out));
         profile::charge(ATTENTION, true);

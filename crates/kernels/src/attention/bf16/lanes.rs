@@ -16,7 +16,7 @@ pub(super) type QueryPairs = [u32; QUERIES / 2];
 
 /// Two numbers as one pair, rounded as [`Bf16::of`] does.
 #[inline(always)]
-fn pair(first: f32, second: f32) -> u32 {
+fn pair_of(first: f32, second: f32) -> u32 {
     let half_up = |x: f32| x.to_bits().wrapping_add(0x8000);
     half_up(first) >> 16 | half_up(second) & 0xffff_0000
 }
@@ -60,7 +60,9 @@ vectorise! {
             let m = if max[1][l] > max[0][l] { max[1][l] } else { max[0][l] };
             // A query that has seen no key has no maximum; its terms are 2^(−∞ − 0).
             shift[l] = if m == f32::NEG_INFINITY { 0.0 } else { -m * scale };
-            run.rescale[l] = exp2(run.max[l].mul_add(scale, shift[l]));
+            // 1, not only nearly: as a rule the maximum stays, and the error of each block would count.
+            let grown = exp2(run.max[l].mul_add(scale, shift[l]));
+            run.rescale[l] = if run.max[l] == m { 1.0 } else { grown };
             run.max[l] = m;
         }
         let mut sums = [[0.0f32; QUERIES]; 2];
@@ -74,7 +76,7 @@ vectorise! {
                     x *= factors[2 * n][l];
                     y *= factors[2 * n + 1][l];
                 }
-                p[l] = pair(x, y);
+                p[l] = pair_of(x, y);
             }
         }
         for s in last {
@@ -82,7 +84,7 @@ vectorise! {
             for l in 0..QUERIES {
                 let x = exp2(s[l].mul_add(scale, shift[l]));
                 sums[0][l] += x;
-                p[n][l] = pair(if DROP { x * factors[2 * n][l] } else { x }, 0.0);
+                p[n][l] = pair_of(if DROP { x * factors[2 * n][l] } else { x }, 0.0);
             }
         }
         for l in 0..QUERIES {
@@ -113,16 +115,16 @@ vectorise! {
                 ds[row][l] = if j < limit[l] { d } else { 0.0 };
             }
             for l in 0..QUERIES / 2 {
-                p_pairs[n][l] = pair(p[l], p[l + QUERIES / 2]);
-                ds_pairs[n][l] = pair(ds[row][l], ds[row][l + QUERIES / 2]);
+                p_pairs[n][l] = pair_of(p[l], p[l + QUERIES / 2]);
+                ds_pairs[n][l] = pair_of(ds[row][l], ds[row][l + QUERIES / 2]);
             }
             if row == 1 {
                 for l in 0..QUERIES {
-                    ds_keys[n / 2][l] = pair(ds[0][l], ds[1][l]);
+                    ds_keys[n / 2][l] = pair_of(ds[0][l], ds[1][l]);
                 }
             } else if n + 1 == scores.len() {
                 for l in 0..QUERIES {
-                    ds_keys[n / 2][l] = pair(ds[0][l], 0.0);
+                    ds_keys[n / 2][l] = pair_of(ds[0][l], 0.0);
                 }
             }
         }
@@ -134,7 +136,7 @@ vectorise! {
     pub(super) fn pair_up(rows: &[Lanes], factors: &Lanes, pairs: &mut [KeyPairs]) {
         for ([x, y], pairs) in rows.as_chunks::<2>().0.iter().zip(pairs) {
             for l in 0..QUERIES {
-                pairs[l] = pair(x[l] * factors[l], y[l] * factors[l]);
+                pairs[l] = pair_of(x[l] * factors[l], y[l] * factors[l]);
             }
         }
     }
@@ -194,11 +196,23 @@ mod tests {
     #[test]
     fn pairs_are_rounded() {
         for x in [0.0f32, 1.0, 0.3, -1.7e-3, 65_537.0, f32::INFINITY] {
-            assert_eq!(pair(x, -x), crate::bf16::pair(x, -x), "{x}");
+            assert_eq!(pair_of(x, -x), crate::bf16::pair(x, -x), "{x}");
         }
-        assert!(f32::from_bits(pair(f32::NAN, 0.0) << 16).is_nan());
+        assert!(f32::from_bits(pair_of(f32::NAN, 0.0) << 16).is_nan());
         // Half way: up, where bf16::pair rounds to even.
-        assert_eq!(pair(f32::from_bits(0x3f80_8000), 0.0), 0x3f81);
+        assert_eq!(pair_of(f32::from_bits(0x3f80_8000), 0.0), 0x3f81);
+    }
+
+    #[test]
+    fn older_sums_keep_their_weight_while_the_maximum_stays() {
+        let mut run = Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
+        let mut p = [[0; QUERIES]; 16];
+        for _ in 0..3 {
+            soften::<false>(&[[0.25; QUERIES]; 2], 1.5, &[], &mut run, &mut p);
+        }
+        assert_eq!(run.rescale, [1.0; QUERIES]);
+        let one = run.sum[0] / 6.0;
+        assert!((one - 1.0).abs() < 1e-4 && run.sum == [6.0 * one; QUERIES]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::memory::Shared;
 use super::prefetch::{prefetch_backward, prefetch_forward};
 use super::tiled::{KEYS, Queries, for_each, take, take_lanes, with_scratch};
 use super::*;
-use crate::gemm::bf16::{Block, COLS, Operand, PAIRS, Unit};
+use crate::gemm::bf16::{Block, COLS, Held, Operand, PAIRS, Unit};
 use crate::gemm::micro::Start;
 use crate::gemm::pairs_mut;
 use lanes::{KeyPairs, QueryPairs};
@@ -155,7 +155,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// K or V of a head in both layouts that are an A.
+/// K or V of a head in both layouts that are an A, of which a call may leave one empty.
 struct Head<'a> {
     /// A row per key, pairs along D.
     along: &'a mut [u32],
@@ -244,17 +244,17 @@ pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
         let (b, h) = (chunk / heads, chunk % heads);
         let g = call.kv_head(h);
         // SAFETY: the unit is one that runs here.
-        let _held = unsafe { (unit.hold)() };
+        let _held: Held = unsafe { (unit.hold)() };
         // SAFETY: this chunk alone holds (b, h).
         let lse = unsafe { lse.part(chunk * queries, queries) };
         let seen = call.visible(b, queries - 1);
         let block = QUERIES * width;
-        let len = 2 * KEYS * QUERIES + KEYS / 2 * QUERIES + 3 * block + 2 * Head::len(head_dim, seen);
+        let len = 2 * KEYS * QUERIES + KEYS / 2 * QUERIES + 5 * block / 2 + 2 * Head::len(head_dim, seen);
         with_scratch(len, |mut rest| {
             let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
             let (o, room) = (take_lanes(&mut rest, width), take(&mut rest, block));
             let p = take_pairs(&mut rest, KEYS / 2 * QUERIES).as_chunks_mut().0;
-            let q_panel = take_pairs(&mut rest, block);
+            let q_panel = take_pairs(&mut rest, block / 2);
             let (k, v) = (Head::new(&mut rest, head_dim, seen), Head::new(&mut rest, head_dim, seen));
             Rows::of(&call.k, (b, g), 0, seen, head_dim).along(unit, k.along);
             Rows::of(&call.v, (b, g), 0, seen, head_dim).turned(unit, v.turned, v.turned_row);
@@ -309,7 +309,7 @@ pub(super) fn backward(call: &Call<Bf16>, saved: &Saved<Bf16>, grads: &Grads<Bf1
     for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
         let (b, g) = (chunk / kv_heads, chunk % kv_heads);
         // SAFETY: the unit is one that runs here.
-        let _held = unsafe { (unit.hold)() };
+        let _held: Held = unsafe { (unit.hold)() };
         let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
         let block = QUERIES * width;
         let score_pairs = (KEYS + SPARE) * QUERIES / 2;

@@ -98,7 +98,8 @@ pub(super) fn multiply_packed(unit: &Unit, g: &Product, b: &[u32]) {
     if g.is_large() { parallel::for_each_chunk(plan.tiles, tile) } else { (0..plan.tiles).for_each(tile) }
 }
 
-/// Pairs of A, and elements of C, that a tile of [`multiply_finishing`] may have: parts of a second-level cache of 1 MB.
+/// Pairs of A, and elements of C, that a tile of [`multiply_finishing`] may have, unless the rows of one block are more:
+/// parts of a second-level cache of 1 MB.
 const WHOLE_A: usize = 1 << 16;
 const WHOLE_C: usize = 3 << 16;
 
@@ -161,11 +162,13 @@ pub(super) fn multiply_finishing<F: Finish>(unit: &Unit, m: usize, a: Matrix, b:
                     }
                 }
                 if !F::WHOLE_ROWS {
-                    finish.take(rows.clone(), j, cols, &c[..rows.len() * c_row]);
+                    // SAFETY: this tile's own.
+                    unsafe { finish.take(rows.clone(), j, cols, &c[..rows.len() * c_row]) };
                 }
             }
             if F::WHOLE_ROWS {
-                finish.take(rows.clone(), 0, n, &c[..rows.len() * c_row]);
+                // SAFETY: this tile's own.
+                unsafe { finish.take(rows.clone(), 0, n, &c[..rows.len() * c_row]) };
             }
         });
     };

@@ -1,5 +1,5 @@
-//! Products whose result is not stored in f32 but goes on, while it is in the cache, to what follows: rounding to bf16, an
-//! activation function, or that function's derivative.
+//! Products whose result goes on to what follows while it is in the cache: rounding to bf16, an activation function or its
+//! derivative, the residual sum, the cross-entropy of logits.
 
 use super::{COLS, Matrix, Packed, Unit, driver};
 use crate::activation::{self, Function};
@@ -20,8 +20,11 @@ pub(super) trait Finish: Sync {
     /// Asks for the memory that belongs to rows `rows` and `cols` ≤ 32 columns from `j` on, before they are computed.
     fn ahead(&self, rows: Range<usize>, j: usize, cols: usize);
 
-    /// Takes `cols` columns from `j` on of those rows, which are [`driver::c_row`] apart. Nobody else has to do with them.
-    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]);
+    /// Takes `cols` columns from `j` on of those rows, which are [`driver::c_row`] apart.
+    ///
+    /// # Safety
+    /// They are inside the product, and nobody else has to do with them.
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]);
 }
 
 /// A matrix of `n` columns of which the tiles of a product write disjoint parts.
@@ -116,7 +119,7 @@ impl Finish for Rounded<'_> {
         self.0.ahead(rows, j, cols);
     }
 
-    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
         round(c, &self.0, rows.start, j, cols);
     }
 }
@@ -134,7 +137,7 @@ impl Finish for Added<'_> {
         self.y.ahead(rows, j, cols);
     }
 
-    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
         add(c, self.residual, &self.y, rows.start, j, cols);
     }
 }
@@ -151,7 +154,7 @@ impl<F: F1> Finish for Activated<'_, F> {
         self.y.ahead(rows, j, cols);
     }
 
-    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
         round_and_apply(self.f, c, &self.x, &self.y, rows.start, j, cols);
     }
 }
@@ -170,7 +173,7 @@ impl<F: F2> Finish for Slope<'_, F> {
         self.dx.ahead(rows, j, cols);
     }
 
-    fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
         multiply_slope(self.f, c, self.x, &self.dx, rows.start, j, cols);
     }
 }
@@ -187,7 +190,7 @@ impl Finish for CrossEntropy<'_> {
 
     fn ahead(&self, _: Range<usize>, _: usize, _: usize) {}
 
-    fn take(&self, rows: Range<usize>, _: usize, v: usize, c: &[f32]) {
+    unsafe fn take(&self, rows: Range<usize>, _: usize, v: usize, c: &[f32]) {
         let stride = driver::c_row::<Self>(v);
         for (i, c) in rows.zip(c.chunks_exact(stride)) {
             // SAFETY: what was handed over.

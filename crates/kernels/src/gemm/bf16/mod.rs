@@ -2,7 +2,8 @@
 //!
 //! A pair is one `u32`: two neighbours along k, the first in its lower half. With pairs for elements a product over k is
 //! one over k/2, and looks like that in f32: panels of B 32 columns wide, a block of C that stays in registers or tiles.
-//! A is packed as well, row by row, since it has to be converted anyway.
+//! A is packed as well, row by row, since it has to be converted anyway; unless it is in bf16 and its rows are whole
+//! groups of pairs already. [`finish`] is for what follows a product while its result is in the cache.
 //!
 //! Each element of C is summed in an order that does not depend on the blocking or on the number of threads. Within a
 //! pair the units differ in their last bits: `vdpbf16ps` adds one product, then the other; AMX keeps the sums of even
@@ -118,13 +119,20 @@ pub enum Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    /// How many elements there are, if it has so many rows and columns.
+    /// How many elements there are, if it has so many rows and columns. Panics if padded rows do not have them.
+    #[track_caller]
     fn len(&self, rows: usize, cols: usize) -> usize {
         match self {
             Matrix::F32(x) => x.len(),
             Matrix::Bf16(x) => x.len(),
-            Matrix::Padded(x, row) if *row >= cols && x.len() == rows * row => rows * cols,
-            Matrix::Padded(x, _) => x.len(),
+            Matrix::Padded(x, row) => {
+                let len = x.len();
+                assert!(
+                    *row >= cols && len == rows * row,
+                    "{rows} rows of {cols}, {row} apart, are not {len} elements"
+                );
+                rows * cols
+            }
         }
     }
 }

@@ -193,9 +193,9 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
         (Function::GeluTanh, gelu_tanh, gelu_tanh_backward),
         (Function::Relu, relu, relu_backward),
     ];
-    for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 300], [200, 64, 1100], [3, 40, 0]] {
+    for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 320], [200, 64, 800], [50, 33, 500], [3, 40, 0]] {
         let (a, b, bias) = (normals(1, m * k), normals(2, k * n), normals(3, n));
-        let x: Vec<Bf16> = rounded(&normals(4, m * n));
+        let (x, factors) = (rounded(&normals(4, m * n)), as_factors(&a));
         everywhere(|what| {
             let packed = Packed::new(n, k, &b, false);
             let product = |init: Init| {
@@ -212,7 +212,7 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
                 }
                 let residual = normals(5, m * n);
                 let mut y = vec![f32::NAN; m * n];
-                gemm_bf16_added(m, &a[..], &packed, bias, &residual, &mut y);
+                gemm_bf16_added(m, &factors[..], &packed, bias, &residual, &mut y);
                 let c = product(bias.map_or(Init::Zero, Init::Bias));
                 assert!(y.iter().zip(residual.iter().zip(&c)).all(|(y, (r, c))| *y == r + c), "{m}×{n}×{k}, {what}");
                 for (function, forward, _) in functions {
@@ -220,7 +220,7 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
                     let mut want_y = vec![0.0; m * n];
                     forward(&values, &mut want_y);
                     let (mut x, mut y) = (vec![Bf16(0x7fc0); m * n], vec![Bf16(0x7fc0); m * n]);
-                    gemm_bf16_activated(m, &a[..], &packed, bias, function, &mut x, &mut y);
+                    gemm_bf16_activated(m, &factors[..], &packed, bias, function, &mut x, &mut y);
                     assert!(x == want, "{function:?} {m}×{n}×{k}, {what}");
                     near(function, &y, &want_y, &format!("{function:?} {m}×{n}×{k}, {what}"));
                 }
@@ -229,7 +229,7 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
             for (function, _, backward) in functions {
                 let (mut want, mut dx) = (vec![0.0; m * n], vec![Bf16(0x7fc0); m * n]);
                 backward(&values, &dy, Grad { data: &mut want, accumulate: false });
-                gemm_bf16_slope(m, &a[..], &packed, function, &x, &mut dx);
+                gemm_bf16_slope(m, &factors[..], &packed, function, &x, &mut dx);
                 near(function, &dx, &want, &format!("{function:?} backward {m}×{n}×{k}, {what}"));
             }
         });
@@ -259,6 +259,13 @@ fn cross_entropy_is_that_of_the_logits() {
             }
         });
     }
+}
+
+#[test]
+#[should_panic(expected = "32 rows of 32, 64 apart, are not 1024 elements")]
+fn padded_rows_must_be_there() {
+    let packed = Packed::new(32, 32, &[0.0; 1024], false);
+    gemm_bf16_packed(32, Matrix::Padded(&[Bf16(0); 1024], 64), &packed, &mut [0.0; 1024], Init::Zero);
 }
 
 #[test]

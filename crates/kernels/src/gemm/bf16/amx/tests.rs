@@ -186,8 +186,7 @@ fn whole_products_with_any_number_of_threads() {
     }
 }
 
-/// What training calls, on tiles and in the vectors of the same processor (or plain Rust): all the same but for the order
-/// of sums.
+/// What training calls, on tiles and in the vectors of the same processor: all the same but for the order of sums.
 #[test]
 fn attention_and_what_follows_a_product() {
     if !isa::available().contains(&Isa::Avx512Bf16) {
