@@ -3,7 +3,7 @@
 //! A pair is one `u32`: two neighbours along k, the first in its lower half. With pairs for elements a product over k is
 //! one over k/2, and looks like that in f32: panels of B 32 columns wide, a block of C that stays in registers or tiles.
 //! A is packed as well, row by row, since it has to be converted anyway; unless it is in bf16 and its rows are whole
-//! groups of pairs already. [`finish`] is for what follows a product while its result is in the cache.
+//! groups of pairs already. `finish` is for what follows a product while its result is in the cache.
 //!
 //! Each element of C is summed in an order that does not depend on the blocking or on the number of threads. Within a
 //! pair the units differ in their last bits: `vdpbf16ps` adds one product, then the other; AMX keeps the sums of even
