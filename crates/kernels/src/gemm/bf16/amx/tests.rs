@@ -1,4 +1,5 @@
 //! These run the machine code of [`super::block`]: on the unit where there is one, else on the emulator.
+//! Over 500 lines: blocks, whole products, attention and the emulator itself are checked on one set of tiles.
 
 use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_slope};
 use super::super::{driver, portable};
