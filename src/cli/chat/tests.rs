@@ -125,7 +125,7 @@ fn a_reader_that_goes_away_ends_the_conversation() {
         }
     }
     let model = hashed(261, 128);
-    let session = open_session(&model, &Bytes, ModelKind::Base, &parse(&[])).unwrap();
+    let session = open_session(&model, &Bytes, ModelKind::Base, &parse(&["--seed", "1"])).unwrap();
     let mut chat = Chat::new(session);
     chat.piped(Cursor::new("a\nb\n"), &mut Output::new(Closed, false), &mut Vec::new()).unwrap();
     assert_eq!(chat.session.turns().len(), 1);
