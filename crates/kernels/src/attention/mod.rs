@@ -193,12 +193,7 @@ pub fn attention_backward(
     grads: AttentionGrads,
 ) {
     let call = Call::new("attention_backward", shape, opts, q, k, v);
-    let saved = Saved {
-        out: call.src("out", out, shape.queries, shape.heads),
-        d_out: call.src("d_out", d_out, shape.queries, shape.heads),
-        lse,
-    };
-    call.check_lse(lse);
+    let saved = call.saved(out, lse, d_out);
     tiled::backward(&call, &saved, &call.grads(grads));
 }
 
@@ -237,12 +232,7 @@ pub fn attention_backward_bf16(
     grads: AttentionGrads<Bf16>,
 ) {
     let call = Call::new("attention_backward_bf16", shape, opts, q, k, v);
-    let saved = Saved {
-        out: call.src("out", out, shape.queries, shape.heads),
-        d_out: call.src("d_out", d_out, shape.queries, shape.heads),
-        lse,
-    };
-    call.check_lse(lse);
+    let saved = call.saved(out, lse, d_out);
     call.check_scale();
     bf16::backward(&call, &saved, &call.grads(grads));
 }
@@ -311,6 +301,13 @@ impl<'a, T: Element> Call<'a, T> {
     #[track_caller]
     fn dst<'b>(&self, what: &str, view: ViewMut<'b, T>, rows: usize, heads: usize, accumulate: bool) -> Dst<'b, T> {
         Dst::new(self.name, what, view, self.shape, rows, heads, accumulate)
+    }
+
+    #[track_caller]
+    fn saved<'b>(&self, out: View<'b, T>, lse: &'b [f32], d_out: View<'b, T>) -> Saved<'b, T> {
+        let Shape { queries, heads, .. } = self.shape;
+        self.check_lse(lse);
+        Saved { out: self.src("out", out, queries, heads), d_out: self.src("d_out", d_out, queries, heads), lse }
     }
 
     #[track_caller]

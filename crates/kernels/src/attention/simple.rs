@@ -32,12 +32,7 @@ pub fn attention_backward(
     grads: AttentionGrads,
 ) {
     let call = Call::new("attention_backward", shape, opts, q, k, v);
-    let saved = Saved {
-        out: call.src("out", out, shape.queries, shape.heads),
-        d_out: call.src("d_out", d_out, shape.queries, shape.heads),
-        lse,
-    };
-    call.check_lse(lse);
+    let saved = call.saved(out, lse, d_out);
     backward(&call, &saved, &call.grads(grads));
 }
 

@@ -149,12 +149,6 @@ pub(crate) fn pairs(memory: &[f32]) -> &[u32] {
     unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), memory.len()) }
 }
 
-/// Pairs as numbers one after the other.
-pub(crate) fn halves(pairs: &[u32]) -> &[crate::bf16::Bf16] {
-    // SAFETY: a `Bf16` is two bytes of any value, of which a u32 has two, and its alignment is smaller.
-    unsafe { std::slice::from_raw_parts(pairs.as_ptr().cast(), 2 * pairs.len()) }
-}
-
 /// The bits of f32 as pairs of bf16, to be written.
 pub(crate) fn pairs_mut(memory: &mut [f32]) -> &mut [u32] {
     // SAFETY: as in `pairs`.

@@ -217,8 +217,9 @@ fn write_turned(
     room: &mut [f32],
     mut row: impl FnMut(usize, &[Bf16]),
 ) {
-    let (pairs, turned) = pairs_mut(room).split_at_mut(y.len() / 2 * QUERIES);
     let to = y.len() / 2;
+    let (pairs, rows) = room.split_at_mut(to * QUERIES);
+    let (pairs, turned) = (pairs_mut(pairs), pairs_mut(rows));
     lanes::pair_up(y, factors, pairs.as_chunks_mut().0);
     for d in (0..to).step_by(16) {
         for half in [0, 16] {
@@ -228,8 +229,8 @@ fn write_turned(
             unsafe { (unit.transpose)(src.as_ptr(), QUERIES, dst.as_mut_ptr(), to) };
         }
     }
-    for (l, pairs) in turned.chunks_exact(to).take(count).enumerate() {
-        row(l, crate::gemm::halves(pairs));
+    for (l, pairs) in rows.chunks_exact(to).take(count).enumerate() {
+        row(l, crate::bf16::halves(pairs));
     }
 }
 
