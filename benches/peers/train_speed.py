@@ -5,7 +5,8 @@
 
 Both sides train the preset (`mini`: 6 layers, width 256, 8 heads, vocabulary 5,000, batch 32; `char`: width 384, 6 heads,
 vocabulary 65, batch 64; context 256, tied head, AdamW, clipping, no dropout) on random tokens, in f32 and in bf16, PyTorch
-eager and compiled (--torch names some of these). With mini, f32 also decodes 255 tokens one at a time with a cache.
+eager and compiled (--torch names some of these). With mini, eager also decodes 255 tokens one at a time with a cache, with weights in
+f32 and in bf16.
 A ratio is our speed over that of PyTorch's fastest variant of the same precision, and over its fastest of all; figures are
 medians over the rounds. Peak memory is that of the process (VmHWM, PyTorch's own code and compiler included).
 With --isa both are held to the same instructions. PyTorch gets the malloc settings with which it is fastest.
@@ -73,13 +74,14 @@ def torch_side(variant):
     # The process's own peak: getrusage would also count what its parent had before it became this program.
     peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024 / 1e6
     report = {"train": batch * T / statistics.median(times[2:]), "peak_mb": peak, "torch": torch.__version__}
-    if variant == "f32" and a.preset == "mini":
+    if variant in ("f32", "bf16") and a.preset == "mini":
+        if variant == "bf16": model = model.bfloat16()
         model.eval(); speeds = []
         with torch.no_grad():
             for _ in range(3):
                 cache = [[None, None] for _ in range(L)]; token = torch.zeros(1, 1, dtype=torch.long); t = time.perf_counter()
                 for at in range(T - 1):
-                    token = torch.multinomial(torch.softmax(model(token, at, cache)[:, -1], -1), 1)
+                    token = torch.multinomial(torch.softmax(model(token, at, cache)[:, -1].float(), -1), 1)
                 speeds.append((T - 1) / (time.perf_counter() - t))
         report["decode"] = statistics.median(speeds)
     print(json.dumps(report))
@@ -105,9 +107,9 @@ def run(command, env):
 
 
 def ours(precision):
-    parts = ["train", "decode"] if precision == "f32" and a.preset == "mini" else ["train"]
+    parts = ["train", "decode"] if a.preset == "mini" else ["train"]
     m = run([a.motamot, "bench", *parts, "--json", "--precision", precision, *sizes], ours_env)
-    return {"train": m["train_tokens_per_s"], "peak_mb": m["train_peak_mb"], "computed_in": m["precision"], "isa": m["isa"], "decode": m.get("decode_tokens_per_s")}
+    return {"train": m["train_tokens_per_s"], "peak_mb": m["train_peak_mb"], "computed_in": m["precision"], "isa": m["isa"], "decode": m.get({"f32": "decode_tokens_per_s", "bf16": "decode_bf16_tokens_per_s"}[precision])}
 
 
 theirs = lambda variant: run([sys.executable, __file__, "--torch-side", variant, *sizes], env)
@@ -134,8 +136,9 @@ for x in precisions:
     if rows[0]["motamot"][x]["peak_mb"]:
         least = lambda r: min(t["peak_mb"] for v, t in r["pytorch"].items() if v.startswith(x))
         memory[f"peak memory, {x}, over PyTorch's least {x}"] = statistics.median(r["motamot"][x]["peak_mb"] / least(r) for r in rows)
-if all("decode" in r["pytorch"].get("f32", {}) for r in rows):
-    ratios["decoding, f32, over PyTorch eager"] = statistics.median(r["motamot"]["f32"]["decode"] / r["pytorch"]["f32"]["decode"] for r in rows)
+for x in precisions:
+    if all("decode" in r["pytorch"].get(x, {}) for r in rows):
+        ratios[f"decoding, {x}, over PyTorch eager"] = statistics.median(r["motamot"][x]["decode"] / r["pytorch"][x]["decode"] for r in rows)
 for name, x in (ratios | memory).items():
     print(f"{a.preset}, {name}: {x:.2f}")
 if a.record:

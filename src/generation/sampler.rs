@@ -95,6 +95,7 @@ pub struct Sampler {
     scores: Vec<f32>,
     order: Vec<f32>,
     candidates: Vec<Candidate>,
+    sums: Vec<f64>,
 }
 
 impl Sampler {
@@ -108,6 +109,7 @@ impl Sampler {
             scores: Vec::with_capacity(vocab_size),
             order: Vec::with_capacity(vocab_size),
             candidates: Vec::with_capacity(vocab_size),
+            sums: Vec::with_capacity(vocab_size.div_ceil(BLOCK)),
         }
     }
 
@@ -132,15 +134,9 @@ impl Sampler {
         if let [only] = self.candidates[..] {
             return Ok(only.id);
         }
-        let mut left = self.rng.uniform_f64() * self.candidates.iter().map(|c| f64::from(c.weight)).sum::<f64>();
-        for c in &self.candidates {
-            left -= f64::from(c.weight);
-            if left < 0.0 {
-                return Ok(c.id);
-            }
-        }
-        // Rounding can leave a remainder of a few ulp: the first candidate always has a positive weight.
-        Ok(self.candidates[0].id)
+        let Sampler { rng, candidates, sums, .. } = self;
+        // Rounding cannot leave nothing: the first candidate always has a positive weight.
+        Ok(candidates[pick(candidates, |c| c.weight, sums, rng).unwrap_or(0)].id)
     }
 
     /// Copies the logits to `scores`, without NaN and with the penalty for repetition.
@@ -164,23 +160,17 @@ impl Sampler {
     /// [`Sampler::sample`] where every token can be drawn: the same token, without a list of candidates.
     fn draw(&mut self, logits: &[f32]) -> Result<u32> {
         self.score(logits);
-        let Sampler { options, rng, scores: weights, order, .. } = self;
+        let Sampler { options, rng, scores: weights, order, sums, .. } = self;
         let top = largest(weights)?;
         order.clear();
         order.extend(weights.iter().map(|&score| shifted(score, top, options.temperature)));
         exp(order, weights);
         // The one with the weight 1 alone needs no draw, as in `sample`.
-        if weights.iter().filter(|w| **w > 0.0).count() == 1 {
-            return Ok(weights.iter().position(|w| *w > 0.0).unwrap_or(0) as u32);
-        }
-        let mut left = rng.uniform_f64() * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
-        for (id, &weight) in weights.iter().enumerate() {
-            left -= f64::from(weight);
-            if left < 0.0 {
-                return Ok(id as u32);
-            }
-        }
-        Ok(weights.iter().position(|w| *w > 0.0).unwrap_or(0) as u32)
+        let id = match weights.iter().map(|w| u32::from(*w > 0.0)).sum::<u32>() {
+            1 => None,
+            _ => pick(weights, |w| *w, sums, rng),
+        };
+        Ok(id.or_else(|| weights.iter().position(|w| *w > 0.0)).unwrap_or(0) as u32)
     }
 
     /// Fills `candidates` with what may be drawn: in order of id, or from the most likely on if top-p had to sort.
@@ -219,6 +209,38 @@ impl Sampler {
         }
         Ok(())
     }
+}
+
+/// Weights whose sum is kept, so that a draw passes over them at once.
+const BLOCK: usize = 64;
+
+/// The place of one of `items`, drawn in proportion to their weights; `None` if rounding leaves it after the last.
+fn pick<T>(items: &[T], weight: impl Fn(&T) -> f32, sums: &mut Vec<f64>, rng: &mut Rng) -> Option<usize> {
+    // In lanes, because one running sum would wait for itself at every step.
+    const LANES: usize = 8;
+    sums.clear();
+    sums.extend(items.chunks(BLOCK).map(|block| {
+        let (rows, tail) = block.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for row in rows {
+            lanes.iter_mut().zip(row).for_each(|(sum, item)| *sum += f64::from(weight(item)));
+        }
+        lanes.iter().sum::<f64>() + tail.iter().map(|item| f64::from(weight(item))).sum::<f64>()
+    }));
+    let mut left = rng.uniform_f64() * sums.iter().sum::<f64>();
+    for (i, (block, sum)) in items.chunks(BLOCK).zip(&*sums).enumerate() {
+        if left >= *sum {
+            left -= sum;
+            continue;
+        }
+        for (j, item) in block.iter().enumerate() {
+            left -= f64::from(weight(item));
+            if left < 0.0 {
+                return Some(i * BLOCK + j);
+            }
+        }
+    }
+    None
 }
 
 /// The largest score, which must be one that can be drawn.

@@ -6,7 +6,7 @@
 
 use crate::attention::CacheLayout;
 use crate::attention::cached::{self, Queries, attend};
-use crate::panels::{Panels, chunk_of, interleave};
+use crate::panels::{Panels, chunk_of, input_len};
 use crate::parallel::{self, SharedMut};
 use crate::team::{self, Team};
 use crate::{activation, elementwise, norm, rope};
@@ -38,7 +38,7 @@ pub struct Norm<'a> {
 pub enum Activation<'a> {
     /// One from [`crate::activation`], applied to the first projection.
     Of(fn(&[f32], &mut [f32])),
-    /// silu(x·W_gate) ⊙ first projection.
+    /// silu(x·W_gate) ⊙ first projection; both matrices in one format.
     Swiglu(Linear<'a>),
 }
 
@@ -113,7 +113,7 @@ struct Own<'a> {
     /// Rows after a norm, and what the norm says of them.
     normed: &'a mut [f32],
     stats: &'a mut [f32],
-    /// The rows that the stage's product reads, [interleaved](interleave).
+    /// The rows that the stage's product reads, as [`Panels::lay`] lays them.
     input: &'a mut [f32],
     /// The outputs of a chunk, and of its gate.
     part: &'a mut [f32],
@@ -143,7 +143,7 @@ impl<'a> Shape<'a> {
         let part =
             [self.packed_width(), self.width, self.mlp_width, vocab].map(chunk_of).into_iter().max().unwrap_or(0);
         let attention = cached::scratch(&self.cache, self.heads / self.cache.parts());
-        let sizes = [rows * self.width, 2 * rows, rows * input, rows * part, rows * part, attention];
+        let sizes = [rows * self.width, 2 * rows, input_len(rows, input), rows * part, rows * part, attention];
         sizes.map(|n| n.next_multiple_of(16))
     }
 
@@ -251,6 +251,9 @@ impl Worker<'_, '_> {
         let Worker { common, rows, .. } = *self;
         let [n, k] = linear.weights.shape();
         let chunk = chunk_of(n);
+        if let Output::Activated(Activation::Swiglu(gate)) = output {
+            assert_eq!(gate.weights.format(), linear.weights.format(), "decode: the gate and what it gates");
+        }
         let prepare = |own: &mut Own| {
             let rows = match input {
                 // SAFETY: no chunk of this stage writes it.
@@ -261,15 +264,15 @@ impl Worker<'_, '_> {
                     &own.normed[..rows * k]
                 }
             };
-            interleave(rows, k, &mut own.input[..rows.len()]);
+            linear.weights.lay(rows, own.input);
         };
         self.team.share(n.div_ceil(chunk), &mut self.own, prepare, |i, own| {
             let (from, width) = (i * chunk, chunk.min(n - i * chunk));
-            let (input, part) = (&own.input[..rows * k], &mut own.part[..rows * width]);
-            linear.weights.outputs(input, linear.bias, from, part);
+            let (input, part) = (&*own.input, &mut own.part[..rows * width]);
+            linear.weights.outputs(rows, input, linear.bias, from, part);
             let gate = &mut own.gate[..];
             if let Output::Activated(Activation::Swiglu(linear)) = output {
-                linear.weights.outputs(input, linear.bias, from, &mut gate[..rows * width]);
+                linear.weights.outputs(rows, input, linear.bias, from, &mut gate[..rows * width]);
             }
             for (row, part) in part.chunks_exact(width).enumerate() {
                 let to = match output {

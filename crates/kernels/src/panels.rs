@@ -1,16 +1,18 @@
 //! Products of a few rows with a matrix of weights, for decoding.
 //!
 //! One token's product reads each weight once and uses it once, so its time is that of the bytes: f32, half of them in
-//! bf16, a quarter in int8. Inputs, sums and outputs stay f32. The weights lie in *panels* of 32 outputs, the k-th weights
-//! of all of them side by side: a lane is an output, no sum crosses lanes, and memory is read from one end to the other.
+//! bf16, a quarter in [int8]. The weights lie in *panels* of 32 outputs, the k-th weights of all of them side by side: a
+//! lane is an output, no sum crosses lanes, and memory is read from one end to the other.
 //!
 //! Every output is one chain of fused multiply-adds over k, in order, from its bias, as in [`crate::gemm`]: with f32 (and
 //! bf16) weights the bits are those of [`gemm`] with the same weights, whatever the instruction set, the number of rows
-//! and of threads. With int8 the chain starts from 0, then come the scale and the bias.
+//! and of threads. With int8 weights inputs and sums are whole numbers; they, too, are the same everywhere.
 
+mod int8;
 #[cfg(test)]
 mod tests;
 
+use self::int8::Int8;
 use crate::bf16;
 use crate::buffer::AlignedBuf;
 use crate::gemm::{Init, Layout, gemm};
@@ -38,15 +40,15 @@ const HALF: usize = PANEL / 2;
 /// Panels that a product takes at once: enough chains that none waits for another.
 const GROUP: usize = 4;
 
-/// The k-th weights of a panel, as they are stored.
+/// Some weights of a panel, as they are stored.
 ///
 /// # Safety
-/// An array of numbers: no padding, any bits are a value, all zero bits are zeros.
-unsafe trait Step: Copy + Send + Sync {
-    /// Whether an output's weights are multiplied by a scale.
-    const SCALED: bool = false;
-    /// From numbers that are first multiplied by `per`, where the format has scales.
-    fn of(values: &[f32; PANEL], per: &[f32; PANEL]) -> Self;
+/// An array of numbers: no padding, any bits are a value, at most 64 bytes of alignment.
+unsafe trait Stored: Copy + Send + Sync {}
+
+/// The k-th weights of a panel.
+trait Step: Stored {
+    fn of(values: &[f32; PANEL]) -> Self;
     /// As numbers: the first and the second half of the panel.
     fn values(&self) -> [Lanes; 2];
 }
@@ -59,8 +61,10 @@ type Lanes = [f32; HALF];
 struct F32([Lanes; 2]);
 
 // SAFETY: an array of numbers.
-unsafe impl Step for F32 {
-    fn of(values: &[f32; PANEL], _: &[f32; PANEL]) -> F32 {
+unsafe impl Stored for F32 {}
+
+impl Step for F32 {
+    fn of(values: &[f32; PANEL]) -> F32 {
         F32(std::array::from_fn(|half| std::array::from_fn(|l| values[half * HALF + l])))
     }
 
@@ -76,8 +80,10 @@ unsafe impl Step for F32 {
 struct Bf16([u32; HALF]);
 
 // SAFETY: an array of numbers.
-unsafe impl Step for Bf16 {
-    fn of(values: &[f32; PANEL], _: &[f32; PANEL]) -> Bf16 {
+unsafe impl Stored for Bf16 {}
+
+impl Step for Bf16 {
+    fn of(values: &[f32; PANEL]) -> Bf16 {
         Bf16(std::array::from_fn(|l| bf16::pair(values[l], values[HALF + l])))
     }
 
@@ -92,53 +98,28 @@ unsafe impl Step for Bf16 {
     }
 }
 
-#[derive(Clone, Copy)]
-#[repr(align(32))]
-struct Int8([[i8; HALF]; 2]);
-
-// SAFETY: an array of numbers.
-unsafe impl Step for Int8 {
-    const SCALED: bool = true;
-
-    fn of(values: &[f32; PANEL], per: &[f32; PANEL]) -> Int8 {
-        let round = |l: usize| (values[l] * per[l]).round().clamp(-127.0, 127.0) as i8;
-        Int8(std::array::from_fn(|half| std::array::from_fn(|l| round(half * HALF + l))))
-    }
-
-    #[inline(always)]
-    fn values(&self) -> [Lanes; 2] {
-        let mut values = [[0.0; HALF]; 2];
-        for half in 0..2 {
-            for l in 0..HALF {
-                values[half][l] = f32::from(self.0[half][l]);
-            }
-        }
-        values
-    }
-}
-
 /// The steps of one panel after the other.
 struct Steps<S> {
     memory: AlignedBuf,
     _step: PhantomData<S>,
 }
 
-impl<S: Step> Steps<S> {
+impl<S: Stored> Steps<S> {
     fn zeroed(len: usize) -> Steps<S> {
         Steps { memory: AlignedBuf::zeroed(len * size_of::<S>() / size_of::<f32>()), _step: PhantomData }
     }
 }
 
-impl<S: Step> Deref for Steps<S> {
+impl<S: Stored> Deref for Steps<S> {
     type Target = [S];
     fn deref(&self) -> &[S] {
         let len = size_of_val(&self.memory[..]) / size_of::<S>();
-        // SAFETY: a Step is numbers that may have any bits, aligned to 64 bytes at most, as the memory is.
+        // SAFETY: what is stored may have any bits, and 64 bytes of alignment are what the memory has.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), len) }
     }
 }
 
-impl<S: Step> DerefMut for Steps<S> {
+impl<S: Stored> DerefMut for Steps<S> {
     fn deref_mut(&mut self) -> &mut [S] {
         let len = size_of_val(&self.memory[..]) / size_of::<S>();
         // SAFETY: as above; `&mut self` makes the access unique.
@@ -149,8 +130,7 @@ impl<S: Step> DerefMut for Steps<S> {
 enum Values {
     F32(Steps<F32>),
     Bf16(Steps<Bf16>),
-    /// And a scale per output.
-    Int8(Steps<Int8>, Vec<f32>),
+    Int8(Int8),
 }
 
 /// A matrix of N outputs by K inputs, to be multiplied with few rows; the last panel is filled up with zeros.
@@ -200,12 +180,9 @@ impl Panels {
         gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync,
     ) -> Panels {
         let values = match format {
-            Format::F32 => Values::F32(encode(outputs, inputs, gather).0),
-            Format::Bf16 => Values::Bf16(encode(outputs, inputs, gather).0),
-            Format::Int8 => {
-                let (steps, scales) = encode(outputs, inputs, gather);
-                Values::Int8(steps, scales)
-            }
+            Format::F32 => Values::F32(encode(outputs, inputs, gather)),
+            Format::Bf16 => Values::Bf16(encode(outputs, inputs, gather)),
+            Format::Int8 => Values::Int8(Int8::encode(outputs, inputs, gather)),
         };
         Panels { outputs, inputs, values }
     }
@@ -220,7 +197,7 @@ impl Panels {
         match self.values {
             Values::F32(_) => Format::F32,
             Values::Bf16(_) => Format::Bf16,
-            Values::Int8(..) => Format::Int8,
+            Values::Int8(_) => Format::Int8,
         }
     }
 
@@ -229,7 +206,7 @@ impl Panels {
         match &self.values {
             Values::F32(steps) => size_of_val(&steps[..]),
             Values::Bf16(steps) => size_of_val(&steps[..]),
-            Values::Int8(steps, scales) => size_of_val(&steps[..]) + size_of_val(&scales[..]),
+            Values::Int8(values) => values.bytes(),
         }
     }
 
@@ -243,12 +220,7 @@ impl Panels {
         parallel::chunks_mut(out, PANEL * self.inputs, |panel, out| match &self.values {
             Values::F32(steps) => self.decode(steps, panel, out),
             Values::Bf16(steps) => self.decode(steps, panel, out),
-            Values::Int8(steps, scales) => {
-                self.decode(steps, panel, out);
-                for (row, scale) in out.chunks_exact_mut(self.inputs).zip(&scales[panel * PANEL..]) {
-                    row.iter_mut().for_each(|w| *w *= scale);
-                }
-            }
+            Values::Int8(values) => values.restore(panel, self.inputs, out),
         });
     }
 
@@ -261,44 +233,55 @@ impl Panels {
         }
     }
 
-    /// The outputs `from..from + y.len()/M` of each of M rows, dense in y. x as [`interleave`] lays it; `from` begins a
+    /// Lays M rows of inputs (M, K) as [`Panels::outputs`] reads them on this thread, in [`input_len`] elements: of each 8
+    /// rows (the last may be fewer) the k-th numbers side by side, or with int8 weights in [whole numbers](int8).
+    pub(crate) fn lay(&self, x: &[f32], out: &mut [f32]) {
+        match self.values {
+            Values::F32(_) | Values::Bf16(_) => interleave(x, self.inputs, out),
+            Values::Int8(_) => int8::lay(x, self.inputs, out),
+        }
+    }
+
+    /// The outputs `from..from + y.len()/M` of each of M rows, dense in y. x as [`Panels::lay`] lays it; `from` begins a
     /// panel.
     ///
     /// # Panics
     /// If they are not all there.
     #[track_caller]
-    pub(crate) fn outputs(&self, x: &[f32], bias: Option<&[f32]>, from: usize, y: &mut [f32]) {
-        let k = self.inputs;
-        let n = y.len() / (x.len() / k);
+    pub(crate) fn outputs(&self, rows: usize, x: &[f32], bias: Option<&[f32]>, from: usize, y: &mut [f32]) {
+        let (k, n) = (self.inputs, y.len() / rows);
         assert!(from.is_multiple_of(PANEL) && from + n <= self.outputs, "panels: {from}+{n} of {}", self.outputs);
         let bias = bias.map_or(&[][..], |b| &b[from..from + n]);
-        let steps = from / PANEL * k..;
-        for (x, y) in x.chunks(MAX_ROWS * k).zip(y.chunks_mut(MAX_ROWS * n)) {
-            match &self.values {
-                Values::F32(values) => products(&values[steps.clone()], x, k, bias, y),
-                Values::Bf16(values) => products(&values[steps.clone()], x, k, bias, y),
-                Values::Int8(values, scales) => {
-                    products(&values[steps.clone()], x, k, &[], y);
-                    for y in y.chunks_exact_mut(n) {
-                        y.iter_mut().zip(&scales[from..]).for_each(|(y, scale)| *y *= scale);
-                        y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-                    }
-                }
-            }
+        match &self.values {
+            Values::F32(steps) => passes(&steps[from / PANEL * k..], &x[..rows * k], k, bias, y),
+            Values::Bf16(steps) => passes(&steps[from / PANEL * k..], &x[..rows * k], k, bias, y),
+            Values::Int8(values) => values.outputs(rows, x, k, bias, from, y),
         }
     }
+}
+
+/// Elements that M rows of K inputs take up, laid out for a product.
+pub(crate) fn input_len(rows: usize, k: usize) -> usize {
+    rows * k.max(int8::input_len(k))
 }
 
 /// Rows that one pass over the weights serves.
 const MAX_ROWS: usize = 8;
 
-/// Lays the rows of x (M, K) as the products read them: of each 8 rows (the last may be fewer) the k-th numbers side by
-/// side.
-pub(crate) fn interleave(x: &[f32], k: usize, out: &mut [f32]) {
+/// [`products`] of any number of rows.
+fn passes<S: Step>(w: &[S], x: &[f32], k: usize, bias: &[f32], y: &mut [f32]) {
+    let n = y.len() * k / x.len();
+    for (x, y) in x.chunks(MAX_ROWS * k).zip(y.chunks_mut(MAX_ROWS * n)) {
+        products(w, x, k, bias, y);
+    }
+}
+
+/// Of each 8 rows of x (M, K) the k-th numbers side by side.
+fn interleave(x: &[f32], k: usize, out: &mut [f32]) {
     for (x, out) in x.chunks(MAX_ROWS * k).zip(out.chunks_mut(MAX_ROWS * k)) {
         let rows = x.len() / k;
         if rows == 1 {
-            out.copy_from_slice(x);
+            out[..k].copy_from_slice(x);
             continue;
         }
         for (row, x) in x.chunks_exact(k).enumerate() {
@@ -316,32 +299,30 @@ pub(crate) fn chunk_of(outputs: usize) -> usize {
     grouped * PANEL
 }
 
-/// The panels of a matrix, and the scale of each output.
-fn encode<S: Step>(
-    outputs: usize,
-    inputs: usize,
-    gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync,
-) -> (Steps<S>, Vec<f32>) {
-    let panels = outputs.div_ceil(PANEL);
-    let (mut steps, mut scales) = (Steps::<S>::zeroed(panels * inputs), vec![1.0; panels * PANEL]);
-    parallel::chunks2_mut((&mut steps, inputs), (&mut scales, PANEL), |panel, steps, scales| {
-        with_scratch(PANEL * inputs, |scratch| {
-            scratch.fill(0.0); // the lanes beyond the last output
-            let values = scratch.as_chunks_mut::<PANEL>().0;
-            gather(panel * PANEL, values);
-            let mut per = [1.0; PANEL];
-            if S::SCALED {
-                for l in 0..PANEL {
-                    scales[l] = values.iter().fold(0.0f32, |max, step| max.max(step[l].abs())) / 127.0;
-                    per[l] = if scales[l] > 0.0 { 1.0 / scales[l] } else { 0.0 };
-                }
-            }
-            for (step, values) in steps.iter_mut().zip(&*values) {
-                *step = S::of(values, &per);
-            }
+/// The panels of a matrix.
+fn encode<S: Step>(outputs: usize, inputs: usize, gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync) -> Steps<S> {
+    let mut steps = Steps::zeroed(outputs.div_ceil(PANEL) * inputs);
+    parallel::chunks_mut(&mut steps, inputs, |panel, steps: &mut [S]| {
+        with_gathered(panel, inputs, &gather, |values| {
+            steps.iter_mut().zip(values).for_each(|(step, values)| *step = S::of(values));
         });
     });
-    (steps, scales)
+    steps
+}
+
+/// Calls `f` with the weights of a panel, step by step; zeros beyond the last output.
+fn with_gathered(
+    panel: usize,
+    inputs: usize,
+    gather: &impl Fn(usize, &mut [[f32; PANEL]]),
+    f: impl FnOnce(&[[f32; PANEL]]),
+) {
+    with_scratch(PANEL * inputs, |scratch| {
+        scratch.fill(0.0);
+        let values = scratch.as_chunks_mut::<PANEL>().0;
+        gather(panel * PANEL, values);
+        f(values);
+    });
 }
 
 /// The sums of P panels for M rows of x.
@@ -450,10 +431,10 @@ pub fn matmul_panels(x: &[f32], w: &Panels, bias: Option<&[f32]>, y: &mut [f32])
     let y = SharedMut::new(y);
     parallel::for_each_chunk(n.div_ceil(chunk), |i| {
         let (from, width) = (i * chunk, chunk.min(n - i * chunk));
-        with_scratch(m * (k + width), |scratch| {
-            let (rows, part) = scratch.split_at_mut(m * k);
-            interleave(x, k, rows);
-            w.outputs(rows, bias, from, part);
+        with_scratch(input_len(m, k) + m * width, |scratch| {
+            let (rows, part) = scratch.split_at_mut(input_len(m, k));
+            w.lay(x, rows);
+            w.outputs(m, rows, bias, from, part);
             for (row, part) in part.chunks_exact(width).enumerate() {
                 // SAFETY: each chunk has its own columns of y.
                 unsafe { y.slice(row * n + from, width) }.copy_from_slice(part);

@@ -2,7 +2,9 @@
 //!
 //! A region of [`parallel`] costs a microsecond or so to begin and to end. That is nothing to a product of training, and
 //! much to one of decoding, where a token has dozens of them. A [`Team`] begins one region for all: every member runs the
-//! same program, shares out the chunks of each stage, and waits for the last of them before the next stage.
+//! same program, shares out the chunks of each stage, and waits for the last of them before the next stage. Each has its
+//! share, the same one in every round, and takes of the others' when it is done with it: so a member that nobody
+//! disturbs meets the weights that are in its own cache, and no other member's counter.
 //!
 //! A member that comes late, or that the system takes its core from, holds up the others only while it has a chunk.
 
@@ -12,16 +14,26 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Re
 /// Rounds of waiting before the core is offered to whoever else wants it: some 20 µs.
 const PATIENCE: u32 = 1 << 10;
 
+/// Shares of a stage: more members than that have some of them in common.
+const MOST: usize = 32;
+
 /// What the members share. Chunks are numbered through, over all stages.
 #[derive(Default)]
 struct Progress {
-    /// The next chunk that nobody took.
-    next: AtomicUsize,
+    /// Of each member's share of a stage, the next chunk that nobody took.
+    next: [Alone; MOST],
+    /// How many shares there are.
+    shares: usize,
     /// How many are done.
     done: AtomicUsize,
     /// A chunk panicked: the others must not wait for it.
     failed: AtomicBool,
 }
+
+/// A number with a cache line to itself (or two, which processors fetch in pairs).
+#[derive(Default)]
+#[repr(align(128))]
+struct Alone(AtomicUsize);
 
 /// One thread's place in the program.
 pub(crate) struct Team<'a> {
@@ -34,8 +46,20 @@ pub(crate) struct Team<'a> {
 /// Runs `program` on each of `members` threads (or, where there are fewer, one after the other); each must come by the
 /// same stages.
 pub(crate) fn run(members: usize, program: impl Fn(&mut Team) + Sync) {
-    let progress = Progress::default();
+    let progress = Progress { shares: members.clamp(1, MOST), ..Progress::default() };
     parallel::for_each_chunk(members, |member| program(&mut Team { progress: &progress, member, stage: 0 }));
+}
+
+impl Progress {
+    /// A chunk of the stage `from..from + n` that nobody took: first of the member's own share, then of the others'.
+    fn take(&self, member: usize, from: usize, n: usize) -> Option<usize> {
+        (0..self.shares).find_map(|i| {
+            let share = (member + i) % self.shares;
+            let [first, end] = [share, share + 1].map(|i| from + i * n / self.shares);
+            let advance = |next: usize| (next.max(first) < end).then_some(next.max(first) + 1);
+            self.next[share].0.fetch_update(Relaxed, Relaxed, advance).ok().map(|next| next.max(first))
+        })
+    }
 }
 
 impl Team<'_> {
@@ -56,9 +80,8 @@ impl Team<'_> {
         let (progress, from) = (self.progress, self.stage);
         let end = from + n;
         self.stage = end;
-        let take = |next| (next < end).then_some(next + 1);
         let mut prepare = Some(prepare);
-        while let Ok(chunk) = progress.next.fetch_update(Relaxed, Relaxed, take) {
+        while let Some(chunk) = progress.take(self.member, from, n) {
             let unwinding = Failing(progress);
             if let Some(prepare) = prepare.take() {
                 prepare(own);
@@ -121,6 +144,23 @@ mod tests {
                     std::mem::swap(&mut want, &mut next);
                 }
                 assert_eq!((a, b), (want, next), "{threads} threads");
+            });
+        }
+    }
+
+    /// Whatever the number of chunks: each is done once, by somebody.
+    #[test]
+    fn no_chunk_is_left_out() {
+        for threads in [1, 2, 3, 40] {
+            with_threads(threads, || {
+                let done: Vec<Vec<AtomicUsize>> =
+                    (0..100).map(|stage| (0..stage * 7 % 5).map(|_| AtomicUsize::new(0)).collect()).collect();
+                run(threads, |team| {
+                    for stage in &done {
+                        team.share(stage.len(), &mut (), |()| (), |i, ()| _ = stage[i].fetch_add(1, Relaxed));
+                        assert!(stage.iter().all(|n| n.load(Relaxed) == 1));
+                    }
+                });
             });
         }
     }

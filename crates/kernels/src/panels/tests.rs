@@ -23,7 +23,7 @@ fn rounding_is_to_the_nearest() {
             }
         }
     }
-    assert_eq!(Panels::of_rows(Format::Int8, &w, 17).bytes(), 64 * 17 + 4 * 64);
+    assert_eq!(Panels::of_rows(Format::Int8, &w, 17).bytes(), 64 * 20 + 4 * 64);
     let mut zeros = [1.0; 3];
     Panels::of_rows(Format::Int8, &[0.0; 3], 3).restore(&mut zeros);
     assert_eq!(zeros, [0.0; 3]);
@@ -50,10 +50,75 @@ fn products_are_those_of_the_restored_matrix_everywhere() {
                         bias.map_or(0.0, |b| f64::from(b[i % n])) + (0..k).map(dot).sum::<f64>()
                     })
                     .collect();
-                close(&y, &want, 2e-6);
+                match format {
+                    Format::Int8 => close_in_whole_numbers(&y, &want, &x, &full, k),
+                    _ => close(&y, &want, 2e-6),
+                }
             }
         }
     }
+}
+
+/// An input is off by half a step of its row at most.
+fn close_in_whole_numbers(y: &[f32], want: &[f64], x: &[f32], w: &[f32], k: usize) {
+    let n = w.len() / k;
+    for (i, (y, want)) in y.iter().zip(want).enumerate() {
+        let max = x[i / n * k..][..k].iter().fold(0.0f32, |max, x| max.max(x.abs()));
+        let weights: f32 = w[i % n * k..][..k].iter().map(|w| w.abs()).sum();
+        let bound = f64::from(max / 32_639.0 / 2.0 * weights) * 1.01 + 2e-6 * (1.0 + want.abs());
+        assert!((f64::from(*y) - want).abs() <= bound, "output {i}: {y} is not {want} within {bound}");
+    }
+}
+
+/// With scales of 1 the sums are those of the whole numbers themselves: extremes, more than one block, all groups of rows.
+#[test]
+fn int8_sums_are_exact() {
+    for (n, k) in [(1, 1), (33, 5), (160, 512), (70, 1027)] {
+        let pattern = |i: usize, largest: i64| match i % 7 {
+            0 => largest,
+            1 => -largest,
+            _ => (i as i64 * 7919 + 13) % (2 * largest + 1) - largest,
+        };
+        let whole = |rows: usize, largest: i64| -> Vec<i64> {
+            // The first and the second row are all of one sign: no sum is larger.
+            let row = |r: usize, i: usize| [largest, -largest][r.min(1)] * i64::from(r < 2 || i == 0);
+            (0..rows * k)
+                .map(|i| if i / k < 2 || i % k == 0 { row(i / k, i % k) } else { pattern(i, largest) })
+                .collect()
+        };
+        let w = whole(n, 127);
+        let q = Panels::of_rows(Format::Int8, &w.iter().map(|w| *w as f32).collect::<Vec<_>>(), k);
+        for m in 1..=8 {
+            let x = whole(m, 32_639);
+            let floats: Vec<f32> = x.iter().map(|x| *x as f32).collect();
+            let y = same_everywhere(|| {
+                let mut y = vec![f32::NAN; m * n];
+                matmul_panels(&floats, &q, None, &mut y);
+                y
+            });
+            for (i, y) in y.iter().enumerate() {
+                let (x, w) = (&x[i / n * k..][..k], &w[i % n * k..][..k]);
+                let block = |(x, w): (&[i64], &[i64])| x.iter().zip(w).map(|(x, w)| x * w).sum::<i64>() as f32;
+                assert_eq!(*y, x.chunks(512).zip(w.chunks(512)).map(block).sum::<f32>(), "{m} rows, output {i} of {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so_with_int8() {
+    let q = Panels::of_rows(Format::Int8, &normals(1, 5 * 20), 20);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for at in [0, 17, 19] {
+            let (mut x, mut y) = (normals(2, 2 * 20), [0.0; 10]);
+            x[20 + at] = bad;
+            matmul_panels(&x, &q, None, &mut y);
+            assert!(y[..5].iter().all(|y| y.is_finite()) && y[5..].iter().all(|y| y.is_nan()), "{bad}: {y:?}");
+        }
+    }
+    let mut y = [1.0; 5];
+    matmul_panels(&[0.0; 20], &q, None, &mut y);
+    assert_eq!(y, [0.0; 5]);
 }
 
 #[test]
