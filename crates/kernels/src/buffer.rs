@@ -1,6 +1,6 @@
 //! Memory for tensors: `f32`s on a cache-line boundary, so that no 64-byte vector straddles two lines.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 
 /// The size of a huge page. Buffers of at least this many bytes start on such a boundary and ask for huge pages: a
@@ -27,6 +27,8 @@ fn advise_huge(_: *mut f32, _: usize) {}
 pub struct AlignedBuf {
     ptr: *mut f32,
     len: usize,
+    /// Where the allocation begins, somewhat before.
+    start: *mut u8,
 }
 
 // SAFETY: an AlignedBuf owns its memory exclusively, as a Vec does.
@@ -36,27 +38,34 @@ unsafe impl Sync for AlignedBuf {}
 
 impl AlignedBuf {
     /// `len` zeros.
+    ///
+    /// Memory that comes from the system is zeros already, and is not touched here: the threads that use it do so first,
+    /// side by side.
     pub fn zeroed(len: usize) -> AlignedBuf {
         if len == 0 {
-            return AlignedBuf { ptr: std::ptr::NonNull::dangling().as_ptr(), len };
+            let ptr = std::ptr::NonNull::dangling().as_ptr();
+            return AlignedBuf { ptr, len, start: std::ptr::null_mut() };
         }
-        let layout = AlignedBuf::layout(len);
+        let (layout, align) = AlignedBuf::layout(len);
         // SAFETY: the layout is not empty.
-        let ptr = unsafe { alloc(layout) }.cast::<f32>();
-        if ptr.is_null() {
+        let start = unsafe { alloc_zeroed(layout) };
+        if start.is_null() {
             handle_alloc_error(layout);
         }
-        if layout.align() == HUGE {
-            advise_huge(ptr, layout.size()); // before the first touch
+        // Asking for more alignment than malloc's own would make the standard library write the zeros.
+        let ptr = start.wrapping_add(start.addr().next_multiple_of(align) - start.addr()).cast::<f32>();
+        if align == HUGE {
+            advise_huge(ptr, len * size_of::<f32>());
         }
-        // SAFETY: `ptr` is valid for `len` f32s, and all-zero bytes are valid ones.
-        unsafe { ptr.write_bytes(0, len) };
-        AlignedBuf { ptr, len }
+        AlignedBuf { ptr, len, start }
     }
 
-    fn layout(len: usize) -> Layout {
+    /// How to ask for `len` elements, and where they are to begin.
+    fn layout(len: usize) -> (Layout, usize) {
         let bytes = len.checked_mul(size_of::<f32>()).expect("buffer length overflows");
-        Layout::from_size_align(bytes, if bytes >= HUGE { HUGE } else { 64 }).expect("buffer length overflows")
+        let align = if bytes >= HUGE { HUGE } else { 64 };
+        let layout = bytes.checked_add(align).and_then(|bytes| Layout::from_size_align(bytes, 16).ok());
+        (layout.expect("buffer length overflows"), align)
     }
 }
 
@@ -64,7 +73,7 @@ impl Drop for AlignedBuf {
     fn drop(&mut self) {
         if self.len > 0 {
             // SAFETY: allocated in `zeroed` with this very layout.
-            unsafe { dealloc(self.ptr.cast(), AlignedBuf::layout(self.len)) }
+            unsafe { dealloc(self.start, AlignedBuf::layout(self.len).0) }
         }
     }
 }

@@ -149,10 +149,11 @@ impl Panels {
     pub fn of_rows(format: Format, w: &[f32], inputs: usize) -> Panels {
         assert!(inputs > 0 && w.len().is_multiple_of(inputs), "panels: {} weights are not rows of {inputs}", w.len());
         let outputs = w.len() / inputs;
-        Panels::new(format, outputs, inputs, |first, steps| {
-            for (l, row) in w.chunks_exact(inputs).skip(first).take(PANEL).enumerate() {
-                steps.iter_mut().zip(row).for_each(|(step, w)| step[l] = *w);
-            }
+        Panels::new(format, outputs, inputs, |first, k| {
+            let mut values = [0.0; PANEL];
+            let rows = w[first * inputs..].chunks_exact(inputs);
+            values.iter_mut().zip(rows).for_each(|(value, row)| *value = row[k]);
+            values
         })
     }
 
@@ -164,20 +165,23 @@ impl Panels {
     pub fn of_columns(format: Format, w: &[f32], outputs: usize) -> Panels {
         assert!(outputs > 0 && w.len().is_multiple_of(outputs), "panels: {} weights, {outputs} columns", w.len());
         let inputs = w.len() / outputs;
-        Panels::new(format, outputs, inputs, |first, steps| {
-            let width = PANEL.min(outputs - first);
-            for (step, row) in steps.iter_mut().zip(w.chunks_exact(outputs)) {
-                step[..width].copy_from_slice(&row[first..][..width]);
+        Panels::new(format, outputs, inputs, |first, k| {
+            let row = &w[k * outputs..][first..outputs.min(first + PANEL)];
+            let mut values = [0.0; PANEL];
+            match row.as_array() {
+                Some(whole) => values = *whole,
+                None => values[..row.len()].copy_from_slice(row),
             }
+            values
         })
     }
 
-    /// `gather(first, steps)` writes the weights of up to 32 outputs from `first` on, step by step.
+    /// `gather(first, k)`: the k-th weights of the outputs from `first` on, zeros beyond the last.
     fn new(
         format: Format,
         outputs: usize,
         inputs: usize,
-        gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync,
+        gather: impl Fn(usize, usize) -> [f32; PANEL] + Sync,
     ) -> Panels {
         let values = match format {
             Format::F32 => Values::F32(encode(outputs, inputs, gather)),
@@ -300,29 +304,12 @@ pub(crate) fn chunk_of(outputs: usize) -> usize {
 }
 
 /// The panels of a matrix.
-fn encode<S: Step>(outputs: usize, inputs: usize, gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync) -> Steps<S> {
+fn encode<S: Step>(outputs: usize, inputs: usize, gather: impl Fn(usize, usize) -> [f32; PANEL] + Sync) -> Steps<S> {
     let mut steps = Steps::zeroed(outputs.div_ceil(PANEL) * inputs);
     parallel::chunks_mut(&mut steps, inputs, |panel, steps: &mut [S]| {
-        with_gathered(panel, inputs, &gather, |values| {
-            steps.iter_mut().zip(values).for_each(|(step, values)| *step = S::of(values));
-        });
+        steps.iter_mut().enumerate().for_each(|(k, step)| *step = S::of(&gather(panel * PANEL, k)));
     });
     steps
-}
-
-/// Calls `f` with the weights of a panel, step by step; zeros beyond the last output.
-fn with_gathered(
-    panel: usize,
-    inputs: usize,
-    gather: &impl Fn(usize, &mut [[f32; PANEL]]),
-    f: impl FnOnce(&[[f32; PANEL]]),
-) {
-    with_scratch(PANEL * inputs, |scratch| {
-        scratch.fill(0.0);
-        let values = scratch.as_chunks_mut::<PANEL>().0;
-        gather(panel * PANEL, values);
-        f(values);
-    });
 }
 
 /// The sums of P panels for M rows of x.

@@ -10,7 +10,7 @@
 //! instruction set. The sum of [`BLOCK`] quads fits in 32 bits, and what is added on the way may wrap around; the sums
 //! of blocks are added in f32, in order.
 
-use super::{PANEL, Steps, Stored, with_gathered};
+use super::{PANEL, Steps, Stored};
 use crate::isa::vectorise;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{Isa, isa};
@@ -41,30 +41,26 @@ pub(super) struct Int8 {
 }
 
 impl Int8 {
-    pub fn encode(outputs: usize, inputs: usize, gather: impl Fn(usize, &mut [[f32; PANEL]]) + Sync) -> Int8 {
+    /// `gather` as in [`super::Panels`].
+    pub fn encode(outputs: usize, inputs: usize, gather: impl Fn(usize, usize) -> [f32; PANEL] + Sync) -> Int8 {
         let panels = outputs.div_ceil(PANEL);
         let (mut quads, mut scales) = (Steps::zeroed(panels * inputs.div_ceil(4)), vec![1.0; panels * PANEL]);
-        parallel::chunks2_mut(
-            (&mut quads, inputs.div_ceil(4)),
-            (&mut scales, PANEL),
-            |panel, quads: &mut [Quad], scales| {
-                with_gathered(panel, inputs, &gather, |values| {
-                    let mut per = [0.0; PANEL];
-                    for l in 0..PANEL {
-                        scales[l] = values.iter().fold(0.0f32, |max, step| max.max(step[l].abs())) / 127.0;
-                        per[l] = if scales[l] > 0.0 { 1.0 / scales[l] } else { 0.0 };
-                    }
-                    for (quad, values) in quads.iter_mut().zip(values.chunks(4)) {
-                        for (i, step) in values.iter().enumerate() {
-                            for l in 0..PANEL {
-                                let whole = (step[l] * per[l]).round().clamp(-127.0, 127.0);
-                                quad.0[l][i] = (whole as i32 + OFFSET) as u8;
-                            }
-                        }
-                    }
+        parallel::chunks2_mut((&mut quads, inputs.div_ceil(4)), (&mut scales, PANEL), |panel, quads, scales| {
+            let mut per = [0.0f32; PANEL];
+            for k in 0..inputs {
+                per.iter_mut().zip(gather(panel * PANEL, k)).for_each(|(max, w)| *max = max.max(w.abs()));
+            }
+            for l in 0..PANEL {
+                scales[l] = per[l] / 127.0;
+                per[l] = if scales[l] > 0.0 { 1.0 / scales[l] } else { 0.0 };
+            }
+            for (i, quad) in quads.iter_mut().enumerate() {
+                let steps = std::array::from_fn(|k| {
+                    if 4 * i + k < inputs { gather(panel * PANEL, 4 * i + k) } else { [0.0; PANEL] }
                 });
-            },
-        );
+                fill(&steps, &per, quad);
+            }
+        });
         Int8 { quads, scales }
     }
 
@@ -238,13 +234,20 @@ vectorise! {
         [max.iter().fold(0.0, |max, x| max.max(*x)), poison.iter().sum()]
     }
 
+    /// Four steps of weights, times what makes the largest 127.
+    fn fill(steps: &[[f32; PANEL]; 4], per: &[f32; PANEL], quad: &mut Quad) {
+        for l in 0..PANEL {
+            for k in 0..4 {
+                quad.0[l][k] = (whole(steps[k][l] * per[l]).clamp(-127, 127) + OFFSET) as u8;
+            }
+        }
+    }
+
     /// q = round(x·per) as two bytes each, and Σq.
     fn bytes_of(x: &[f32], per: f32, low: &mut [u8], high: &mut [u8]) -> i32 {
-        /// 1.5·2²³: a small number added to it is rounded, to even at ties, and stands in its lowest bits.
-        const ROUND: f32 = 12_582_912.0;
         let mut sum = 0i32;
         for ((x, low), high) in x.iter().zip(low).zip(high) {
-            let q = (x * per + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+            let q = whole(x * per);
             *low = q as u8;
             *high = (q.wrapping_add(128) >> 8) as u8;
             sum = sum.wrapping_add(q);
@@ -259,6 +262,14 @@ vectorise! {
         }
         y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
     }
+}
+
+/// The nearest whole number, of ties the even one, if |x| is less than 2²²; otherwise anything.
+#[inline(always)]
+fn whole(x: f32) -> i32 {
+    /// 1.5·2²³: what is added to it stands in its lowest bits, rounded.
+    const ROUND: f32 = 12_582_912.0;
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 
 /// The sums of a panel, with nothing but whole numbers: the judge of the others.
