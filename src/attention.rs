@@ -117,12 +117,13 @@ impl SelfAttention {
         pass: &mut Pass,
         frame: impl FnOnce(&mut Pass) -> ops::Frame,
     ) -> Option<Tensor> {
-        if self.config.positions == PositionKind::Rope || pass.cache().is_some() {
+        if pass.cache().is_some() {
             return None;
         }
         let (qkv, out) = (self.c_attn.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
         let a = self.config.op(mask, pass);
-        Some(ops::self_attention_bf16(x, &frame(pass), &qkv, &out, a))
+        let rope = (self.config.positions == PositionKind::Rope).then_some(self.config.rope_theta);
+        Some(ops::self_attention_bf16(x, &frame(pass), &qkv, &out, a, rope))
     }
 
     /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out.

@@ -57,8 +57,15 @@ impl Mlp {
 
     /// The op that is this MLP with the norm before it and the sum behind it, in a pass that has it: one in bf16.
     fn sublayer(&self, x: &Tensor, pass: &mut Pass, frame: impl FnOnce(&mut Pass) -> ops::Frame) -> Option<Tensor> {
-        let (f, up, down) = (self.function()?, self.c_fc.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
-        Some(ops::mlp_bf16(x, &frame(pass), &up, &down, f))
+        let (up, down) = (self.c_fc.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
+        Some(match (self.function(), &self.c_gate) {
+            (Some(f), _) => ops::mlp_bf16(x, &frame(pass), &up, &down, f),
+            (None, Some(gate)) => {
+                let gate = gate.in_bf16(pass)?;
+                ops::swiglu_bf16(x, &frame(pass), &gate, &up, &down)
+            }
+            (None, None) => unreachable!("Block::new gives SwiGLU its gate"),
+        })
     }
 
     /// (.., C) → (.., C).

@@ -123,16 +123,19 @@ fn threads_do_not_change_a_bit_in_bf16() {
 
 #[test]
 fn the_loss_in_bf16_is_that_in_f32() {
-    let losses = |precision: &str| -> Vec<f32> {
-        let data = data();
-        let mut trainer = Trainer::new(&config(&["steps=80", precision])).unwrap();
-        (0..80).map(|_| trainer.step(&data.train).unwrap().loss).collect()
-    };
-    let (exact, near) = (losses("precision=f32"), losses("precision=bf16"));
-    for (step, (a, b)) in exact.iter().zip(&near).enumerate() {
-        assert!((a / b - 1.0).abs() < 0.01, "step {step}: {a} in f32, {b} in bf16");
+    // GPT-2's blocks, and Llama's.
+    for blocks in [&[][..], &["model.positions=rope", "model.activation=swiglu", "model.norm=rms"]] {
+        let losses = |precision: &str| -> Vec<f32> {
+            let data = data();
+            let mut trainer = Trainer::new(&config(&[&["steps=80", precision], blocks].concat())).unwrap();
+            (0..80).map(|_| trainer.step(&data.train).unwrap().loss).collect()
+        };
+        let (exact, near) = (losses("precision=f32"), losses("precision=bf16"));
+        for (step, (a, b)) in exact.iter().zip(&near).enumerate() {
+            assert!((a / b - 1.0).abs() < 0.01, "{blocks:?}, step {step}: {a} in f32, {b} in bf16");
+        }
+        assert!(near[79] < 0.9 * near[0], "{blocks:?} learns: {} after {}", near[79], near[0]);
     }
-    assert!(near[79] < 0.9 * near[0], "it learns: {} after {}", near[79], near[0]);
 }
 
 #[test]

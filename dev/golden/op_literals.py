@@ -143,6 +143,18 @@ inputs = [randn(2, 3, 6), randn(6), randn(6), randn(6, 10), randn(10), randn(10,
 case("mlp_bf16", inputs, sublayer(lambda h: F.gelu(h, approximate="tanh")))
 inputs = [randn(2, 5, 6), randn(6), randn(6), randn(6, 8) / 4, randn(8), randn(4, 6), randn(6)]
 case("self_attention_bf16", inputs, sublayer(lambda h: packed(h, 2, 1, 2)))
+inputs = [randn(2, 5, 6), randn(6), randn(6), randn(6, 8) / 4, randn(8), randn(4, 6), randn(6)]
+turned = lambda h: packed(torch.stack([rope(x, 3, 2, range(5), 100.0) for x in h]), 2, 1, 2)
+case("self_attention_bf16 rope", inputs, sublayer(turned))
+
+
+def gated(x, w, b, w3, b3, w1, b1, w2, b2):
+    h = F.layer_norm(x, x.shape[-1:], w, b, 1e-5)
+    return x + (F.silu(h @ w3 + b3) * (h @ w1 + b1)) @ w2 + b2
+
+
+inputs = [randn(2, 3, 6), randn(6), randn(6), randn(6, 10), randn(10), randn(6, 10), randn(10), randn(10, 6), randn(6)]
+case("swiglu_bf16", inputs, gated)
 
 lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in cases.items()]
 out = pathlib.Path(__file__).with_suffix(".json")

@@ -136,6 +136,27 @@ fn silu_slope(x: f32, dy: f32) -> f32 {
     dy * s * x.mul_add(1.0 - s, 1.0)
 }
 
+/// σ(x) for what is rounded to bf16.
+#[inline(always)]
+fn sigmoid_rough(x: f32) -> f32 {
+    // Where the power would overflow σ is 0 for bf16 as well.
+    let x = if x < -80.0 { -80.0 } else { x };
+    1.0 / (1.0 + math::exp2_rough(-std::f32::consts::LOG2_E * x))
+}
+
+/// [`swiglu_at`] for what is rounded to bf16: within 2⁻¹² of |gate·up|.
+#[inline(always)]
+pub(crate) fn swiglu_rough(gate: f32, up: f32) -> f32 {
+    gate * sigmoid_rough(gate) * up
+}
+
+/// The gradients of gate and up, for what is rounded to bf16.
+#[inline(always)]
+pub(crate) fn swiglu_slopes_rough(gate: f32, up: f32, dy: f32) -> [f32; 2] {
+    let s = sigmoid_rough(gate);
+    [dy * up * s * gate.mul_add(1.0 - s, 1.0), dy * gate * s]
+}
+
 #[inline(always)]
 fn log_sigmoid_at(x: f32) -> f32 {
     let below = if x > 0.0 { 0.0 } else { x };

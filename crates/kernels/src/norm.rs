@@ -1,6 +1,6 @@
 //! Layer normalisation and root-mean-square normalisation over rows.
 
-use crate::bf16::{Bf16, Element};
+use crate::bf16::Element;
 use crate::isa::vectorise;
 use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
@@ -180,15 +180,15 @@ pub fn layer_norm_backward(
     backward::<f32, true>("layer_norm_backward", x, w, mean, rstd, dy, dx.into(), dw, db);
 }
 
-/// The backward of x + f(norm(x)) in one pass: dx = base + that of the norm, where dy (in bf16) arrives at the norm and
-/// base at the sum. Of a layer norm if there are means, else of an RMS norm.
+/// The backward of x + f(norm(x)) in one pass: dx = base + that of the norm, where dy arrives at the norm and base at the
+/// sum. Of a layer norm if there are means, else of an RMS norm.
 #[track_caller]
-pub fn norm_backward_onto(
+pub fn norm_backward_onto<T: Element>(
     x: &[f32],
     w: &[f32],
     mean: Option<&[f32]>,
     rstd: &[f32],
-    dy: &[Bf16],
+    dy: &[T],
     base: &[f32],
     dx: &mut [f32],
     dw: Option<Grad>,
@@ -199,9 +199,9 @@ pub fn norm_backward_onto(
     match mean {
         Some(mean) => {
             same_length(name, rows_of(name, x.len(), w.len()), &[mean.len()]);
-            backward::<Bf16, true>(name, x, w, mean, rstd, dy, Dx::Onto(base, dx), dw, db);
+            backward::<T, true>(name, x, w, mean, rstd, dy, Dx::Onto(base, dx), dw, db);
         }
-        None => backward::<Bf16, false>(name, x, w, &[], rstd, dy, Dx::Onto(base, dx), dw, None),
+        None => backward::<T, false>(name, x, w, &[], rstd, dy, Dx::Onto(base, dx), dw, None),
     }
 }
 
@@ -288,6 +288,7 @@ fn backward<T: Element, const CENTRE: bool>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bf16::Bf16;
     use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
 
     /// y, mean and rstd of either norm.

@@ -1,5 +1,6 @@
 //! Rotary position embedding.
 
+use crate::bf16::Element;
 use crate::isa::vectorise;
 use crate::{map, math, parallel};
 use std::collections::HashMap;
@@ -35,14 +36,15 @@ fn table(head_dim: usize, theta: f32, positions: usize) -> Table {
 }
 
 vectorise! {
-    fn rotate<const INVERSE: bool>(x: &mut [f32], head_dim: usize, cos_sin: &[f32]) {
+    fn rotate<T: Element; const INVERSE: bool>(x: &mut [T], head_dim: usize, cos_sin: &[f32]) {
         let half = head_dim / 2;
         let (cos, sin) = cos_sin.split_at(half);
         for head in x.chunks_exact_mut(head_dim) {
             let (a, b) = head.split_at_mut(half);
             for (((a, b), c), s) in a.iter_mut().zip(b).zip(cos).zip(sin) {
                 let s = if INVERSE { -s } else { *s };
-                (*a, *b) = (a.mul_add(*c, -(*b * s)), b.mul_add(*c, *a * s));
+                let (x, y) = (a.get(), b.get());
+                (*a, *b) = (T::of(x.mul_add(*c, -(y * s))), T::of(y.mul_add(*c, x * s)));
             }
         }
     }
@@ -54,8 +56,8 @@ vectorise! {
 /// rotates back, which is the backward. This is the half-split order of Llama and NeoX.
 /// Source: Su et al. 2021, arXiv:2104.09864.
 #[track_caller]
-pub fn rope(
-    x: &mut [f32],
+pub fn rope<T: Element>(
+    x: &mut [T],
     row_stride: usize,
     heads: usize,
     head_dim: usize,
@@ -76,7 +78,7 @@ pub fn rope(
     assert!((*last as usize) < MAX_POSITIONS, "rope: position {last} is not under {MAX_POSITIONS}");
 
     let table = table(head_dim, theta, *last as usize + 1);
-    let run = if inverse { rotate::<true> } else { rotate::<false> };
+    let run = if inverse { rotate::<T, true> } else { rotate::<T, false> };
     let rows = map::rows_per_chunk(width);
     parallel::chunks_mut(x, rows * row_stride, |i, x| {
         for (row, position) in x.chunks_mut(row_stride).zip(&positions[i * rows..]) {
@@ -85,9 +87,62 @@ pub fn rope(
     });
 }
 
+/// Rotary positions of packed rows whose row r stands at place r mod `time`: of each row the first `heads` heads turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rotary {
+    /// The heads that turn.
+    pub heads: usize,
+    /// D, even.
+    pub head_dim: usize,
+    /// T.
+    pub time: usize,
+    /// θ.
+    pub theta: f32,
+}
+
+/// A table of [`Rotary`], for rows one by one.
+pub(crate) struct Turns {
+    table: Table,
+    rotary: Rotary,
+}
+
+impl Turns {
+    #[track_caller]
+    pub(crate) fn new(name: &str, rotary: Rotary, width: usize) -> Turns {
+        let Rotary { heads, head_dim, time, theta } = rotary;
+        assert!(head_dim > 0 && head_dim.is_multiple_of(2), "{name}: a head of {head_dim} elements has no halves");
+        assert!(heads * head_dim <= width, "{name}: {heads} heads of {head_dim} do not fit in rows of {width}");
+        assert!(time > 0 && time <= MAX_POSITIONS, "{name}: {time} places are not from 1 to {MAX_POSITIONS}");
+        Turns { table: table(head_dim, theta, time), rotary }
+    }
+
+    /// y = row `row`, whose elements are x, turned.
+    pub(crate) fn turn<T: Element>(&self, row: usize, x: &[f32], y: &mut [T]) {
+        let Rotary { heads, head_dim, time, .. } = self.rotary;
+        turn_row(x, y, heads * head_dim, head_dim, &self.table[row % time * head_dim..][..head_dim]);
+    }
+}
+
+vectorise! {
+    fn turn_row<T: Element>(x: &[f32], y: &mut [T], turned: usize, head_dim: usize, cos_sin: &[f32]) {
+        let half = head_dim / 2;
+        let (cos, sin) = cos_sin.split_at(half);
+        let (y, rest) = y.split_at_mut(turned);
+        for (x, y) in x.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)) {
+            let ((xa, xb), (ya, yb)) = (x.split_at(half), y.split_at_mut(half));
+            for i in 0..half {
+                ya[i] = T::of(xa[i].mul_add(cos[i], -(xb[i] * sin[i])));
+                yb[i] = T::of(xb[i].mul_add(cos[i], xa[i] * sin[i]));
+            }
+        }
+        rest.iter_mut().zip(&x[turned..]).for_each(|(y, x)| *y = T::of(*x));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bf16::Bf16;
     use crate::map::testing::{close, normals, same_everywhere};
 
     #[test]
@@ -117,6 +172,13 @@ mod tests {
                 }
             }
             close(&y, &want, 3e-7);
+            // In bf16: the same numbers, rounded.
+            let rounded = |x: &[f32]| x.iter().map(|x| Bf16::of(*x)).collect::<Vec<_>>();
+            let mut short = rounded(&x);
+            let mut exact: Vec<f32> = short.iter().map(|x| x.get()).collect();
+            rope(&mut short, stride, heads, head_dim, &positions, 10_000.0, false);
+            rope(&mut exact, stride, heads, head_dim, &positions, 10_000.0, false);
+            assert_eq!(short, rounded(&exact));
             // Its transpose is its inverse, which is what the backward relies on.
             let back: Vec<f64> = x.iter().map(|x| f64::from(*x)).collect();
             close(&turned(true, &y), &back, 5e-7);
@@ -136,6 +198,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "rope: position 4194304 is not under 4194304")]
     fn a_wrong_position_does_not_take_all_memory() {
-        rope(&mut [0.0; 2], 2, 1, 2, &[1 << 22], 10_000.0, false);
+        rope(&mut [0.0f32; 2], 2, 1, 2, &[1 << 22], 10_000.0, false);
     }
 }

@@ -42,7 +42,7 @@ impl Bf16Matrix {
 
 impl Tensor {
     /// The same matrix, of which products are computed in bf16 from now on: those of `linear`, `matmul_nt`,
-    /// `linear_cross_entropy` and the sub-layers `mlp_bf16` and `self_attention_bf16`, and of their backward. `bf16` must be made of these values.
+    /// `linear_cross_entropy` and the sub-layers `mlp_bf16`, `swiglu_bf16` and `self_attention_bf16`, and of their backward. `bf16` must be made of these values.
     pub fn with_bf16(mut self, bf16: Arc<Bf16Matrix>) -> Tensor {
         self.bf16 = Some(bf16);
         self

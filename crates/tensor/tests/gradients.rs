@@ -4,6 +4,7 @@ mod common;
 
 use common::{
     assert_close, map, mlp_of, normal, normals, one_for_each_op, parameters, run, self_attention_of, sublayer_inputs,
+    swiglu_of,
 };
 use motamot_kernels::bf16::Precision;
 use motamot_tensor::gradcheck::assert_gradients;
@@ -17,10 +18,11 @@ fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
     check_slots(inputs, f);
 }
 
-/// The same in bf16, where a function has steps: a wide difference quotient, and a loose comparison.
+/// The same in bf16, where a function has steps: a difference quotient as wide as its curvature allows, and a loose
+/// comparison. The twins compare more closely.
 #[track_caller]
-fn check_bf16(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
-    assert_gradients(inputs, 0.06, 0.15, &f);
+fn check_bf16(h: f32, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
+    assert_gradients(inputs, h, 0.15, &f);
     check_slots(inputs, f);
 }
 
@@ -247,16 +249,23 @@ one_for_each_op! {
         let inputs = sublayer_inputs([x, c, c, up, f, down, c], 0.3);
         for function in [ops::Function::Gelu, ops::Function::GeluTanh] {
             for dropout in [None, Some((0.3, (3, 4)))] {
-                check_bf16(&inputs, |x| mlp_of(x, dropout, function));
+                check_bf16(0.06, &inputs, |x| mlp_of(x, dropout, function));
             }
+        }
+    }
+    fn swiglu_bf16() {
+        let [x, c, f, up, down] = shapes([&[3, 37, 24], &[24], &[40], &[24, 40], &[40, 24]]);
+        let inputs = sublayer_inputs([x, c, c, up, f, up, f, down, c], 0.1);
+        for dropout in [None, Some((0.3, (3, 4)))] {
+            check_bf16(0.12, &inputs, |x| swiglu_of(x, dropout));
         }
     }
     fn self_attention_bf16() {
         let [x, c, rows, qkv, out] = shapes([&[2, 37, 24], &[24], &[40], &[24, 40], &[24, 24]]);
         let inputs = sublayer_inputs([x, c, c, qkv, rows, out, c], 0.15);
-        for dropout in [None, Some((0.3, (3, 4)))] {
+        for (dropout, rope) in [(None, None), (Some((0.3, (3, 4))), Some(100.0))] {
             let a = Attention { alibi: Some(vec![0.5, 0.25, 0.1]), dropout, ..attention_of(3, 1, 8, Mask::Causal) };
-            check_bf16(&inputs, |x| self_attention_of(x, dropout, &a));
+            check_bf16(0.08, &inputs, |x| self_attention_of(x, dropout, &a, rope));
         }
     }
     fn attention_cached() { // has no gradient, and says so
@@ -272,7 +281,7 @@ fn attention_packed_in_bf16() {
     for dropout in [None, Some((0.3, (3, 4)))] {
         let precision = Precision::Bf16;
         let a = Attention { alibi: Some(vec![0.5, 0.25]), dropout, precision, ..Attention::causal(2, 16) };
-        check_bf16(&normals([&[2, 37, 96]]), |x| ops::attention_packed(&x[0], a.clone()));
+        check_bf16(0.06, &normals([&[2, 37, 96]]), |x| ops::attention_packed(&x[0], a.clone()));
     }
 }
 

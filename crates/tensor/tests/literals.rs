@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_close, distance, mlp_of, one_for_each_op, run, self_attention_of};
+use common::{assert_close, distance, mlp_of, one_for_each_op, run, self_attention_of, swiglu_of};
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Attention, Mask};
 use serde_json::Value;
@@ -110,8 +110,11 @@ one_for_each_op! {
     }
     fn attention_packed() { literal("attention_packed", |x| ops::attention_packed(&x[0], heads(2, 1, Mask::Causal))); }
     fn mlp_bf16() { literal_bf16("mlp_bf16", |x| mlp_of(x, None, ops::Function::GeluTanh)); }
+    fn swiglu_bf16() { literal_bf16("swiglu_bf16", |x| swiglu_of(x, None)); }
     fn self_attention_bf16() {
-        literal_bf16("self_attention_bf16", |x| self_attention_of(x, None, &heads(2, 1, Mask::Causal)));
+        let a = heads(2, 1, Mask::Causal);
+        literal_bf16("self_attention_bf16", |x| self_attention_of(x, None, &a, None));
+        literal_bf16("self_attention_bf16 rope", |x| self_attention_of(x, None, &a, Some(100.0)));
     }
     fn attention_cached() { // rows 2 and 3 of four; no gradient
         let (inputs, case) = load("attention_cached");

@@ -4,7 +4,7 @@ mod common;
 
 use common::{
     Dropout, assert_close, distance, map, mlp_of, normal, normals, one_for_each_op, run, self_attention_of,
-    sublayer_inputs,
+    sublayer_inputs, swiglu_of,
 };
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Attention, Mask};
@@ -424,13 +424,28 @@ one_for_each_op! {
             }
         }
     }
+    fn swiglu_bf16() {
+        let [x, c, f]: [&[usize]; 3] = [&[3, 37, 24], &[24], &[40]];
+        let inputs = sublayer_inputs([x, c, c, &[24, 40], f, &[24, 40], f, &[40, 24], c], 0.3);
+        for dropout in [None, Some((0.3, (3, 4)))] {
+            let twin = |x: &[Tensor]| {
+                let h = ops::layer_norm(&x[0], &x[1], Some(&x[2]), 1e-5);
+                let gate = ops::linear(&h, &x[3], Some(&x[4]));
+                let rest = [&x[..3], &x[5..]].concat();
+                framed(&rest, dropout, |up| ops::swiglu(&gate, up))
+            };
+            near(0.02, &inputs, |x| swiglu_of(x, dropout), twin);
+        }
+    }
     fn self_attention_bf16() {
         let [x, c, rows]: [&[usize]; 3] = [&[2, 37, 24], &[24], &[40]];
         let inputs = sublayer_inputs([x, c, c, &[24, 40], rows, &[24, 24], c], 0.3);
-        for dropout in [None, Some((0.3, (3, 4)))] {
+        for (dropout, theta) in [(None, None), (None, Some(100.0)), (Some((0.3, (3, 4))), Some(1e4))] {
             let a = Attention { kv_heads: 1, dropout, ..Attention::causal(3, 8) };
-            let twin = |x: &[Tensor]| framed(x, dropout, |rows| ops::attention_packed(rows, a.clone()));
-            near(0.02, &inputs, |x| self_attention_of(x, dropout, &a), twin);
+            let places: Vec<u32> = (0..2 * 37).map(|i| i % 37).collect();
+            let turned = |rows: &Tensor| theta.map_or(rows.clone(), |theta| ops::rope(rows, 4, 8, &places, theta));
+            let twin = |x: &[Tensor]| framed(x, dropout, |rows| ops::attention_packed(&turned(rows), a.clone()));
+            near(0.02, &inputs, |x| self_attention_of(x, dropout, &a, theta), twin);
         }
     }
     fn attention_cached() { // the last two rows of the attention of all five; rows beyond do not count
@@ -464,7 +479,7 @@ fn sublayers_without_biases() {
     near(0.02, &inputs([&[3, 37, 24], &[24], &[24, 40], &[40, 24]]), mlp, |x| twin(x, &ops::gelu_tanh));
     let a = Attention { kv_heads: 1, ..Attention::causal(3, 8) };
     let attention =
-        |x: &[Tensor]| ops::self_attention_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), a.clone());
+        |x: &[Tensor]| ops::self_attention_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), a.clone(), None);
     let attend = |rows: &Tensor| ops::attention_packed(rows, a.clone());
     near(0.02, &inputs([&[2, 37, 24], &[24], &[24, 40], &[24, 24]]), attention, |x| twin(x, &attend));
 }

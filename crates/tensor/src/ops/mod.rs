@@ -28,4 +28,4 @@ pub use norm::{layer_norm, rms_norm};
 pub use reduce::{mean, sum, sum_rows};
 pub use rope::rope;
 pub use softmax::{log_softmax, softmax};
-pub use sublayer::{Frame, Function, Projection, mlp_bf16, self_attention_bf16};
+pub use sublayer::{Frame, Function, Projection, mlp_bf16, self_attention_bf16, swiglu_bf16};

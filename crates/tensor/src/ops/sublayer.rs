@@ -1,4 +1,4 @@
-//! The two sub-layers of a Transformer, x + f(norm(x)), each as one op, for matrices that are packed for products in bf16.
+//! The sub-layers of a Transformer, x + f(norm(x)), each as one op, for matrices that are packed for products in bf16.
 //!
 //! What one step leaves for the next alone never stands in f32: it is rounded while it is in the cache, where a product
 //! would have rounded it anyway. The residual stream, its gradient and all sums are f32. Each op is what its composition
@@ -9,9 +9,11 @@ use super::{Attention, matmul::init_of};
 use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
 use motamot_kernels::bf16::{Bf16, Element};
 use motamot_kernels::gemm::bf16::{
-    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_packed, gemm_bf16_rounded, gemm_bf16_slope,
+    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gate_slopes, gemm_bf16_gated, gemm_bf16_packed,
+    gemm_bf16_rounded, gemm_bf16_slope, gemm_bf16_turned,
 };
 use motamot_kernels::gemm::{Init, Layout};
+use motamot_kernels::rope::{self, Rotary};
 use motamot_kernels::{Grad, elementwise, norm};
 use std::sync::Arc;
 
@@ -138,22 +140,35 @@ impl Framed {
         })
     }
 
-    /// dx, and the gradients of the norm: dh = d_rows·Wᵀ reaches x through the norm, dy past it.
-    fn enter_backward(
+    /// dx, and the gradients of the norm: dh, the sum of d·Wᵀ over what read h, reaches x through the norm, dy past it.
+    fn enter_backward<const N: usize>(
         &self,
         op: &'static str,
-        d_rows: &[Bf16],
-        l: &Layer,
+        readers: [(&[Bf16], &Layer); N],
         dy: &[f32],
         dx: Option<Grad>,
-        [dw, db]: [Option<Grad>; 2],
+        d_norm: [Option<Grad>; 2],
     ) {
-        if dx.is_none() && dw.is_none() && db.is_none() {
+        if dx.is_none() && d_norm.iter().all(Option::is_none) {
             return;
         }
-        let mut dh = Bf16Buf::stale(self.h.len());
-        gemm_bf16_rounded(self.m, d_rows, &l.packed.turned, None, &mut dh);
+        let (d, layer) = readers[0];
+        if N == 1 {
+            let mut dh = Bf16Buf::stale(self.h.len());
+            gemm_bf16_rounded(self.m, d, &layer.packed.turned, None, &mut dh);
+            profile::charge_part(op, true);
+            return self.norm_backward(&dh[..], dy, dx, d_norm);
+        }
+        let mut dh = Buf::stale(self.h.len());
+        gemm_bf16_packed(self.m, d, &layer.packed.turned, &mut dh, Init::Zero);
+        for (d, layer) in &readers[1..] {
+            gemm_bf16_packed(self.m, *d, &layer.packed.turned, &mut dh, Init::Accumulate);
+        }
         profile::charge_part(op, true);
+        self.norm_backward(&dh[..], dy, dx, d_norm);
+    }
+
+    fn norm_backward<T: Element>(&self, dh: &[T], dy: &[f32], dx: Option<Grad>, [dw, db]: [Option<Grad>; 2]) {
         let mut unused = None;
         let (data, accumulate) = match dx {
             Some(dx) => (dx.data, dx.accumulate),
@@ -164,7 +179,7 @@ impl Framed {
             Some(sum) => &mut sum[..],
             None => &mut *data,
         };
-        norm::norm_backward_onto(&self.x, &self.weight, self.mean.as_deref(), &self.rstd, &dh, dy, to, dw, db);
+        norm::norm_backward_onto(&self.x, &self.weight, self.mean.as_deref(), &self.rstd, dh, dy, to, dw, db);
         if let Some(sum) = sum {
             elementwise::add_assign(data, &sum);
         }
@@ -208,17 +223,60 @@ pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f
         l2.gradients(m, &a, d, dw2, db2);
         drop((u, a, dropped));
         l1.gradients(m, &framed.h, &du[..], dw1, db1);
-        framed.enter_backward(OP, &du, &l1, dy, dx, [dnw, dnb]);
+        framed.enter_backward(OP, [(&du, &l1)], dy, dx, [dnw, dnb]);
     })
 }
 
-/// y = x + dropout(attention(h·W₁ + b₁)·W₂ + b₂), h = norm(x): the self-attention of a Transformer in bf16.
+/// y = x + dropout((silu(h·W₃ + b₃) ⊙ (h·W₁ + b₁))·W₂ + b₂), h = norm(x): the gated MLP of a Transformer in bf16.
+/// Shapes: x (.., C), W₃ (`gate`) and W₁ (`up`) (C, F), b₃ and b₁ (F), W₂ (`down`) (F, C), b₂ (C) → (.., C).
+/// Saves: x; h, g = h·W₃ + b₃, u = h·W₁ + b₁ and a = silu(g) ⊙ u in bf16; μ (N), r (N).
+/// Backward: with d the gradient of what is added and da = d·W₂ᵀ, du = da ⊙ silu(g), dg = da ⊙ u ⊙ silu′(g), dW₂ = aᵀ·d,
+/// dW₁ = hᵀ·du, dW₃ = hᵀ·dg, dh = du·W₁ᵀ + dg·W₃ᵀ; dx = dy + the norm's of dh.
+/// Panics if the axes do not fit or a matrix is not packed.
+#[track_caller]
+pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection, down: &Projection) -> Tensor {
+    const OP: &str = "swiglu_bf16";
+    let (l3, l1, l2) = (Layer::new(OP, "W₃", gate), Layer::new(OP, "W₁", up), Layer::new(OP, "W₂", down));
+    let (s3, s1) = (gate.weight.shape(), up.weight.shape());
+    assert_eq!(&s3[..], &s1[..], "{OP}: W₃ {s3} beside W₁ {s1}");
+    assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {s1} · W₂ {}", down.weight.shape());
+    let framed = Framed::new(OP, x, frame, l1.inputs);
+    let (m, len) = (framed.m, framed.m * l1.outputs);
+    let [mut g, mut u, mut a] = [(); 3].map(|()| Bf16Buf::stale(len));
+    gemm_bf16_rounded(m, &framed.h[..], &l3.packed.plain, l3.bias(), &mut g);
+    gemm_bf16_gated(m, &framed.h[..], &l1.packed.plain, l1.bias(), &g, &mut u, &mut a);
+    let y = framed.leave(OP, &a, &l2);
+    let constant = Tensor::zeros([0]);
+    let [x, nw, nb, w1, b1, w2, b2] = inputs(x, frame, [up, down], &constant);
+    let inputs = [x, nw, nb, &gate.weight, gate.bias.as_ref().unwrap_or(&constant), w1, b1, w2, b2];
+    record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw3, db3, dw1, db1, dw2, db2]| {
+        let dropped = framed.dropped(dy);
+        let d = dropped.as_deref().unwrap_or(dy);
+        l2.gradients(m, &a, d, dw2, db2);
+        drop(a);
+        gemm_bf16_gate_slopes(m, d, &l2.packed.turned, &mut g, &mut u);
+        drop(dropped);
+        l3.gradients(m, &framed.h, &g[..], dw3, db3);
+        l1.gradients(m, &framed.h, &u[..], dw1, db1);
+        framed.enter_backward(OP, [(&u, &l1), (&g, &l3)], dy, dx, [dnw, dnb]);
+    })
+}
+
+/// y = x + dropout(attention(h·W₁ + b₁)·W₂ + b₂), h = norm(x): the self-attention of a Transformer in bf16. With θ
+/// (`rope`), token t's queries and keys are turned to place t as in [`rope`](super::rope).
 /// Shapes: x (B, T, C), W₁ (C, (H + 2G)·D), W₂ (H·D, C) → (B, T, C).
 /// Saves: x; h, the rows q | k | v and what attention makes of them in bf16; log-sum-exp (B, H, T), μ (N), r (N).
 /// Backward: that of [`attention_packed`](super::attention_packed) between those of two `linear`, and as in [`mlp_bf16`].
 /// Panics if the axes do not fit or a matrix is not packed.
 #[track_caller]
-pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Projection, a: Attention) -> Tensor {
+pub fn self_attention_bf16(
+    x: &Tensor,
+    frame: &Frame,
+    qkv: &Projection,
+    out: &Projection,
+    a: Attention,
+    rope: Option<f32>,
+) -> Tensor {
     const OP: &str = "self_attention_bf16";
     let (l1, l2) = (Layer::new(OP, "W₁", qkv), Layer::new(OP, "W₂", out));
     let &[b, t, _] = &x.shape()[..] else { panic!("{OP}: x {} is not (B, T, C)", x.shape()) };
@@ -227,7 +285,11 @@ pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Pr
     let framed = Framed::new(OP, x, frame, l1.inputs);
     let m = framed.m;
     let mut rows = Bf16Buf::stale(m * l1.outputs);
-    gemm_bf16_rounded(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut rows);
+    let rotary = rope.map(|theta| Rotary { heads: a.heads + a.kv_heads, head_dim: a.head_dim, time: t, theta });
+    match rotary {
+        Some(rotary) => gemm_bf16_turned(m, &framed.h[..], &l1.packed.plain, l1.bias(), rotary, &mut rows),
+        None => gemm_bf16_rounded(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut rows),
+    }
     profile::charge_part(OP, false);
     let saved = PackedBf16::forward(rows, [b, t], a);
     profile::charge(ATTENTION, false);
@@ -242,10 +304,14 @@ pub fn self_attention_bf16(x: &Tensor, frame: &Frame, qkv: &Projection, out: &Pr
         l2.gradients(m, &saved.out, d, dw2, db2);
         drop(dropped);
         profile::charge_part(OP, true);
-        let d_rows = saved.backward(&d_out);
+        let mut d_rows = saved.backward(&d_out);
         drop((saved, d_out));
         profile::charge(ATTENTION, true);
+        if let Some(Rotary { heads, head_dim, theta, .. }) = rotary {
+            let places: Vec<u32> = (0..m).map(|i| (i % t) as u32).collect();
+            rope::rope(&mut d_rows[..], l1.outputs, heads, head_dim, &places, theta, true);
+        }
         l1.gradients(m, &framed.h, &d_rows[..], dw1, db1);
-        framed.enter_backward(OP, &d_rows, &l1, dy, dx, [dnw, dnb]);
+        framed.enter_backward(OP, [(&d_rows, &l1)], dy, dx, [dnw, dnb]);
     })
 }

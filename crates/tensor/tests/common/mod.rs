@@ -103,19 +103,17 @@ pub fn packed(w: &Tensor) -> Tensor {
 pub type Dropout = Option<(f32, (u64, u64))>;
 
 /// Normal numbers for a sub-layer, in its matrices times `std`.
-pub fn sublayer_inputs(shapes: [&[usize]; 7], std: f32) -> Vec<Tensor> {
+pub fn sublayer_inputs<const N: usize>(shapes: [&[usize]; N], std: f32) -> Vec<Tensor> {
     let mut inputs = normals(shapes);
-    for i in [3, 5] {
-        inputs[i] = map(&inputs[i], |x| std * x);
-    }
+    inputs[3..].iter_mut().step_by(2).for_each(|w| *w = map(w, |x| std * x));
     inputs
 }
 
-/// The frame and the two layers of a sub-layer's inputs: x, the norm's weight and bias, W₁, b₁, W₂, b₂.
-fn sublayer(x: &[Tensor], dropout: Dropout) -> (Frame, [Projection; 2]) {
+/// The frame and the layers of a sub-layer's inputs: x, the norm's weight and bias, then a matrix and a bias for each layer.
+fn sublayer<const L: usize>(x: &[Tensor], dropout: Dropout) -> (Frame, [Projection; L]) {
     let frame = Frame { weight: x[1].clone(), bias: Some(x[2].clone()), rms: false, eps: 1e-5, dropout };
     let layer = |i: usize| Projection { weight: packed(&x[i]), bias: Some(x[i + 1].clone()) };
-    (frame, [layer(3), layer(5)])
+    (frame, std::array::from_fn(|l| layer(3 + 2 * l)))
 }
 
 pub fn mlp_of(x: &[Tensor], dropout: Dropout, f: Function) -> Tensor {
@@ -123,7 +121,12 @@ pub fn mlp_of(x: &[Tensor], dropout: Dropout, f: Function) -> Tensor {
     ops::mlp_bf16(&x[0], &frame, &up, &down, f)
 }
 
-pub fn self_attention_of(x: &[Tensor], dropout: Dropout, a: &Attention) -> Tensor {
+pub fn swiglu_of(x: &[Tensor], dropout: Dropout) -> Tensor {
+    let (frame, [gate, up, down]) = sublayer(x, dropout);
+    ops::swiglu_bf16(&x[0], &frame, &gate, &up, &down)
+}
+
+pub fn self_attention_of(x: &[Tensor], dropout: Dropout, a: &Attention, rope: Option<f32>) -> Tensor {
     let (frame, [qkv, out]) = sublayer(x, dropout);
-    ops::self_attention_bf16(&x[0], &frame, &qkv, &out, a.clone())
+    ops::self_attention_bf16(&x[0], &frame, &qkv, &out, a.clone(), rope)
 }

@@ -10,6 +10,7 @@ use crate::isa::vectorise;
 use crate::loss;
 use crate::map::{F1, F2};
 use crate::parallel::SharedMut;
+use crate::rope::{Rotary, Turns};
 use std::ops::Range;
 
 /// Where the parts of a product C go.
@@ -102,6 +103,29 @@ vectorise! {
         }
     }
 
+    fn round_and_gate(gate: &[Bf16], c: &[f32], x: &Target, y: &Target, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            let gate = &gate[(i + n) * x.n + j..][..cols];
+            // SAFETY: what `Finish::take` was handed, of two matrices.
+            let (x, y) = unsafe { (x.row(i + n, j, cols), y.row(i + n, j, cols)) };
+            each!(cols, |l| {
+                x[l] = Bf16::of(c[l]);
+                y[l] = Bf16::of(activation::swiglu_rough(gate[l].get(), x[l].get()));
+            });
+        }
+    }
+
+    fn multiply_gate_slopes(c: &[f32], gate: &Target, up: &Target, i: usize, j: usize, cols: usize) {
+        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
+            // SAFETY: what `Finish::take` was handed, of two matrices.
+            let (gate, up) = unsafe { (gate.row(i + n, j, cols), up.row(i + n, j, cols)) };
+            each!(cols, |l| {
+                let [d_gate, d_up] = activation::swiglu_slopes_rough(gate[l].get(), up[l].get(), c[l]);
+                (gate[l], up[l]) = (Bf16::of(d_gate), Bf16::of(d_up));
+            });
+        }
+    }
+
     fn multiply_slope<F: F2>(f: F, c: &[f32], x: &[Bf16], dx: &Target, i: usize, j: usize, cols: usize) {
         for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
             let x = &x[(i + n) * dx.n + j..][..cols];
@@ -121,6 +145,27 @@ impl Finish for Rounded<'_> {
 
     unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
         round(c, &self.0, rows.start, j, cols);
+    }
+}
+
+struct Turned<'a> {
+    turns: Turns,
+    y: Target<'a>,
+}
+
+impl Finish for Turned<'_> {
+    const WHOLE_ROWS: bool = true;
+
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        self.y.ahead(rows, j, cols);
+    }
+
+    unsafe fn take(&self, rows: Range<usize>, _: usize, n: usize, c: &[f32]) {
+        let stride = driver::c_row::<Self>(n);
+        for (i, c) in rows.zip(c.chunks_exact(stride)) {
+            // SAFETY: what was handed over.
+            self.turns.turn(i, &c[..n], unsafe { self.y.row(i, 0, n) });
+        }
     }
 }
 
@@ -178,6 +223,42 @@ impl<F: F2> Finish for Slope<'_, F> {
     }
 }
 
+struct Gated<'a> {
+    gate: &'a [Bf16],
+    x: Target<'a>,
+    y: Target<'a>,
+}
+
+impl Finish for Gated<'_> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        for i in rows.clone() {
+            prefetch(self.gate[i * self.x.n + j..].as_ptr(), cols);
+        }
+        self.x.ahead(rows.clone(), j, cols);
+        self.y.ahead(rows, j, cols);
+    }
+
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        round_and_gate(self.gate, c, &self.x, &self.y, rows.start, j, cols);
+    }
+}
+
+struct GateSlopes<'a> {
+    gate: Target<'a>,
+    up: Target<'a>,
+}
+
+impl Finish for GateSlopes<'_> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        self.gate.ahead(rows.clone(), j, cols);
+        self.up.ahead(rows, j, cols);
+    }
+
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        multiply_gate_slopes(c, &self.gate, &self.up, rows.start, j, cols);
+    }
+}
+
 struct CrossEntropy<'a> {
     targets: &'a [u32],
     weights: &'a [f32],
@@ -222,6 +303,24 @@ fn run<F: Finish>(name: &str, m: usize, a: Matrix, b: &Packed, bias: Option<&[f3
 pub fn gemm_bf16_rounded<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, bias: Option<&[f32]>, c: &mut [Bf16]) {
     let name = "gemm_bf16_rounded";
     run(name, m, a.into(), b, bias, &Rounded(Target::new(name, "c", c, m, b.n)));
+}
+
+/// C (m×n) = bias + A (m×k) · B (k×n), turned to its places, rounded to bf16.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it, or the heads do not fit in a row.
+#[track_caller]
+pub fn gemm_bf16_turned<'a>(
+    m: usize,
+    a: impl Into<Matrix<'a>>,
+    b: &Packed,
+    bias: Option<&[f32]>,
+    rotary: Rotary,
+    c: &mut [Bf16],
+) {
+    let name = "gemm_bf16_turned";
+    let turns = Turns::new(name, rotary, b.n);
+    run(name, m, a.into(), b, bias, &Turned { turns, y: Target::new(name, "c", c, m, b.n) });
 }
 
 /// Y (m×n) = residual + (bias + A (m×k) · B (k×n)), all in f32.
@@ -271,6 +370,38 @@ pub fn gemm_bf16_slope<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, f: Fu
     assert_eq!(x.len(), m * b.n, "{name}: x has {} elements, m·n = {m}·{}", x.len(), b.n);
     let dx = Target::new(name, "dx", dx, m, b.n);
     activation::with_slope!(f, |f| run(name, m, a, b, None, &Slope { f, x, dx }));
+}
+
+/// X (m×n) = bias + A (m×k) · B (k×n) and Y = silu(gate) ⊙ X, both rounded to bf16: SwiGLU.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_gated<'a>(
+    m: usize,
+    a: impl Into<Matrix<'a>>,
+    b: &Packed,
+    bias: Option<&[f32]>,
+    gate: &[Bf16],
+    x: &mut [Bf16],
+    y: &mut [Bf16],
+) {
+    let name = "gemm_bf16_gated";
+    assert_eq!(gate.len(), m * b.n, "{name}: gate has {} elements, m·n = {m}·{}", gate.len(), b.n);
+    let (x, y) = (Target::new(name, "x", x, m, b.n), Target::new(name, "y", y, m, b.n));
+    run(name, m, a.into(), b, bias, &Gated { gate, x, y });
+}
+
+/// The backward of Y = silu(gate) ⊙ up, with dY (m×n) = A (m×k) · B (k×n), which is kept nowhere: the gradients of gate and
+/// up, rounded to bf16, take their places.
+///
+/// # Panics
+/// If a slice has not the length that m and the sizes of `b` give it.
+#[track_caller]
+pub fn gemm_bf16_gate_slopes<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, gate: &mut [Bf16], up: &mut [Bf16]) {
+    let name = "gemm_bf16_gate_slopes";
+    let (gate, up) = (Target::new(name, "gate", gate, m, b.n), Target::new(name, "up", up, m, b.n));
+    run(name, m, a.into(), b, None, &GateSlopes { gate, up });
 }
 
 /// Cross-entropy of logits A (m×k) · B (k×v), which are kept nowhere: `nll` (m) as [`loss::cross_entropy`] has it, and

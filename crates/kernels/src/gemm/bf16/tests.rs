@@ -1,8 +1,11 @@
 use super::*;
-use crate::activation::{Function, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward};
+use crate::activation::{
+    Function, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward, swiglu, swiglu_backward,
+};
 use crate::bf16::{from_f32, round};
 use crate::map::testing::normals;
 use crate::parallel;
+use crate::rope::{Rotary, rope};
 use crate::{Grad, loss};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];
@@ -232,6 +235,60 @@ fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
                 gemm_bf16_slope(m, &factors[..], &packed, function, &x, &mut dx);
                 near(function, &dx, &want, &format!("{function:?} backward {m}×{n}×{k}, {what}"));
             }
+        });
+    }
+}
+
+#[test]
+fn what_is_turned_is_turned_before_it_is_rounded() {
+    for [m, n, k, heads, head_dim, time] in [[1, 2, 1, 1, 2, 1], [30, 70, 65, 3, 16, 9], [200, 96, 320, 1, 64, 128]] {
+        let (a, b, bias) = (normals(1, m * k), normals(2, k * n), normals(3, n));
+        let places: Vec<u32> = (0..m).map(|i| (i % time) as u32).collect();
+        everywhere(|what| {
+            let packed = Packed::new(n, k, &b, false);
+            let (mut want, mut got) = (vec![f32::NAN; m * n], vec![Bf16(0x7fc0); m * n]);
+            gemm_bf16_packed(m, &a[..], &packed, &mut want, Init::Bias(&bias));
+            rope(&mut want, n, heads, head_dim, &places, 100.0, false);
+            let rotary = Rotary { heads, head_dim, time, theta: 100.0 };
+            gemm_bf16_turned(m, &a[..], &packed, Some(&bias), rotary, &mut got);
+            assert!(got == rounded(&want), "{m}×{n}×{k}, {what}");
+        });
+    }
+}
+
+#[test]
+fn gates_are_those_of_the_product() {
+    for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 320]] {
+        let (a, b, bias) = (normals(1, m * k), normals(2, k * n), normals(3, n));
+        let (gate, factors) = (rounded(&normals(4, m * n).iter().map(|x| 4.0 * x).collect::<Vec<_>>()), as_factors(&a));
+        let values = |x: &[Bf16]| x.iter().map(|x| x.get()).collect::<Vec<f32>>();
+        let gates = values(&gate);
+        everywhere(|what| {
+            let packed = Packed::new(n, k, &b, false);
+            let mut c = vec![f32::NAN; m * n];
+            gemm_bf16_packed(m, &a[..], &packed, &mut c, Init::Bias(&bias));
+            let want = rounded(&c);
+            let (mut up, mut y) = (vec![Bf16(0x7fc0); m * n], vec![Bf16(0x7fc0); m * n]);
+            gemm_bf16_gated(m, &factors[..], &packed, Some(&bias), &gate, &mut up, &mut y);
+            assert!(up == want, "{m}×{n}×{k}, {what}");
+            let (ups, mut want) = (values(&up), vec![0.0; m * n]);
+            swiglu(&gates, &ups, &mut want);
+            let close = |got: &[Bf16], want: &[f32], sizes: &dyn Fn(usize) -> f32| {
+                for (i, (got, want)) in got.iter().zip(want).enumerate() {
+                    let bound = want.abs() / 250.0 + sizes(i) / 2000.0;
+                    assert!((got.get() - want).abs() <= bound, "{m}×{n}×{k}, {what}: {} is not {want}", got.get());
+                }
+            };
+            close(&y, &want, &|i| (gates[i] * ups[i]).abs());
+
+            gemm_bf16_packed(m, &a[..], &packed, &mut c, Init::Zero);
+            let (mut d_gate, mut d_up) = (vec![0.0; m * n], vec![0.0; m * n]);
+            let [dst_gate, dst_up] = [&mut d_gate, &mut d_up].map(|data| Some(Grad { data, accumulate: false }));
+            swiglu_backward(&gates, &ups, &c, dst_gate, dst_up);
+            let (mut gate, mut up) = (gate.clone(), up);
+            gemm_bf16_gate_slopes(m, &factors[..], &packed, &mut gate, &mut up);
+            close(&gate, &d_gate, &|i| (c[i] * ups[i] * (1.0 + gates[i].abs())).abs());
+            close(&up, &d_up, &|i| (c[i] * gates[i]).abs());
         });
     }
 }
