@@ -1,7 +1,7 @@
 """Speed and memory of training and decoding against context, batch, width, layers and threads.
 
     cargo build --release
-    python3 benches/scaling.py [RECORD.json] [--quick] [--threads 1 2]      (runs/scaling.sh does both)
+    python3 benches/scaling.py [RECORD.json] [--quick] [--threads 1 2] [--precision bf16]      (runs/scaling.sh does both)
 
 Each row is one process, `motamot bench train decode`, on the preset `mini` with one size changed. The roofline is what the
 machine allows: `motamot bench kernels` measures its fastest matrix product and the bandwidth of reading memory, and the
@@ -13,6 +13,7 @@ import argparse, json, os, platform, subprocess, sys
 
 p = argparse.ArgumentParser()
 p.add_argument("record", nargs="?"); p.add_argument("--quick", action="store_true")
+p.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of training; decoding reads weights in f32")
 p.add_argument("--threads", type=int, nargs="+", default=[1, 2]); p.add_argument("--steps", type=int, default=3)
 p.add_argument("--motamot", default=os.path.join(os.path.dirname(__file__), "../target/release/motamot"))
 a = p.parse_args()
@@ -31,7 +32,7 @@ LONG = 8192
 
 def bench(parts, threads, sizes, steps):
     sets = [x for key, value in sizes.items() if key != "batch" for x in ("--set", f"{key}={value}")]
-    command = [a.motamot, "bench", *parts, "--json", "--preset", "mini", "--threads", str(threads), "--batch", str(sizes.get("batch", 8)), "--steps", str(steps), *sets]
+    command = [a.motamot, "bench", *parts, "--json", "--preset", "mini", "--precision", a.precision, "--threads", str(threads), "--batch", str(sizes.get("batch", 8)), "--steps", str(steps), *sets]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode: sys.exit(f"error: {' '.join(command)}\n{done.stderr}")
     return json.loads(done.stdout)
@@ -75,4 +76,4 @@ for name, settings in (QUICK if a.quick else SWEEPS).items():
             print(f"| {name} | {size} | {threads} | {row['train_tokens_per_s']:,.0f} | {100 * row['train_share']:.0f} % | {peak} | {decode} |", flush=True)
 if a.record:
     with open(a.record, "w") as f:
-        json.dump({"machine": machine, "rows": rows}, f, indent=1)
+        json.dump({"precision": a.precision, "machine": machine, "rows": rows}, f, indent=1)

@@ -4,8 +4,10 @@ use super::model_dir::model_dir;
 use super::output::print;
 use super::train::group;
 use crate::model::{GptConfig, PRESETS, Part, preset, read_config};
+use crate::transformer::NormOrder;
 use crate::utils::Result;
 use clap::Args;
+use motamot_kernels::bf16::Precision;
 use motamot_tensor::ops::{CHUNK_LOGITS, CHUNK_ROWS};
 use serde_json::json;
 use std::path::PathBuf;
@@ -32,8 +34,7 @@ pub(super) struct Cost {
     parameters: usize,
     /// FLOP per token of a forward pass; training takes three times as many.
     pub(super) flop: usize,
-    /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step, as it is in f32 (in bf16 they
-    /// are fewer); a full cache, per sequence.
+    /// Bytes: weights; weights, gradients and AdamW's moments; activations of a training step; a full cache, per sequence.
     pub(super) weights: usize,
     pub(super) state: usize,
     pub(super) activations: usize,
@@ -41,27 +42,28 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    pub(super) fn of(c: &GptConfig, parts: &[Part], batch: usize) -> Cost {
+    pub(super) fn of(c: &GptConfig, parts: &[Part], batch: usize, precision: Precision) -> Cost {
         let parameters: usize = parts.iter().map(|p| p.parameters).sum();
         let (q, kv) = (c.heads * c.head_dim(), c.kv_heads() * c.head_dim());
         let f = c.mlp_width() * if c.activation == crate::transformer::Activation::Swiglu { 3 } else { 2 };
-        // Kept for the backward, per token and block: two norms' outputs, q k v, the attention's output, the MLP's two
-        // sides, and the residual stream and its branch after each sub-layer. Then the gradients that the loss computes on
-        // the way, and a chunk of logits.
-        let per_token = c.layers * (2 * c.width + (q + 2 * kv) + q + f + 4 * c.width) + 3 * c.width;
+        // Bytes of what is kept for the backward, per token and block: in f32 two norms' outputs, q k v, the attention's
+        // output, the MLP's two sides, and the residual stream and its branch after each sub-layer.
+        let (inner, bf16) = (2 * c.width + (q + 2 * kv) + q + f, precision == Precision::Bf16);
+        let per_block = match c.norm_order {
+            // Each sub-layer is one op, which adds its branch at once and keeps the rest in two bytes.
+            NormOrder::Pre if bf16 => 2 * inner + 4 * 2 * c.width,
+            _ => 4 * (inner + 4 * c.width),
+        };
+        let per_token = c.layers * per_block + 4 * 3 * c.width;
+        // The gradients that the loss computes on the way, and a chunk of logits.
         let rows = (CHUNK_LOGITS / c.vocab_size.max(1)).max(CHUNK_ROWS).min(c.context.saturating_mul(batch));
-        let loss = c.vocab_size.saturating_mul(rows + c.width);
+        let loss = c.vocab_size.saturating_mul(if bf16 { 2 } else { 4 } * rows + 4 * c.width);
         Cost {
             parameters,
             flop: 2 * parts.iter().map(|p| p.multiply_adds).sum::<usize>(),
             weights: 4 * parameters,
             state: 16 * parameters,
-            activations: c
-                .context
-                .saturating_mul(per_token)
-                .saturating_mul(batch)
-                .saturating_add(loss)
-                .saturating_mul(4),
+            activations: c.context.saturating_mul(per_token).saturating_mul(batch).saturating_add(loss),
             cache: 4 * 2 * c.layers * c.context * kv,
         }
     }
@@ -86,9 +88,9 @@ pub fn run(args: &InfoArgs) -> Result<()> {
         (None, None) => return overview(args),
     };
     let parts = config.parts();
-    let cost = Cost::of(&config, &parts, args.batch);
+    let [cost, in_bf16] = [Precision::F32, Precision::Bf16].map(|p| Cost::of(&config, &parts, args.batch, p));
     if args.json {
-        print(format_args!("{}\n", report(&name, &config, &parts, &cost)))?;
+        print(format_args!("{}\n", report(&name, &config, &parts, [&cost, &in_bf16])))?;
         return Ok(());
     }
     let c = &config;
@@ -120,20 +122,24 @@ pub fn run(args: &InfoArgs) -> Result<()> {
         mega(cost.state)
     ))?;
     print(format_args!(
-        "          activations of a step of {} × {}: about {}\n",
+        "          activations of a step of {} × {}: about {}, with --precision bf16 {}\n",
         args.batch,
         c.context,
-        mega(cost.activations)
+        mega(cost.activations),
+        mega(in_bf16.activations)
     ))?;
     print(format_args!("          a full key–value cache: {} per sequence\n", mega(cost.cache)))?;
     Ok(())
 }
 
-fn report(name: &str, config: &GptConfig, parts: &[Part], cost: &Cost) -> serde_json::Value {
+fn report(name: &str, config: &GptConfig, parts: &[Part], [cost, in_bf16]: [&Cost; 2]) -> serde_json::Value {
     json!({
         "name": name, "config": config, "parts": parts, "parameters": cost.parameters,
         "flop_per_token_forward": cost.flop, "flop_per_token_training": 3 * cost.flop,
-        "bytes": {"weights": cost.weights, "training_state": cost.state, "activations": cost.activations, "kv_cache": cost.cache},
+        "bytes": {
+            "weights": cost.weights, "training_state": cost.state, "activations": cost.activations,
+            "activations_bf16": in_bf16.activations, "kv_cache": cost.cache,
+        },
     })
 }
 
@@ -148,9 +154,9 @@ fn overview(args: &InfoArgs) -> Result<()> {
     for name in PRESETS {
         let c = preset(name)?;
         let parts = c.parts();
-        let cost = Cost::of(&c, &parts, args.batch);
+        let [cost, in_bf16] = [Precision::F32, Precision::Bf16].map(|p| Cost::of(&c, &parts, args.batch, p));
         if args.json {
-            reports.push(report(name, &c, &parts, &cost));
+            reports.push(report(name, &c, &parts, [&cost, &in_bf16]));
             continue;
         }
         print(format_args!(

@@ -117,7 +117,8 @@ fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
 
 /// Refuses a training run that the machine has no memory for, before it is killed for it.
 fn check_memory(config: &crate::training::RunConfig) -> Result<()> {
-    let cost = info::Cost::of(&config.model, &config.model.parts(), config.train.batch);
+    let precision = config.train.precision.of_kernels();
+    let cost = info::Cost::of(&config.model, &config.model.parts(), config.train.batch, precision);
     let bytes = cost.state.saturating_add(cost.activations);
     if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
         return Err(Error::new(format!("this takes about {:.0} GB of memory, more than there is", bytes as f64 / 1e9))

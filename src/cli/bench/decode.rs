@@ -8,6 +8,7 @@ use crate::generation::{Request, SamplingOptions, generate};
 use crate::model::Gpt;
 use crate::utils::Result;
 use clap::ValueEnum;
+use motamot_kernels::bf16::Precision;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
@@ -28,7 +29,7 @@ pub(super) fn run(gpt: &mut Gpt, args: &BenchArgs, report: &mut Value) -> Result
         }
         report[key] = json!(speed);
     }
-    let cost = Cost::of(gpt.config(), &gpt.config().parts(), 1);
+    let cost = Cost::of(gpt.config(), &gpt.config().parts(), 1, Precision::F32);
     report["decode_flop_per_token"] = json!(cost.flop);
     // All f32 weights, and on average half of the cache.
     report["decode_bytes_per_token"] = json!(cost.weights + cost.cache / 2);

@@ -32,10 +32,11 @@ pub(super) fn run(trainer: &mut Trainer, args: &BenchArgs, report: &mut Value) -
     let speed = config.tokens_per_step() as f64 / median(seconds?);
     let peak = memory::peak_mb();
 
-    let cost = Cost::of(&config.model, &config.model.parts(), config.train.batch);
+    let precision = config.train.precision.of_kernels();
+    let cost = Cost::of(&config.model, &config.model.parts(), config.train.batch, precision);
     let flop = 3 * cost.flop;
     let gflops = speed * flop as f64 / 1e9;
-    let precision = match config.train.precision.of_kernels() {
+    let precision = match precision {
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16",
     };
@@ -64,7 +65,7 @@ pub(super) fn run(trainer: &mut Trainer, args: &BenchArgs, report: &mut Value) -
     Ok(())
 }
 
-/// The least that a step in f32 moves to and from memory, if nothing stays in a cache: each activation is written once and read
+/// The least that a step moves to and from memory, if nothing stays in a cache: each activation is written once and read
 /// once; forward and backward read the weights; AdamW reads weights, gradients and two moments and writes three of them.
 fn bytes_per_step(cost: &Cost, accumulate: usize) -> usize {
     accumulate * (2 * cost.activations + 3 * cost.weights) + cost.state + 3 * cost.weights
