@@ -62,7 +62,8 @@ impl Cost {
             parameters,
             flop: 2 * parts.iter().map(|p| p.multiply_adds).sum::<usize>(),
             weights: 4 * parameters,
-            state: 16 * parameters,
+            // In bf16 each matrix is packed besides, as it is and turned.
+            state: (if bf16 { 20 } else { 16 }) * parameters,
             activations: c.context.saturating_mul(per_token).saturating_mul(batch).saturating_add(loss),
             cache: 4 * 2 * c.layers * c.context * kv,
         }
@@ -117,9 +118,10 @@ pub fn run(args: &InfoArgs) -> Result<()> {
     print(format_args!("{:<24}{:>14}{:>7.1}%{:>20}\n", "all", group(cost.parameters), 100.0, group(cost.flop)))?;
     print(format_args!("\ntraining: {} FLOP per token (forward, and twice that backward)\n", group(3 * cost.flop)))?;
     print(format_args!(
-        "memory:   weights {}; with gradients and AdamW's moments {}\n",
+        "memory:   weights {}; with gradients and AdamW's moments {}, with --precision bf16 {}\n",
         mega(cost.weights),
-        mega(cost.state)
+        mega(cost.state),
+        mega(in_bf16.state)
     ))?;
     print(format_args!(
         "          activations of a step of {} × {}: about {}, with --precision bf16 {}\n",
@@ -137,8 +139,8 @@ fn report(name: &str, config: &GptConfig, parts: &[Part], [cost, in_bf16]: [&Cos
         "name": name, "config": config, "parts": parts, "parameters": cost.parameters,
         "flop_per_token_forward": cost.flop, "flop_per_token_training": 3 * cost.flop,
         "bytes": {
-            "weights": cost.weights, "training_state": cost.state, "activations": cost.activations,
-            "activations_bf16": in_bf16.activations, "kv_cache": cost.cache,
+            "weights": cost.weights, "training_state": cost.state, "training_state_bf16": in_bf16.state,
+            "activations": cost.activations, "activations_bf16": in_bf16.activations, "kv_cache": cost.cache,
         },
     })
 }

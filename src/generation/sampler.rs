@@ -157,7 +157,7 @@ impl Sampler {
         }
     }
 
-    /// [`Sampler::sample`] where every token can be drawn: the same token, without a list of candidates.
+    /// [`Sampler::sample`] where every token can be drawn, without a list of candidates.
     fn draw(&mut self, logits: &[f32]) -> Result<u32> {
         self.score(logits);
         let Sampler { options, rng, scores: weights, order, sums, .. } = self;
@@ -269,7 +269,22 @@ fn shifted(score: f32, top: f32, temperature: f32) -> f32 {
 /// of equals the lower id comes first. Sorts only as far as the set goes.
 fn keep_nucleus(candidates: &mut Vec<Candidate>, p: f32) {
     let by_weight = |a: &Candidate, b: &Candidate| b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id));
-    let wanted = f64::from(p) * candidates.iter().map(|c| f64::from(c.weight)).sum::<f64>();
+    let total = candidates.iter().map(|c| f64::from(c.weight)).sum::<f64>();
+    let wanted = f64::from(p) * total;
+    // Those that together weigh no more than what the set can do without are not in it, and n candidates of a weight up
+    // to 1/n of that are such. The margin is for the rounding of sums.
+    let mut spare = (total - wanted) * (1.0 - 1e-6);
+    loop {
+        let (before, least) = (candidates.len(), (spare / candidates.len() as f64) as f32);
+        candidates.retain(|c| {
+            let stays = c.weight > least;
+            spare -= if stays { 0.0 } else { f64::from(c.weight) };
+            stays
+        });
+        if candidates.len() >= before - before / 8 {
+            break;
+        }
+    }
     let (mut sorted, mut have) = (0, 0.0);
     while sorted < candidates.len() {
         let next = (2 * sorted).max(64).min(candidates.len());

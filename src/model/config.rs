@@ -124,8 +124,8 @@ impl GptConfig {
         if !(self.norm_eps > 0.0 && self.norm_eps < 1.0) {
             return field("norm_eps", format!("{} is not between 0 and 1", self.norm_eps));
         }
-        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0) {
-            return field("rope_theta", format!("{} is not a positive number", self.rope_theta));
+        if !(self.rope_theta.is_finite() && self.rope_theta >= 1.0) {
+            return field("rope_theta", format!("{} is not a number from 1", self.rope_theta));
         }
         if self.parameter_estimate() > 1 << 36 {
             return Err(Error::usage("width, layers, vocab_size: together they make over 68 billion parameters"));

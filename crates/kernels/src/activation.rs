@@ -139,7 +139,7 @@ fn silu_slope(x: f32, dy: f32) -> f32 {
 /// σ(x) for what is rounded to bf16.
 #[inline(always)]
 fn sigmoid_rough(x: f32) -> f32 {
-    // Where the power would overflow σ is 0 for bf16 as well.
+    // The power must not overflow; σ is under 2⁻¹¹⁵ there.
     let x = if x < -80.0 { -80.0 } else { x };
     1.0 / (1.0 + math::exp2_rough(-std::f32::consts::LOG2_E * x))
 }

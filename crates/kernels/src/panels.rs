@@ -1,12 +1,13 @@
 //! Products of a few rows with a matrix of weights, for decoding.
 //!
 //! One token's product reads each weight once and uses it once, so its time is that of the bytes: f32, half of them in
-//! bf16, a quarter in [int8]. The weights lie in *panels* of 32 outputs, the k-th weights of all of them side by side: a
-//! lane is an output, no sum crosses lanes, and memory is read from one end to the other.
+//! bf16, a quarter in [int8]. The weights lie in *panels* of 32 outputs, the k-th weights of all of them side by side
+//! (in int8 four at a time): a lane is an output, no sum crosses lanes, and memory is read from one end to the other.
 //!
 //! Every output is one chain of fused multiply-adds over k, in order, from its bias, as in [`crate::gemm`]: with f32 (and
 //! bf16) weights the bits are those of [`gemm`] with the same weights, whatever the instruction set, the number of rows
-//! and of threads. With int8 weights inputs and sums are whole numbers; they, too, are the same everywhere.
+//! and of threads. With int8 weights inputs and sums are whole numbers, which are the same everywhere, too; only more than
+//! 8 rows in [`matmul_panels`] are a product in f32 with the restored matrix.
 
 mod int8;
 #[cfg(test)]

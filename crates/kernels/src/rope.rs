@@ -112,6 +112,7 @@ impl Turns {
         let Rotary { heads, head_dim, time, theta } = rotary;
         assert!(head_dim > 0 && head_dim.is_multiple_of(2), "{name}: a head of {head_dim} elements has no halves");
         assert!(heads * head_dim <= width, "{name}: {heads} heads of {head_dim} do not fit in rows of {width}");
+        assert!(theta >= 1.0 && theta.is_finite(), "{name}: theta = {theta} is not a number from 1");
         assert!(time > 0 && time <= MAX_POSITIONS, "{name}: {time} places are not from 1 to {MAX_POSITIONS}");
         Turns { table: table(head_dim, theta, time), rotary }
     }

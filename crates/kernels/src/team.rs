@@ -4,7 +4,7 @@
 //! much to one of decoding, where a token has dozens of them. A [`Team`] begins one region for all: every member runs the
 //! same program, shares out the chunks of each stage, and waits for the last of them before the next stage. Each has its
 //! share, the same one in every round, and takes of the others' when it is done with it: so a member that nobody
-//! disturbs meets the weights that are in its own cache, and no other member's counter.
+//! disturbs meets the weights that are in its own cache.
 //!
 //! A member that comes late, or that the system takes its core from, holds up the others only while it has a chunk.
 

@@ -469,17 +469,26 @@ fn sublayers_without_biases() {
         let h = ops::linear(&ops::rms_norm(&x[0], &x[1], 1e-6), &x[2], None);
         ops::add(&ops::linear(&inner(&h), &x[3], None), &x[0])
     };
-    let inputs = |shapes: [&[usize]; 4]| {
-        let mut inputs = normals(shapes);
+    let inputs = |shapes: &[&[usize]]| {
+        let mut inputs: Vec<Tensor> = shapes.iter().zip(1..).map(|(shape, seed)| normal(seed, *shape)).collect();
         inputs[2..].iter_mut().for_each(|w| *w = map(w, |w| 0.3 * w));
         inputs
     };
     let mlp =
         |x: &[Tensor]| ops::mlp_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), ops::Function::GeluTanh);
-    near(0.02, &inputs([&[3, 37, 24], &[24], &[24, 40], &[40, 24]]), mlp, |x| twin(x, &ops::gelu_tanh));
+    near(0.02, &inputs(&[&[3, 37, 24], &[24], &[24, 40], &[40, 24]]), mlp, |x| twin(x, &ops::gelu_tanh));
+    let gated = |x: &[Tensor]| ops::swiglu_bf16(&x[0], &frame(&x[1]), &packed(&x[4]), &packed(&x[2]), &packed(&x[3]));
+    let gated_twin = |x: &[Tensor]| {
+        let gate = ops::linear(&ops::rms_norm(&x[0], &x[1], 1e-6), &x[4], None);
+        twin(x, &|up| ops::swiglu(&gate, up))
+    };
+    near(0.02, &inputs(&[&[3, 37, 24], &[24], &[24, 40], &[40, 24], &[24, 40]]), gated, gated_twin);
     let a = Attention { kv_heads: 1, ..Attention::causal(3, 8) };
-    let attention =
-        |x: &[Tensor]| ops::self_attention_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), a.clone(), None);
-    let attend = |rows: &Tensor| ops::attention_packed(rows, a.clone());
-    near(0.02, &inputs([&[2, 37, 24], &[24], &[24, 40], &[24, 24]]), attention, |x| twin(x, &attend));
+    let attention = |x: &[Tensor]| {
+        let (qkv, out) = (packed(&x[2]), packed(&x[3]));
+        ops::self_attention_bf16(&x[0], &frame(&x[1]), &qkv, &out, a.clone(), Some(100.0))
+    };
+    let places: Vec<u32> = (0..2 * 37).map(|i| i % 37).collect();
+    let attend = |rows: &Tensor| ops::attention_packed(&ops::rope(rows, 4, 8, &places, 100.0), a.clone());
+    near(0.02, &inputs(&[&[2, 37, 24], &[24], &[24, 40], &[24, 24]]), attention, |x| twin(x, &attend));
 }

@@ -68,7 +68,7 @@ pub(super) fn run(trainer: &mut Trainer, args: &BenchArgs, report: &mut Value) -
 /// The least that a step moves to and from memory, if nothing stays in a cache: each activation is written once and read
 /// once; forward and backward read the weights; AdamW reads weights, gradients and two moments and writes three of them.
 fn bytes_per_step(cost: &Cost, accumulate: usize) -> usize {
-    accumulate * (2 * cost.activations + 3 * cost.weights) + cost.state + 3 * cost.weights
+    accumulate * (2 * cost.activations + 3 * cost.weights) + 7 * cost.weights
 }
 
 /// Forward and backward of a part, per step.

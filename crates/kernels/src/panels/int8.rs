@@ -41,18 +41,21 @@ pub(super) struct Int8 {
 }
 
 impl Int8 {
-    /// `gather` as in [`super::Panels`].
+    /// `gather` as in [`super::Panels`]. The scale of an output with a NaN or an infinity among its weights is NaN.
     pub fn encode(outputs: usize, inputs: usize, gather: impl Fn(usize, usize) -> [f32; PANEL] + Sync) -> Int8 {
         let panels = outputs.div_ceil(PANEL);
         let (mut quads, mut scales) = (Steps::zeroed(panels * inputs.div_ceil(4)), vec![1.0; panels * PANEL]);
         parallel::chunks2_mut((&mut quads, inputs.div_ceil(4)), (&mut scales, PANEL), |panel, quads, scales| {
-            let mut per = [0.0f32; PANEL];
+            let (mut per, mut poison) = ([0.0f32; PANEL], [0.0f32; PANEL]);
             for k in 0..inputs {
-                per.iter_mut().zip(gather(panel * PANEL, k)).for_each(|(max, w)| *max = max.max(w.abs()));
+                for (l, w) in gather(panel * PANEL, k).into_iter().enumerate() {
+                    per[l] = per[l].max(w.abs());
+                    poison[l] += w * 0.0;
+                }
             }
             for l in 0..PANEL {
-                scales[l] = per[l] / 127.0;
-                per[l] = if scales[l] > 0.0 { 1.0 / scales[l] } else { 0.0 };
+                scales[l] = per[l] / 127.0 + poison[l];
+                per[l] = if scales[l] > f32::MIN_POSITIVE { 1.0 / scales[l] } else { 0.0 };
             }
             for (i, quad) in quads.iter_mut().enumerate() {
                 let steps = std::array::from_fn(|k| {
@@ -203,7 +206,8 @@ pub(super) fn lay(x: &[f32], k: usize, out: &mut [f32]) {
     for (x, out) in x.chunks_exact(k).zip(out.chunks_exact_mut(input_len(k))) {
         let [max, poison] = largest(x);
         out[0] = max / LARGEST + poison;
-        let per = if max > 0.0 { LARGEST / max } else { 0.0 };
+        // Of what is so small that this overflows nothing is left.
+        let per = if max > LARGEST / f32::MAX { LARGEST / max } else { 0.0 };
         let (corrections, bytes) = out[1..].split_at_mut(quads.div_ceil(BLOCK));
         // SAFETY: an f32 may have any bits, and bytes need no alignment.
         let bytes = unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<u8>(), size_of_val(bytes)) };
@@ -278,7 +282,7 @@ fn plain(w: &[Quad], x: &Input, sums: &mut [f32; PANEL]) {
     for (((w, low), high), correction) in blocks.zip(x.corrections) {
         let mut block = [correction.to_bits() as i32; PANEL];
         for ((w, low), high) in w.iter().zip(low).zip(high) {
-            let [low, high] = [low, high].map(|x| x.to_bits().to_le_bytes().map(|byte| i32::from(byte as i8)));
+            let [low, high] = [low, high].map(|x| x.to_bits().to_ne_bytes().map(|byte| i32::from(byte as i8)));
             for l in 0..PANEL {
                 for i in 0..4 {
                     block[l] = block[l].wrapping_add(i32::from(w.0[l][i]) * (256 * high[i] + low[i]));
@@ -330,7 +334,7 @@ fn vnni<const P: usize, const M: usize>(w: &[Quad], x: &[Input; M], sums: &mut [
         for i in from..to {
             for p in 0..P {
                 for half in 0..2 {
-                    let w = &w[p * quads + i].0[half * PANEL / 2];
+                    let w = &w[p * quads + i].0[half * PANEL / 2..][..PANEL / 2];
                     // SAFETY: half a panel is there, 64 bytes.
                     let w = unsafe { _mm512_loadu_si512(w.as_ptr().cast()) };
                     for m in 0..M {

@@ -119,6 +119,21 @@ fn what_is_not_a_number_stays_so_with_int8() {
     let mut y = [1.0; 5];
     matmul_panels(&[0.0; 20], &q, None, &mut y);
     assert_eq!(y, [0.0; 5]);
+    // Nor does what is next to nothing become something.
+    for tiny in [1e-30, 1e-36, 1e-42] {
+        let mut x = normals(2, 20).into_iter().map(|x| x * tiny).collect::<Vec<f32>>();
+        x[3] = 0.0;
+        matmul_panels(&x, &q, None, &mut y);
+        assert!(y.iter().all(|y| y.abs() < 100.0 * tiny), "{tiny}: {y:?}");
+        let small = Panels::of_rows(Format::Int8, &x, 20);
+        let mut back = [1.0; 20];
+        small.restore(&mut back);
+        assert!(back.iter().all(|w| w.abs() < 10.0 * tiny), "{tiny}: {back:?}");
+    }
+    let mut w = normals(1, 5 * 20);
+    w[2 * 20 + 7] = f32::NAN;
+    matmul_panels(&normals(2, 20), &Panels::of_rows(Format::Int8, &w, 20), None, &mut y);
+    assert!(y.iter().enumerate().all(|(i, y)| y.is_nan() == (i == 2)), "{y:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! What one step leaves for the next alone never stands in f32: it is rounded while it is in the cache, where a product
 //! would have rounded it anyway. The residual stream, its gradient and all sums are f32. Each op is what its composition
-//! of `layer_norm`, `linear`, an activation function or `attention_packed`, and `dropout_add` is, up to that rounding.
+//! of `layer_norm` or `rms_norm`, `linear`, an activation function, `swiglu` or `attention_packed` (with `rope` before it),
+//! and `dropout_add` is, up to that rounding.
 
 use super::attention::PackedBf16;
 use super::{Attention, matmul::init_of};
@@ -266,7 +267,8 @@ pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection
 /// (`rope`), token t's queries and keys are turned to place t as in [`rope`](super::rope).
 /// Shapes: x (B, T, C), W₁ (C, (H + 2G)·D), W₂ (H·D, C) → (B, T, C).
 /// Saves: x; h, the rows q | k | v and what attention makes of them in bf16; log-sum-exp (B, H, T), μ (N), r (N).
-/// Backward: that of [`attention_packed`](super::attention_packed) between those of two `linear`, and as in [`mlp_bf16`].
+/// Backward: that of [`attention_packed`](super::attention_packed), and of `rope`, between those of two `linear`, and as in
+/// [`mlp_bf16`].
 /// Panics if the axes do not fit or a matrix is not packed.
 #[track_caller]
 pub fn self_attention_bf16(

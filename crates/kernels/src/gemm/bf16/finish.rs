@@ -1,5 +1,5 @@
-//! Products whose result goes on to what follows while it is in the cache: rounding to bf16, an activation function or its
-//! derivative, the residual sum, the cross-entropy of logits.
+//! Products whose result goes on to what follows while it is in the cache: rounding to bf16, rotary positions, an
+//! activation function or a gate and their derivatives, the residual sum, the cross-entropy of logits.
 
 use super::{COLS, Matrix, Packed, Unit, driver};
 use crate::activation::{self, Function};
