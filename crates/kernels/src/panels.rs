@@ -17,7 +17,7 @@ use self::int8::Int8;
 use crate::bf16;
 use crate::buffer::AlignedBuf;
 use crate::gemm::{Init, Layout, gemm};
-use crate::isa::vectorise;
+use crate::isa::{self, Isa, vectorise};
 use crate::map::with_scratch;
 use crate::parallel::{self, SharedMut};
 use std::marker::PhantomData;
@@ -238,8 +238,8 @@ impl Panels {
         }
     }
 
-    /// Lays M rows of inputs (M, K) as [`Panels::outputs`] reads them on this thread, in [`input_len`] elements: of each 8
-    /// rows (the last may be fewer) the k-th numbers side by side, or with int8 weights in [whole numbers](int8).
+    /// Lays M rows of inputs (M, K) as [`Panels::outputs`] reads them, in [`input_len`] elements: of each 8 rows (the last may
+    /// be fewer) the k-th numbers side by side, or with int8 weights in [whole numbers](int8).
     pub(crate) fn lay(&self, x: &[f32], out: &mut [f32]) {
         match self.values {
             Values::F32(_) | Values::Bf16(_) => interleave(x, self.inputs, out),
@@ -276,6 +276,8 @@ const MAX_ROWS: usize = 8;
 /// [`products`] of any number of rows.
 fn passes<S: Step>(w: &[S], x: &[f32], k: usize, bias: &[f32], y: &mut [f32]) {
     let n = y.len() * k / x.len();
+    // Registers of 512 bits come 32 at a time, shorter ones are 16.
+    let products = if isa::isa() >= Isa::Avx512 { products::<S, true> } else { products::<S, false> };
     for (x, y) in x.chunks(MAX_ROWS * k).zip(y.chunks_mut(MAX_ROWS * n)) {
         products(w, x, k, bias, y);
     }
@@ -382,9 +384,10 @@ fn rows<S: Step, const P: usize, const M: usize>(w: &[S], x: &[f32], bias: &[f32
 
 vectorise! {
     /// y_mj = bias_j + Σ_k w_jk·x_mk, in order, for the outputs of some panels; up to 8 rows.
-    fn products<S: Step>(w: &[S], x: &[f32], k: usize, bias: &[f32], y: &mut [f32]) {
+    fn products<S: Step; const WIDE: bool>(w: &[S], x: &[f32], k: usize, bias: &[f32], y: &mut [f32]) {
         match x.len() / k {
-            1 => rows::<S, 4, 1>(w, x, bias, y),
+            1 if WIDE => rows::<S, 4, 1>(w, x, bias, y),
+            1 => rows::<S, 2, 1>(w, x, bias, y),
             2 => rows::<S, 4, 2>(w, x, bias, y),
             3 => rows::<S, 2, 3>(w, x, bias, y),
             4 => rows::<S, 2, 4>(w, x, bias, y),
