@@ -1,0 +1,46 @@
+//! What weights in fewer bits cost where text is generated: the loss token by token with a cache, in each format.
+//!
+//! ```text
+//! cargo run --release --example decode_loss MODEL FILE
+//! ```
+//!
+//! The last tenth of the file is scored in windows of the context. `motamot eval --weights int8` scores whole windows at
+//! once, whose products are other ones: with int8 weights a token's inputs are rounded, too.
+
+use motamot::generation::CausalModel;
+use motamot::model::load_model;
+use motamot::tokenizer::Tokenizer;
+use motamot::utils::{Error, Result};
+use motamot_kernels::panels::Format;
+use std::path::Path;
+
+/// −ln p(target) under the softmax of the logits.
+fn nll(logits: &[f32], target: u32) -> f64 {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, x| max.max(*x));
+    let sum: f64 = logits.iter().map(|x| f64::from(x - max).exp()).sum();
+    sum.ln() - f64::from(logits[target as usize] - max)
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, file] = &args[..] else { return Err(Error::usage("decode_loss MODEL FILE")) };
+    let mut gpt = load_model(model)?;
+    let tokenizer = Tokenizer::load(Path::new(model).join("tokenizer.json"))?;
+    let text = std::fs::read(file).map_err(|e| Error::new(format!("{file}: {e}")))?;
+    let ids = tokenizer.encode_bytes(&text[text.len() / 10 * 9..])?;
+    for format in [Format::F32, Format::Bf16, Format::Int8] {
+        gpt.quantise(Some(format));
+        let (mut cache, mut logits) = (gpt.new_cache(1), Vec::new());
+        let (mut sum, mut count) = (0.0, 0);
+        for window in ids.chunks(gpt.config().context) {
+            cache.truncate(0);
+            for pair in window.windows(2) {
+                CausalModel::step(&gpt, &pair[..1], &mut cache, &mut logits);
+                sum += nll(&logits, pair[1]);
+                count += 1;
+            }
+        }
+        println!("{:<5} {:.5} nats per token, {count} tokens", format!("{format:?}"), sum / f64::from(count.max(1)));
+    }
+    Ok(())
+}
