@@ -1,7 +1,7 @@
 //! Products of a few rows with a matrix of weights, for decoding.
 //!
 //! One token's product reads each weight once and uses it once, so its time is that of the bytes: f32, half of them in
-//! bf16, a quarter in [int8]. The weights lie in *panels* of 32 outputs, the k-th weights of all of them side by side
+//! bf16, a quarter in int8. The weights lie in *panels* of 32 outputs, the k-th weights of all of them side by side
 //! (in int8 four at a time): a lane is an output, no sum crosses lanes, and memory is read from one end to the other.
 //!
 //! Every output is one chain of fused multiply-adds over k, in order, from its bias, as in [`crate::gemm`]: with f32 (and
