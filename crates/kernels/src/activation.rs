@@ -20,42 +20,27 @@ pub enum Function {
     Relu,
 }
 
-/// Runs `$body` with `$f` for the function itself, whose value will be rounded to bf16, so that it is compiled into the
-/// loop where it is called.
+/// Runs `$body` with `$f` for x ↦ [f(x), f′(x)], which will be rounded to bf16, so that it is compiled into the loop where it
+/// is called.
 macro_rules! with_function {
     ($function:expr, |$f:ident| $body:expr) => {
-        $crate::activation::with_one_of!($function, $f, $body, gelu_at, gelu_tanh_rough, relu_at)
-    };
-}
-pub(crate) use with_function;
-
-/// The same with the derivative: (x, dy) ↦ dy·f′(x).
-macro_rules! with_slope {
-    ($function:expr, |$f:ident| $body:expr) => {
-        $crate::activation::with_one_of!($function, $f, $body, gelu_slope, gelu_tanh_slope_rough, relu_slope)
-    };
-}
-pub(crate) use with_slope;
-
-macro_rules! with_one_of {
-    ($function:expr, $f:ident, $body:expr, $gelu:ident, $gelu_tanh:ident, $relu:ident) => {
         match $function {
             $crate::activation::Function::Gelu => {
-                let $f = $crate::activation::$gelu;
+                let $f = $crate::activation::gelu_and_slope;
                 $body
             }
             $crate::activation::Function::GeluTanh => {
-                let $f = $crate::activation::$gelu_tanh;
+                let $f = $crate::activation::gelu_tanh_and_slope_rough;
                 $body
             }
             $crate::activation::Function::Relu => {
-                let $f = $crate::activation::$relu;
+                let $f = $crate::activation::relu_and_slope;
                 $body
             }
         }
     };
 }
-pub(crate) use with_one_of;
+pub(crate) use with_function;
 
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
@@ -63,14 +48,19 @@ fn normal_cdf(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(crate) fn gelu_at(x: f32) -> f32 {
+fn gelu_at(x: f32) -> f32 {
     x * normal_cdf(x)
 }
 
 #[inline(always)]
-pub(crate) fn gelu_slope(x: f32, dy: f32) -> f32 {
-    let density = INV_SQRT_TAU * math::exp(-0.5 * x * x);
-    dy * x.mul_add(density, normal_cdf(x))
+fn gelu_slope(x: f32, dy: f32) -> f32 {
+    dy * gelu_and_slope(x)[1]
+}
+
+#[inline(always)]
+pub(crate) fn gelu_and_slope(x: f32) -> [f32; 2] {
+    let (density, cdf) = (INV_SQRT_TAU * math::exp(-0.5 * x * x), normal_cdf(x));
+    [x * cdf, x.mul_add(density, cdf)]
 }
 
 #[inline(always)]
@@ -86,19 +76,13 @@ fn gelu_tanh_slope(x: f32, dy: f32) -> f32 {
     dy * 0.5 * (x * (1.0 - t * t)).mul_add(du, 1.0 + t)
 }
 
-/// [`gelu_tanh_at`] for what is rounded to bf16, as x·σ(2u): within 2⁻¹¹ of |x|.
+/// [`gelu_tanh`] for what is rounded to bf16, as x·σ(2u): within 2⁻¹¹ of |x|, and its slope within 2⁻¹⁰.
 #[inline(always)]
-pub(crate) fn gelu_tanh_rough(x: f32) -> f32 {
-    x / (1.0 + gelu_exp(within_8(x)))
-}
-
-/// [`gelu_tanh_slope`] for what is rounded to bf16: within 2⁻¹⁰ of |dy|.
-#[inline(always)]
-pub(crate) fn gelu_tanh_slope_rough(x: f32, dy: f32) -> f32 {
-    let x = within_8(x);
-    let s = 1.0 / (1.0 + gelu_exp(x));
-    let slope = (3.0 * CUBIC * x).mul_add(x, 1.0) * (2.0 * SQRT_2_PI * x);
-    dy * (s * (1.0 - s)).mul_add(slope, s)
+pub(crate) fn gelu_tanh_and_slope_rough(x: f32) -> [f32; 2] {
+    let near = within_8(x);
+    let s = 1.0 / (1.0 + gelu_exp(near));
+    let du = (3.0 * CUBIC * near).mul_add(near, 1.0) * (2.0 * SQRT_2_PI * near);
+    [x * s, (s * (1.0 - s)).mul_add(du, s)]
 }
 
 /// Beyond ±8 σ(2u) is 0 or 1, and 8³ does not overflow. A NaN stays one.
@@ -116,13 +100,18 @@ fn gelu_exp(x: f32) -> f32 {
 }
 
 #[inline(always)]
-pub(crate) fn relu_at(x: f32) -> f32 {
+fn relu_at(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
 }
 
 #[inline(always)]
-pub(crate) fn relu_slope(x: f32, dy: f32) -> f32 {
+fn relu_slope(x: f32, dy: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { dy }
+}
+
+#[inline(always)]
+pub(crate) fn relu_and_slope(x: f32) -> [f32; 2] {
+    [relu_at(x), relu_slope(x, 1.0)]
 }
 
 #[inline(always)]
@@ -144,17 +133,13 @@ fn sigmoid_rough(x: f32) -> f32 {
     1.0 / (1.0 + math::exp2_rough(-std::f32::consts::LOG2_E * x))
 }
 
-/// [`swiglu_at`] for what is rounded to bf16: within 2⁻¹² of |gate·up|.
+/// silu(gate)·up and its slopes by gate and by up, for what is rounded to bf16: within 2⁻¹² of |gate·up|, |up|·(1 + |gate|)
+/// and |gate|.
 #[inline(always)]
-pub(crate) fn swiglu_rough(gate: f32, up: f32) -> f32 {
-    gate * sigmoid_rough(gate) * up
-}
-
-/// The gradients of gate and up, for what is rounded to bf16.
-#[inline(always)]
-pub(crate) fn swiglu_slopes_rough(gate: f32, up: f32, dy: f32) -> [f32; 2] {
+pub(crate) fn swiglu_and_slopes_rough(gate: f32, up: f32) -> [f32; 3] {
     let s = sigmoid_rough(gate);
-    [dy * up * s * gate.mul_add(1.0 - s, 1.0), dy * gate * s]
+    let silu = gate * s;
+    [silu * up, up * s * gate.mul_add(1.0 - s, 1.0), silu]
 }
 
 #[inline(always)]
@@ -443,13 +428,14 @@ mod tests {
     fn the_rough_gelu_is_as_exact_as_it_says() {
         for n in -40_000..=40_000 {
             let x = n as f32 / 2000.0;
-            let error = f64::from(gelu_tanh_rough(x)) - f64::from(gelu_tanh_at(x));
+            let [value, slope] = gelu_tanh_and_slope_rough(x);
+            let error = f64::from(value) - f64::from(gelu_tanh_at(x));
             assert!(error.abs() <= f64::from(x.abs()) / 2048.0, "f({x}): {error:e}");
-            let error = f64::from(gelu_tanh_slope_rough(x, 1.0)) - f64::from(gelu_tanh_slope(x, 1.0));
+            let error = f64::from(slope) - f64::from(gelu_tanh_slope(x, 1.0));
             assert!(error.abs() <= 1.0 / 1024.0, "f′({x}): {error:e}");
         }
-        assert_eq!((gelu_tanh_rough(1e30), gelu_tanh_slope_rough(1e30, 1.0)), (1e30, 1.0));
-        assert!(gelu_tanh_rough(-1e6).abs() < 1e-9 && gelu_tanh_slope_rough(-1e30, 1.0).abs() < 1e-9);
-        assert!(gelu_tanh_rough(f32::NAN).is_nan() && gelu_tanh_slope_rough(f32::NAN, 1.0).is_nan());
+        assert_eq!(gelu_tanh_and_slope_rough(1e30), [1e30, 1.0]);
+        assert!(gelu_tanh_and_slope_rough(-1e6).iter().all(|x| x.abs() < 1e-9));
+        assert!(gelu_tanh_and_slope_rough(f32::NAN).iter().all(|x| x.is_nan()));
     }
 }

@@ -10,8 +10,8 @@ use super::{Attention, matmul::init_of};
 use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
 use motamot_kernels::bf16::{Bf16, Element};
 use motamot_kernels::gemm::bf16::{
-    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gate_slopes, gemm_bf16_gated, gemm_bf16_packed,
-    gemm_bf16_rounded, gemm_bf16_slope, gemm_bf16_turned,
+    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gated, gemm_bf16_multiplied, gemm_bf16_packed,
+    gemm_bf16_rounded, gemm_bf16_turned,
 };
 use motamot_kernels::gemm::{Init, Layout};
 use motamot_kernels::rope::{self, Rotary};
@@ -200,7 +200,7 @@ const ATTENTION: &str = "attention_packed";
 
 /// y = x + dropout(f(h·W₁ + b₁)·W₂ + b₂), h = norm(x): the MLP of a Transformer in bf16.
 /// Shapes: x (.., C), W₁ (C, F), b₁ (F), W₂ (F, C), b₂ (C) → (.., C).
-/// Saves: x; h, u = h·W₁ + b₁ and f(u) in bf16; μ (N), r (N).
+/// Saves: x; h and, for u = h·W₁ + b₁, f(u) and f′(u) in bf16; μ (N), r (N).
 /// Backward: with d the gradient of what is added, du = d·W₂ᵀ ⊙ f′(u), dW₂ = f(u)ᵀ·d, dW₁ = hᵀ·du, dh = du·W₁ᵀ;
 /// dx = dy + the norm's of dh.
 /// Panics if the axes do not fit or a matrix is not packed.
@@ -211,18 +211,19 @@ pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f
     assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {} · W₂ {}", up.weight.shape(), down.weight.shape());
     let framed = Framed::new(OP, x, frame, l1.inputs);
     let (m, len) = (framed.m, framed.m * l1.outputs);
-    let (mut u, mut a) = (Bf16Buf::stale(len), Bf16Buf::stale(len));
-    gemm_bf16_activated(m, &framed.h[..], &l1.packed.plain, l1.bias(), f, &mut u, &mut a);
+    let (mut a, mut slope) = (Bf16Buf::stale(len), Bf16Buf::stale(len));
+    gemm_bf16_activated(m, &framed.h[..], &l1.packed.plain, l1.bias(), f, &mut a, &mut slope);
     let y = framed.leave(OP, &a, &l2);
     let constant = Tensor::zeros([0]);
     let inputs = inputs(x, frame, [up, down], &constant);
     record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw1, db1, dw2, db2]| {
         let dropped = framed.dropped(dy);
         let d = dropped.as_deref().unwrap_or(dy);
-        let mut du = Bf16Buf::stale(len);
-        gemm_bf16_slope(m, d, &l2.packed.turned, f, &u, &mut du);
         l2.gradients(m, &a, d, dw2, db2);
-        drop((u, a, dropped));
+        drop(a);
+        let mut du = slope;
+        gemm_bf16_multiplied(m, d, &l2.packed.turned, [&mut du]);
+        drop(dropped);
         l1.gradients(m, &framed.h, &du[..], dw1, db1);
         framed.enter_backward(OP, [(&du, &l1)], dy, dx, [dnw, dnb]);
     })
@@ -230,7 +231,7 @@ pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f
 
 /// y = x + dropout((silu(h·W₃ + b₃) ⊙ (h·W₁ + b₁))·W₂ + b₂), h = norm(x): the gated MLP of a Transformer in bf16.
 /// Shapes: x (.., C), W₃ (`gate`) and W₁ (`up`) (C, F), b₃ and b₁ (F), W₂ (`down`) (F, C), b₂ (C) → (.., C).
-/// Saves: x; h, g = h·W₃ + b₃, u = h·W₁ + b₁ and a = silu(g) ⊙ u in bf16; μ (N), r (N).
+/// Saves: x; h and, for g = h·W₃ + b₃ and u = h·W₁ + b₁, a = silu(g) ⊙ u, silu(g) and u ⊙ silu′(g) in bf16; μ (N), r (N).
 /// Backward: with d the gradient of what is added and da = d·W₂ᵀ, du = da ⊙ silu(g), dg = da ⊙ u ⊙ silu′(g), dW₂ = aᵀ·d,
 /// dW₁ = hᵀ·du, dW₃ = hᵀ·dg, dh = du·W₁ᵀ + dg·W₃ᵀ; dx = dy + the norm's of dh.
 /// Panics if the axes do not fit or a matrix is not packed.
@@ -243,9 +244,9 @@ pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection
     assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {s1} · W₂ {}", down.weight.shape());
     let framed = Framed::new(OP, x, frame, l1.inputs);
     let (m, len) = (framed.m, framed.m * l1.outputs);
-    let [mut g, mut u, mut a] = [(); 3].map(|()| Bf16Buf::stale(len));
-    gemm_bf16_rounded(m, &framed.h[..], &l3.packed.plain, l3.bias(), &mut g);
-    gemm_bf16_gated(m, &framed.h[..], &l1.packed.plain, l1.bias(), &g, &mut u, &mut a);
+    let [mut by_gate, mut by_up, mut a] = [(); 3].map(|()| Bf16Buf::stale(len));
+    gemm_bf16_rounded(m, &framed.h[..], &l3.packed.plain, l3.bias(), &mut by_gate);
+    gemm_bf16_gated(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut by_gate, &mut a, &mut by_up);
     let y = framed.leave(OP, &a, &l2);
     let constant = Tensor::zeros([0]);
     let [x, nw, nb, w1, b1, w2, b2] = inputs(x, frame, [up, down], &constant);
@@ -255,11 +256,12 @@ pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection
         let d = dropped.as_deref().unwrap_or(dy);
         l2.gradients(m, &a, d, dw2, db2);
         drop(a);
-        gemm_bf16_gate_slopes(m, d, &l2.packed.turned, &mut g, &mut u);
+        let (mut dg, mut du) = (by_gate, by_up);
+        gemm_bf16_multiplied(m, d, &l2.packed.turned, [&mut dg, &mut du]);
         drop(dropped);
-        l3.gradients(m, &framed.h, &g[..], dw3, db3);
-        l1.gradients(m, &framed.h, &u[..], dw1, db1);
-        framed.enter_backward(OP, [(&u, &l1), (&g, &l3)], dy, dx, [dnw, dnb]);
+        l3.gradients(m, &framed.h, &dg[..], dw3, db3);
+        l1.gradients(m, &framed.h, &du[..], dw1, db1);
+        framed.enter_backward(OP, [(&du, &l1), (&dg, &l3)], dy, dx, [dnw, dnb]);
     })
 }
 

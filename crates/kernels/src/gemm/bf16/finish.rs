@@ -8,7 +8,6 @@ use crate::gemm::Init;
 use crate::gemm::micro::prefetch;
 use crate::isa::vectorise;
 use crate::loss;
-use crate::map::{F1, F2};
 use crate::parallel::SharedMut;
 use crate::rope::{Rotary, Turns};
 use std::ops::Range;
@@ -92,47 +91,46 @@ vectorise! {
         }
     }
 
-    fn round_and_apply<F: F1>(f: F, c: &[f32], x: &Target, y: &Target, i: usize, j: usize, cols: usize) {
+    fn apply<F: WithSlope>(f: F, c: &[f32], y: &Target, slope: &Target, i: usize, j: usize, cols: usize) {
         for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
             // SAFETY: what `Finish::take` was handed, of two matrices.
-            let (x, y) = unsafe { (x.row(i + n, j, cols), y.row(i + n, j, cols)) };
+            let (y, slope) = unsafe { (y.row(i + n, j, cols), slope.row(i + n, j, cols)) };
             each!(cols, |l| {
-                x[l] = Bf16::of(c[l]);
-                y[l] = Bf16::of(f.at(x[l].get()));
+                let [value, by_x] = f.at(c[l]);
+                (y[l], slope[l]) = (Bf16::of(value), Bf16::of(by_x));
             });
         }
     }
 
-    fn round_and_gate(gate: &[Bf16], c: &[f32], x: &Target, y: &Target, i: usize, j: usize, cols: usize) {
+    fn apply_gate(c: &[f32], y: &Target, gate: &Target, up: &Target, i: usize, j: usize, cols: usize) {
         for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
-            let gate = &gate[(i + n) * x.n + j..][..cols];
-            // SAFETY: what `Finish::take` was handed, of two matrices.
-            let (x, y) = unsafe { (x.row(i + n, j, cols), y.row(i + n, j, cols)) };
+            // SAFETY: what `Finish::take` was handed, of three matrices.
+            let (y, gate, up) = unsafe { (y.row(i + n, j, cols), gate.row(i + n, j, cols), up.row(i + n, j, cols)) };
             each!(cols, |l| {
-                x[l] = Bf16::of(c[l]);
-                y[l] = Bf16::of(activation::swiglu_rough(gate[l].get(), x[l].get()));
+                let [value, by_gate, by_up] = activation::swiglu_and_slopes_rough(gate[l].get(), c[l]);
+                (y[l], gate[l], up[l]) = (Bf16::of(value), Bf16::of(by_gate), Bf16::of(by_up));
             });
         }
     }
 
-    fn multiply_gate_slopes(c: &[f32], gate: &Target, up: &Target, i: usize, j: usize, cols: usize) {
+    fn multiply(c: &[f32], x: &Target, i: usize, j: usize, cols: usize) {
         for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
-            // SAFETY: what `Finish::take` was handed, of two matrices.
-            let (gate, up) = unsafe { (gate.row(i + n, j, cols), up.row(i + n, j, cols)) };
-            each!(cols, |l| {
-                let [d_gate, d_up] = activation::swiglu_slopes_rough(gate[l].get(), up[l].get(), c[l]);
-                (gate[l], up[l]) = (Bf16::of(d_gate), Bf16::of(d_up));
-            });
-        }
-    }
-
-    fn multiply_slope<F: F2>(f: F, c: &[f32], x: &[Bf16], dx: &Target, i: usize, j: usize, cols: usize) {
-        for (n, c) in c.as_chunks::<COLS>().0.iter().enumerate() {
-            let x = &x[(i + n) * dx.n + j..][..cols];
             // SAFETY: what `Finish::take` was handed.
-            let dx = unsafe { dx.row(i + n, j, cols) };
-            each!(cols, |l| dx[l] = Bf16::of(f.at(x[l].get(), c[l])));
+            let x = unsafe { x.row(i + n, j, cols) };
+            each!(cols, |l| x[l] = Bf16::of(c[l] * x[l].get()));
         }
+    }
+}
+
+/// x ↦ [f(x), f′(x)].
+trait WithSlope: Copy + Sync {
+    fn at(&self, x: f32) -> [f32; 2];
+}
+
+impl<F: Fn(f32) -> [f32; 2] + Copy + Sync> WithSlope for F {
+    #[inline(always)]
+    fn at(&self, x: f32) -> [f32; 2] {
+        self(x)
     }
 }
 
@@ -189,73 +187,46 @@ impl Finish for Added<'_> {
 
 struct Activated<'a, F> {
     f: F,
-    x: Target<'a>,
     y: Target<'a>,
+    slope: Target<'a>,
 }
 
-impl<F: F1> Finish for Activated<'_, F> {
+impl<F: WithSlope> Finish for Activated<'_, F> {
     fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
-        self.x.ahead(rows.clone(), j, cols);
-        self.y.ahead(rows, j, cols);
+        self.y.ahead(rows.clone(), j, cols);
+        self.slope.ahead(rows, j, cols);
     }
 
     unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
-        round_and_apply(self.f, c, &self.x, &self.y, rows.start, j, cols);
-    }
-}
-
-struct Slope<'a, F> {
-    f: F,
-    x: &'a [Bf16],
-    dx: Target<'a>,
-}
-
-impl<F: F2> Finish for Slope<'_, F> {
-    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
-        for i in rows.clone() {
-            prefetch(self.x[i * self.dx.n + j..].as_ptr(), cols);
-        }
-        self.dx.ahead(rows, j, cols);
-    }
-
-    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
-        multiply_slope(self.f, c, self.x, &self.dx, rows.start, j, cols);
+        apply(self.f, c, &self.y, &self.slope, rows.start, j, cols);
     }
 }
 
 struct Gated<'a> {
-    gate: &'a [Bf16],
-    x: Target<'a>,
     y: Target<'a>,
-}
-
-impl Finish for Gated<'_> {
-    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
-        for i in rows.clone() {
-            prefetch(self.gate[i * self.x.n + j..].as_ptr(), cols);
-        }
-        self.x.ahead(rows.clone(), j, cols);
-        self.y.ahead(rows, j, cols);
-    }
-
-    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
-        round_and_gate(self.gate, c, &self.x, &self.y, rows.start, j, cols);
-    }
-}
-
-struct GateSlopes<'a> {
     gate: Target<'a>,
     up: Target<'a>,
 }
 
-impl Finish for GateSlopes<'_> {
+impl Finish for Gated<'_> {
     fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
-        self.gate.ahead(rows.clone(), j, cols);
-        self.up.ahead(rows, j, cols);
+        [&self.y, &self.gate, &self.up].into_iter().for_each(|x| x.ahead(rows.clone(), j, cols));
     }
 
     unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
-        multiply_gate_slopes(c, &self.gate, &self.up, rows.start, j, cols);
+        apply_gate(c, &self.y, &self.gate, &self.up, rows.start, j, cols);
+    }
+}
+
+struct Multiplied<'a, const N: usize>([Target<'a>; N]);
+
+impl<const N: usize> Finish for Multiplied<'_, N> {
+    fn ahead(&self, rows: Range<usize>, j: usize, cols: usize) {
+        self.0.iter().for_each(|x| x.ahead(rows.clone(), j, cols));
+    }
+
+    unsafe fn take(&self, rows: Range<usize>, j: usize, cols: usize, c: &[f32]) {
+        self.0.iter().for_each(|x| multiply(c, x, rows.start, j, cols));
     }
 }
 
@@ -341,7 +312,8 @@ pub fn gemm_bf16_added<'a>(
     run(name, m, a.into(), b, bias, &Added { residual, y: Target::new(name, "y", y, m, b.n) });
 }
 
-/// X (m×n) = bias + A (m×k) · B (k×n) and Y = f(X), both rounded to bf16: f is taken of the rounded X.
+/// Y (m×n) = f(X) and `slope` = f′(X) of X = bias + A (m×k) · B (k×n), both rounded to bf16; X is kept nowhere. The backward
+/// is [`gemm_bf16_multiplied`].
 ///
 /// # Panics
 /// If a slice has not the length that m and the sizes of `b` give it.
@@ -352,27 +324,16 @@ pub fn gemm_bf16_activated<'a>(
     b: &Packed,
     bias: Option<&[f32]>,
     f: Function,
-    x: &mut [Bf16],
     y: &mut [Bf16],
+    slope: &mut [Bf16],
 ) {
     let (name, a) = ("gemm_bf16_activated", a.into());
-    let (x, y) = (Target::new(name, "x", x, m, b.n), Target::new(name, "y", y, m, b.n));
-    activation::with_function!(f, |f| run(name, m, a, b, bias, &Activated { f, x, y }));
+    let (y, slope) = (Target::new(name, "y", y, m, b.n), Target::new(name, "slope", slope, m, b.n));
+    activation::with_function!(f, |f| run(name, m, a, b, bias, &Activated { f, y, slope }));
 }
 
-/// dX = dY ⊙ f′(X), rounded to bf16, with dY (m×n) = A (m×k) · B (k×n), which is kept nowhere.
-///
-/// # Panics
-/// If a slice has not the length that m and the sizes of `b` give it.
-#[track_caller]
-pub fn gemm_bf16_slope<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, f: Function, x: &[Bf16], dx: &mut [Bf16]) {
-    let (name, a) = ("gemm_bf16_slope", a.into());
-    assert_eq!(x.len(), m * b.n, "{name}: x has {} elements, m·n = {m}·{}", x.len(), b.n);
-    let dx = Target::new(name, "dx", dx, m, b.n);
-    activation::with_slope!(f, |f| run(name, m, a, b, None, &Slope { f, x, dx }));
-}
-
-/// X (m×n) = bias + A (m×k) · B (k×n) and Y = silu(gate) ⊙ X, both rounded to bf16: SwiGLU.
+/// Y (m×n) = silu(gate) ⊙ X of X = bias + A (m×k) · B (k×n), rounded to bf16: SwiGLU. X is kept nowhere; the slopes of Y by gate
+/// and by X take the places of `gate` and fill `slope`. The backward is [`gemm_bf16_multiplied`].
 ///
 /// # Panics
 /// If a slice has not the length that m and the sizes of `b` give it.
@@ -382,26 +343,24 @@ pub fn gemm_bf16_gated<'a>(
     a: impl Into<Matrix<'a>>,
     b: &Packed,
     bias: Option<&[f32]>,
-    gate: &[Bf16],
-    x: &mut [Bf16],
+    gate: &mut [Bf16],
     y: &mut [Bf16],
+    slope: &mut [Bf16],
 ) {
     let name = "gemm_bf16_gated";
-    assert_eq!(gate.len(), m * b.n, "{name}: gate has {} elements, m·n = {m}·{}", gate.len(), b.n);
-    let (x, y) = (Target::new(name, "x", x, m, b.n), Target::new(name, "y", y, m, b.n));
-    run(name, m, a.into(), b, bias, &Gated { gate, x, y });
+    let [gate, y, up] =
+        [("gate", gate), ("y", y), ("slope", slope)].map(|(what, x)| Target::new(name, what, x, m, b.n));
+    run(name, m, a.into(), b, bias, &Gated { y, gate, up });
 }
 
-/// The backward of Y = silu(gate) ⊙ up, with dY (m×n) = A (m×k) · B (k×n), which is kept nowhere: the gradients of gate and
-/// up, rounded to bf16, take their places.
+/// Each X (m×n) = X ⊙ dY, rounded to bf16, with dY (m×n) = A (m×k) · B (k×n), which is kept nowhere: slopes become gradients.
 ///
 /// # Panics
 /// If a slice has not the length that m and the sizes of `b` give it.
 #[track_caller]
-pub fn gemm_bf16_gate_slopes<'a>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, gate: &mut [Bf16], up: &mut [Bf16]) {
-    let name = "gemm_bf16_gate_slopes";
-    let (gate, up) = (Target::new(name, "gate", gate, m, b.n), Target::new(name, "up", up, m, b.n));
-    run(name, m, a.into(), b, None, &GateSlopes { gate, up });
+pub fn gemm_bf16_multiplied<'a, const N: usize>(m: usize, a: impl Into<Matrix<'a>>, b: &Packed, x: [&mut [Bf16]; N]) {
+    let name = "gemm_bf16_multiplied";
+    run(name, m, a.into(), b, None, &Multiplied(x.map(|x| Target::new(name, "x", x, m, b.n))));
 }
 
 /// Cross-entropy of logits A (m×k) · B (k×v), which are kept nowhere: `nll` (m) as [`loss::cross_entropy`] has it, and

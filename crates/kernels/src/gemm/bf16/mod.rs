@@ -20,8 +20,8 @@ mod portable;
 mod tests;
 
 pub use finish::{
-    gemm_bf16_activated, gemm_bf16_added, gemm_bf16_cross_entropy, gemm_bf16_gate_slopes, gemm_bf16_gated,
-    gemm_bf16_rounded, gemm_bf16_slope, gemm_bf16_turned,
+    gemm_bf16_activated, gemm_bf16_added, gemm_bf16_cross_entropy, gemm_bf16_gated, gemm_bf16_multiplied,
+    gemm_bf16_rounded, gemm_bf16_turned,
 };
 
 use super::micro::Start;

@@ -1,7 +1,7 @@
 //! These run the machine code of [`super::block`]: on the unit where there is one, else on the emulator.
 //! Over 500 lines: blocks, whole products, attention and the emulator itself are checked on one set of tiles.
 
-use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_slope};
+use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_multiplied};
 use super::super::{driver, portable};
 use super::emulator::{self, Instruction, Tile, TileFile};
 use super::*;
@@ -223,12 +223,13 @@ fn attention_and_what_follows_a_product() {
 
             let (m, packed) = (batch * time, Packed::new(70, c, &w, false));
             let new = || vec![Bf16(0x7fc0); m * 70];
-            let (mut u, mut a, mut du, mut d) = (new(), new(), new(), vec![Bf16(0x7fc0); m * 96]);
+            let (mut a, mut slope, mut d) = (new(), new(), vec![Bf16(0x7fc0); m * 96]);
             let mut nll = vec![f32::NAN; m];
-            gemm_bf16_activated(m, &x[..], &packed, None, Function::GeluTanh, &mut u, &mut a);
-            gemm_bf16_slope(m, &x[..], &packed, Function::GeluTanh, &u, &mut du);
+            gemm_bf16_activated(m, &x[..], &packed, None, Function::GeluTanh, &mut a, &mut slope);
+            let mut du = slope.clone();
+            gemm_bf16_multiplied(m, &x[..], &packed, [&mut du]);
             gemm_bf16_cross_entropy(m, &x[..], &packed, &targets, &vec![1.0; m], &mut nll, &mut d);
-            [out, d_qkv, u, a, du, d].map(|x| x.iter().map(|x| x.get()).collect::<Vec<_>>())
+            [out, d_qkv, a, slope, du, d].map(|x| x.iter().map(|x| x.get()).collect::<Vec<_>>())
         };
         let want = isa::with(Isa::Avx512Bf16, run);
         for threads in [1, 2] {
