@@ -11,15 +11,9 @@ use motamot::generation::CausalModel;
 use motamot::model::load_model;
 use motamot::tokenizer::Tokenizer;
 use motamot::utils::{Error, Result};
+use motamot_kernels::loss::cross_entropy;
 use motamot_kernels::panels::Format;
 use std::path::Path;
-
-/// −ln p(target) under the softmax of the logits.
-fn nll(logits: &[f32], target: u32) -> f64 {
-    let max = logits.iter().fold(f32::NEG_INFINITY, |max, x| max.max(*x));
-    let sum: f64 = logits.iter().map(|x| f64::from(x - max).exp()).sum();
-    sum.ln() - f64::from(logits[target as usize] - max)
-}
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,12 +25,13 @@ fn main() -> Result<()> {
     for format in [Format::F32, Format::Bf16, Format::Int8] {
         gpt.quantise(Some(format));
         let (mut cache, mut logits) = (gpt.new_cache(1), Vec::new());
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut sum, mut count, mut nll) = (0.0, 0, [0.0]);
         for window in ids.chunks(gpt.config().context) {
             cache.truncate(0);
             for pair in window.windows(2) {
                 CausalModel::step(&gpt, &pair[..1], &mut cache, &mut logits);
-                sum += nll(&logits, pair[1]);
+                cross_entropy(&logits, &pair[1..], logits.len(), &mut nll, &mut [0.0]);
+                sum += f64::from(nll[0]);
                 count += 1;
             }
         }

@@ -5,8 +5,8 @@
 
 Both sides train the preset (`mini`: 6 layers, width 256, 8 heads, vocabulary 5,000, batch 32; `char`: width 384, 6 heads,
 vocabulary 65, batch 64; context 256, tied head, AdamW, clipping, no dropout) on random tokens, in f32 and in bf16, PyTorch
-eager and compiled (--torch names some of these). With mini, eager also decodes 255 tokens one at a time with a cache, with weights in
-f32 and in bf16.
+eager and compiled (--torch names some of these). With mini, eager also decodes 255 tokens one at a time with a cache, with
+weights in f32 and in bf16.
 A ratio is our speed over that of PyTorch's fastest variant of the same precision, and over its fastest of all; figures are
 medians over the rounds. Peak memory is that of the process (VmHWM, PyTorch's own code and compiler included).
 With --isa both are held to the same instructions. PyTorch gets the malloc settings with which it is fastest.

@@ -251,6 +251,7 @@ mod tests {
         assert!(wrong(&|c| c.heads = 7).starts_with("heads:"));
         assert!(wrong(&|c| c.kv_heads = 3).starts_with("kv_heads:"));
         assert!(wrong(&|c| c.width = 0).starts_with("width:"));
+        assert!(wrong(&|c| c.rope_theta = 0.5).starts_with("rope_theta:"));
         assert!(wrong(&|c| c.dropout = 1.0).starts_with("dropout:"));
         assert!(wrong(&|c| c.norm_eps = f32::NAN).starts_with("norm_eps:"));
         assert!(wrong(&|c| c.context = usize::MAX).starts_with("context:"));

@@ -1,6 +1,7 @@
 //! One token of each sequence through a GPT, for decoding: the whole model in one parallel region.
 //!
-//! The same sums in the same order as the layers one by one, hence the same bits. What differs is what surrounds them:
+//! The same sums in the same order as the layers one by one, hence the same bits (the layers compute more than 8 rows of
+//! int8 otherwise, see [`crate::panels`]). What differs is what surrounds them:
 //! threads meet five times per block instead of going through a region for each op, nothing is allocated, weights come
 //! in [`Panels`] and keys and values from a cache in their own layout.
 

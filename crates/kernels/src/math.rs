@@ -15,7 +15,7 @@
 //! | [`sin_cos_turns`] | 2⁻²³ absolute | 0 ≤ t ≤ 1 |
 
 /// 1.5·2²³: adding it to a small number rounds that number to an integer, which then stands in the lowest bits.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 const LN2_HI: f32 = std::f32::consts::LN_2;
 /// ln 2 − `LN2_HI`.
 const LN2_LO: f32 = -1.904_654_3e-9;
@@ -207,8 +207,6 @@ pub fn sin_cos_f64(x: f64) -> (f64, f64) {
 /// 2⁻¹²⁵ it is 0; for x < 127.
 #[inline(always)]
 pub(crate) fn exp2_rough(x: f32) -> f32 {
-    // Adding 1.5·2²³ rounds to an integer, which then stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
     let shifted = x + ROUND;
     let f = x - (shifted - ROUND);
     // From dev/golden/polynomials.py.

@@ -36,6 +36,7 @@ fn table(head_dim: usize, theta: f32, positions: usize) -> Table {
 }
 
 vectorise! {
+    /// Heads in place.
     fn rotate<T: Element; const INVERSE: bool>(x: &mut [T], head_dim: usize, cos_sin: &[f32]) {
         let half = head_dim / 2;
         let (cos, sin) = cos_sin.split_at(half);
@@ -43,11 +44,36 @@ vectorise! {
             let (a, b) = head.split_at_mut(half);
             for (((a, b), c), s) in a.iter_mut().zip(b).zip(cos).zip(sin) {
                 let s = if INVERSE { -s } else { *s };
-                let (x, y) = (a.get(), b.get());
-                (*a, *b) = (T::of(x.mul_add(*c, -(y * s))), T::of(y.mul_add(*c, x * s)));
+                (*a, *b) = turned(a.get(), b.get(), *c, s);
             }
         }
     }
+
+    /// The first `width` elements of a row turned, the others as they are.
+    fn turn_row<T: Element>(x: &[f32], y: &mut [T], width: usize, head_dim: usize, cos_sin: &[f32]) {
+        let half = head_dim / 2;
+        let (cos, sin) = cos_sin.split_at(half);
+        let (y, rest) = y.split_at_mut(width);
+        for (x, y) in x.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)) {
+            let ((xa, xb), (ya, yb)) = (x.split_at(half), y.split_at_mut(half));
+            for i in 0..half {
+                (ya[i], yb[i]) = turned(xa[i], xb[i], cos[i], sin[i]);
+            }
+        }
+        rest.iter_mut().zip(&x[width..]).for_each(|(y, x)| *y = T::of(*x));
+    }
+}
+
+/// (a, b) turned by the angle of this cosine and sine.
+#[inline(always)]
+fn turned<T: Element>(a: f32, b: f32, cos: f32, sin: f32) -> (T, T) {
+    (T::of(a.mul_add(cos, -(b * sin))), T::of(b.mul_add(cos, a * sin)))
+}
+
+#[track_caller]
+fn check(name: &str, head_dim: usize, theta: f32) {
+    assert!(head_dim.is_multiple_of(2), "{name}: a head of {head_dim} elements has no halves");
+    assert!(theta >= 1.0 && theta.is_finite(), "{name}: theta = {theta} is not a number from 1");
 }
 
 /// Rotates, in place, each of the first `heads` heads of each row: the pair (i, i + D/2) by position·θ^(−2i/D).
@@ -66,8 +92,7 @@ pub fn rope<T: Element>(
     inverse: bool,
 ) {
     let (n, width) = (positions.len(), heads * head_dim);
-    assert!(head_dim.is_multiple_of(2), "rope: a head of {head_dim} elements has no halves");
-    assert!(theta >= 1.0 && theta.is_finite(), "rope: theta = {theta} is not a number from 1");
+    check("rope", head_dim, theta);
     assert!(width <= row_stride, "rope: {heads} heads of {head_dim} do not fit in rows of {row_stride}");
     let Some(last) = positions.iter().max() else { return };
     if width == 0 {
@@ -110,9 +135,9 @@ impl Turns {
     #[track_caller]
     pub(crate) fn new(name: &str, rotary: Rotary, width: usize) -> Turns {
         let Rotary { heads, head_dim, time, theta } = rotary;
-        assert!(head_dim > 0 && head_dim.is_multiple_of(2), "{name}: a head of {head_dim} elements has no halves");
+        check(name, head_dim, theta);
+        assert!(head_dim > 0, "{name}: heads without elements");
         assert!(heads * head_dim <= width, "{name}: {heads} heads of {head_dim} do not fit in rows of {width}");
-        assert!(theta >= 1.0 && theta.is_finite(), "{name}: theta = {theta} is not a number from 1");
         assert!(time > 0 && time <= MAX_POSITIONS, "{name}: {time} places are not from 1 to {MAX_POSITIONS}");
         Turns { table: table(head_dim, theta, time), rotary }
     }
@@ -121,22 +146,6 @@ impl Turns {
     pub(crate) fn turn<T: Element>(&self, row: usize, x: &[f32], y: &mut [T]) {
         let Rotary { heads, head_dim, time, .. } = self.rotary;
         turn_row(x, y, heads * head_dim, head_dim, &self.table[row % time * head_dim..][..head_dim]);
-    }
-}
-
-vectorise! {
-    fn turn_row<T: Element>(x: &[f32], y: &mut [T], turned: usize, head_dim: usize, cos_sin: &[f32]) {
-        let half = head_dim / 2;
-        let (cos, sin) = cos_sin.split_at(half);
-        let (y, rest) = y.split_at_mut(turned);
-        for (x, y) in x.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)) {
-            let ((xa, xb), (ya, yb)) = (x.split_at(half), y.split_at_mut(half));
-            for i in 0..half {
-                ya[i] = T::of(xa[i].mul_add(cos[i], -(xb[i] * sin[i])));
-                yb[i] = T::of(xb[i].mul_add(cos[i], xa[i] * sin[i]));
-            }
-        }
-        rest.iter_mut().zip(&x[turned..]).for_each(|(y, x)| *y = T::of(*x));
     }
 }
 

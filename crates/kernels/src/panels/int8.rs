@@ -14,6 +14,7 @@ use super::{PANEL, Steps, Stored};
 use crate::isa::vectorise;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{Isa, isa};
+use crate::math::ROUND;
 use crate::parallel;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
@@ -271,8 +272,6 @@ vectorise! {
 /// The nearest whole number, of ties the even one, if |x| is less than 2²²; otherwise anything.
 #[inline(always)]
 fn whole(x: f32) -> i32 {
-    /// 1.5·2²³: what is added to it stands in its lowest bits, rounded.
-    const ROUND: f32 = 12_582_912.0;
     (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 

@@ -142,10 +142,10 @@ impl Framed {
     }
 
     /// dx, and the gradients of the norm: dh, the sum of d·Wᵀ over what read h, reaches x through the norm, dy past it.
-    fn enter_backward<const N: usize>(
+    fn enter_backward(
         &self,
         op: &'static str,
-        readers: [(&[Bf16], &Layer); N],
+        readers: &[(&[Bf16], &Layer)],
         dy: &[f32],
         dx: Option<Grad>,
         d_norm: [Option<Grad>; 2],
@@ -153,17 +153,16 @@ impl Framed {
         if dx.is_none() && d_norm.iter().all(Option::is_none) {
             return;
         }
-        let (d, layer) = readers[0];
-        if N == 1 {
+        if let [(d, layer)] = readers {
             let mut dh = Bf16Buf::stale(self.h.len());
-            gemm_bf16_rounded(self.m, d, &layer.packed.turned, None, &mut dh);
+            gemm_bf16_rounded(self.m, *d, &layer.packed.turned, None, &mut dh);
             profile::charge_part(op, true);
             return self.norm_backward(&dh[..], dy, dx, d_norm);
         }
         let mut dh = Buf::stale(self.h.len());
-        gemm_bf16_packed(self.m, d, &layer.packed.turned, &mut dh, Init::Zero);
-        for (d, layer) in &readers[1..] {
-            gemm_bf16_packed(self.m, *d, &layer.packed.turned, &mut dh, Init::Accumulate);
+        for (i, (d, layer)) in readers.iter().enumerate() {
+            let init = if i == 0 { Init::Zero } else { Init::Accumulate };
+            gemm_bf16_packed(self.m, *d, &layer.packed.turned, &mut dh, init);
         }
         profile::charge_part(op, true);
         self.norm_backward(&dh[..], dy, dx, d_norm);
@@ -225,7 +224,7 @@ pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f
         gemm_bf16_multiplied(m, d, &l2.packed.turned, [&mut du]);
         drop(dropped);
         l1.gradients(m, &framed.h, &du[..], dw1, db1);
-        framed.enter_backward(OP, [(&du, &l1)], dy, dx, [dnw, dnb]);
+        framed.enter_backward(OP, &[(&du, &l1)], dy, dx, [dnw, dnb]);
     })
 }
 
@@ -261,7 +260,7 @@ pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection
         drop(dropped);
         l3.gradients(m, &framed.h, &dg[..], dw3, db3);
         l1.gradients(m, &framed.h, &du[..], dw1, db1);
-        framed.enter_backward(OP, [(&du, &l1), (&dg, &l3)], dy, dx, [dnw, dnb]);
+        framed.enter_backward(OP, &[(&du, &l1), (&dg, &l3)], dy, dx, [dnw, dnb]);
     })
 }
 
@@ -316,6 +315,6 @@ pub fn self_attention_bf16(
             rope::rope(&mut d_rows[..], l1.outputs, heads, head_dim, &places, theta, true);
         }
         l1.gradients(m, &framed.h, &d_rows[..], dw1, db1);
-        framed.enter_backward(OP, [(&d_rows, &l1)], dy, dx, [dnw, dnb]);
+        framed.enter_backward(OP, &[(&d_rows, &l1)], dy, dx, [dnw, dnb]);
     })
 }
