@@ -7,8 +7,8 @@
 //! The last tenth of the file is scored in windows of the context. `motamot eval --weights int8` scores whole windows at
 //! once, whose products are other ones: with int8 weights a token's inputs are rounded, too.
 
+use motamot::checkpoint::load_model;
 use motamot::generation::CausalModel;
-use motamot::model::load_model;
 use motamot::tokenizer::Tokenizer;
 use motamot::utils::{Error, Result};
 use motamot_kernels::loss::cross_entropy;

@@ -3,8 +3,8 @@
 //!
 //!     cargo run --release --example parity -- OUT [STEPS] [BATCH] [TEXT] [PRESET]
 
+use motamot::checkpoint::{SpecialIds, save_model};
 use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
-use motamot::model::{SpecialIds, save_model};
 use motamot::training::{RunConfig, TokenizerChoice, Trainer};
 use motamot::utils::{Error, Result};
 use motamot_kernels::rng::Rng;

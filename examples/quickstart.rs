@@ -3,8 +3,9 @@
 //! Run: `cargo run --release --example quickstart [STEPS]`. With the default of 100 steps it has barely begun to learn.
 
 use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
+use motamot::evaluation::evaluate;
 use motamot::generation::{Request, SamplingOptions, generate, start_tokens};
-use motamot::training::{RunConfig, Trainer, evaluate};
+use motamot::training::{RunConfig, Trainer};
 use motamot::utils::{Error, Result};
 use std::ops::ControlFlow;
 

@@ -43,7 +43,7 @@ fn instrument(text: &str) -> Result<String, String> {
         program += line;
         program.push('\n');
         if code {
-            program += &format!("    motamot::course::cell({number});\n");
+            program += &format!("    motamot::cell({number});\n");
             number += 1;
         }
     }

@@ -35,18 +35,13 @@ pub mod attention;
 pub mod embeddings;
 pub mod transformer;
 
+pub mod checkpoint;
 pub mod model;
 
 pub mod data;
+pub mod evaluation;
 pub mod generation;
 pub mod training;
-
-pub mod course;
-
-pub mod check;
-
-#[cfg(feature = "cli")]
-pub mod cli;
 
 /// Slices in, slices out: the lowest floor, for who wants to call it directly.
 pub use motamot_kernels as kernels;

@@ -2,11 +2,13 @@
 
 #![allow(clippy::excessive_precision)] // numbers as PyTorch prints them
 
+use motamot::checkpoint::load_model;
 use motamot::data::{Corpus, Prepared, TokenCache, TokenDataset, TokenizerSource, prepare};
-use motamot::model::{Gpt, GptConfig, load_model};
+use motamot::evaluation::evaluate;
+use motamot::model::{Gpt, GptConfig};
 use motamot::nn::{Module, Param, Pass};
 use motamot::training::state::{self, TextId};
-use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Precision, Run, RunConfig, Trainer, evaluate};
+use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Precision, Run, RunConfig, Trainer};
 use motamot::utils::hash::{hex, sha256};
 use motamot_kernels::{isa, parallel, rng::Rng};
 use motamot_tensor::{Buf, Gradients, Tensor, fresh_allocations, ops};

@@ -70,8 +70,8 @@ fn main() {
     // *Rust*: `let` names a value, `Vec<char>` is a list of characters, `println!` prints, and `unwrap()` says "there will
     // be no error here; if there is, stop everything".
     // %%
-    use motamot::course::{show, tr};
     use motamot::data::Corpus;
+    use motamot::{show, tr};
 
     let corpus = Corpus::embedded();
     let text: Vec<char> = corpus.text().unwrap().chars().collect();
@@ -111,7 +111,7 @@ fn main() {
     // hand with what the library does: an `assert!` that fails stops everything.
     // %% agreement
     use motamot::data::split;
-    use motamot::model::ngram::{Symbols, characters};
+    use motamot::evaluation::{Symbols, characters};
 
     let symbols: Symbols = {
         let parts = split(&corpus.bytes).unwrap();
@@ -172,7 +172,7 @@ fn main() {
     // In the picture each bar is the probability of a next character; `·` is a space, `↵` a new line. See how the probability
     // gathers on a few bars as the context grows (the vertical scale differs from picture to picture).
     // %%
-    use motamot::utils::plot::{Bars, Panels};
+    use motamot::plot::{Bars, Panels};
 
     fn visible(c: char) -> String {
         match c {
@@ -341,7 +341,7 @@ fn main() {
     // - The **perplexity** is $e^{H}$ (H in nats) or $2^{H}$ (H in bits): the number of equally likely things between which we
     //   hesitate.
     // %%
-    use motamot::utils::plot::{Chart, Series};
+    use motamot::plot::{Chart, Series};
 
     let curve: Vec<(f64, f64)> = (1..=200).map(|i| f64::from(i) / 200.0).map(|p: f64| (p, -p.log2())).collect();
     show(
@@ -487,7 +487,7 @@ fn main() {
     //
     // The library does the same for all orders at once, with faster tables.
     // %% library
-    use motamot::model::ngram::{Baseline, NGram, baselines};
+    use motamot::evaluation::{Baseline, NGram, baselines};
 
     let rows: Vec<Baseline> = baselines(&train, &val, &corpus.bytes[cut..], 7, v).unwrap();
     println!("{} {:.3}", tr("uniforme : nats/caractère", "uniform: nats/character"), (v as f64).ln());
@@ -608,7 +608,7 @@ fn main() {
     // A number says little; a text says more. Here, for each order, are its loss, what it writes, and the length of the longest
     // run of characters copied verbatim from the training text.
     // %%
-    use motamot::utils::html::Table;
+    use motamot::html::Table;
 
     fn sample(model: &NGram, start: &[u32], len: usize, seed: u64) -> Vec<u32> {
         let (mut ids, mut rng) = (start.to_vec(), Rng::new(seed));
@@ -806,7 +806,7 @@ fn main() {
     // it all again). So it is a GPT at a quarter of its training, not the final model of section 13, which learned from
     // another file. It played on the same characters as our n-grams.
     // %% library
-    let recorded = motamot::data::guesses();
+    let recorded = motamot::texts::guesses();
     let mut gpt = vec![0.0; v];
     for &wrong in &recorded.wrong {
         gpt[wrong] += 1.0 / recorded.wrong.len() as f64;
@@ -1142,7 +1142,7 @@ fn main() {
     // At each position, predict the word that follows, without looking to the right. A sentence of n words asks n − 1
     // questions at once. In the picture: above, what the model reads; below, what it must answer.
     // %% concept
-    use motamot::utils::html::Tokens;
+    use motamot::html::Tokens;
 
     let n = sentence.len();
     let (read, asked) = (sentence[..n - 1].to_vec(), sentence[1..].to_vec());
@@ -1170,7 +1170,7 @@ fn main() {
     // Some words are hidden, the model sees **both sides** and finds the hidden words again. The dash says: nothing is asked
     // here. The library chooses the positions at random; we hide three of ten, to have something to see (BERT: 15 %).
     // %% library
-    use motamot::model::{Masking, mask_tokens};
+    use motamot::models::{Masking, mask_tokens};
 
     let all_masked = Masking { rate: 0.3, masked: 1.0, random: 0.0, ..Masking::new(MASK, 20) };
     let (read, asked) = mask_tokens(&sentence, &all_masked, &mut Rng::new(4));
@@ -1234,7 +1234,7 @@ fn main() {
     println!("{} {}", tr("cible  :", "target:"), target_by_hand.join(" "));
 
     // %% agreement
-    use motamot::model::{SpanCorruption, corrupt};
+    use motamot::models::{SpanCorruption, corrupt};
 
     let (source, target) = corrupt(&sentence, &[(3, 2), (7, 1)], SENTINEL, END);
     assert_eq!(spell(&source, &words), source_by_hand);
@@ -1262,7 +1262,7 @@ fn main() {
     // Each row is a position, each column what it looks at; a dark cell is a look that is allowed. These **masks** are nearly
     // all the difference between the three architectures: notebook 03 builds the first, notebook 07 runs all three.
     // %%
-    use motamot::utils::plot::HeatMap;
+    use motamot::plot::HeatMap;
 
     fn mask_picture(title: &str, labels: &[&str], sees: impl Fn(usize, usize) -> bool) -> HeatMap {
         let n = labels.len();

@@ -40,13 +40,14 @@ fn main() {
     // 2. Why does the same text, translated, cost more in Greek than in English?
     // 3. If a large vocabulary makes texts shorter, why not take one of ten million tokens?
     // %%
-    use motamot::course::{Rich, show, tr};
-    use motamot::data::{BOVARY, DECLARATIONS, corpus, gpt2_merges, gpt2_sentences, split};
+    use motamot::data::{corpus, split};
+    use motamot::evaluation::baselines;
+    use motamot::html::{Table, Tokens};
     use motamot::kernels::rng::Rng;
-    use motamot::model::ngram::baselines;
+    use motamot::plot::{Bars, Chart, Series};
+    use motamot::texts::{BOVARY, DECLARATIONS, gpt2_merges, gpt2_sentences};
     use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, WordPieceOptions, pre_tokens};
-    use motamot::utils::html::{Table, Tokens};
-    use motamot::utils::plot::{Bars, Chart, Series};
+    use motamot::{Rich, show, tr};
     use std::cmp::Reverse;
     use std::collections::{BTreeMap, HashMap, HashSet};
     use std::time::Instant;

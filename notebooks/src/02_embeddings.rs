@@ -38,16 +38,16 @@ fn main() {
 
     // %%
     use motamot::check;
-    use motamot::course::{show, tr};
     use motamot::data::Corpus;
+    use motamot::html::Table;
     use motamot::kernels::math::{exp, ln};
     use motamot::kernels::rng::Rng;
     use motamot::model::preset;
-    use motamot::model::word2vec::{Example, Method, Vocabulary, Word2Vec, Word2VecConfig, words};
+    use motamot::models::word2vec::{Example, Method, Vocabulary, Word2Vec, Word2VecConfig, words};
     use motamot::nn::{Embedding, Pass};
+    use motamot::plot::{Bars, Chart, HeatMap, Panels, Scatter, Series};
     use motamot::tensor::{Gradients, Tensor, ops};
-    use motamot::utils::html::Table;
-    use motamot::utils::plot::{Bars, Chart, HeatMap, Panels, Scatter, Series};
+    use motamot::{show, tr};
     use std::time::Instant;
     println!("{}", tr("prêt", "ready"));
 

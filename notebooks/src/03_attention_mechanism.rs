@@ -32,17 +32,17 @@ fn main() {
     // %%
     use motamot::attention::{AttentionConfig, SelfAttention};
     use motamot::check::{self, largest_difference, numeric_gradient, unfinished};
-    use motamot::course::{show, tr};
     use motamot::data::corpus::EMBEDDED;
     use motamot::embeddings::PositionKind;
+    use motamot::html::Table;
     use motamot::kernels::rng::Rng;
-    use motamot::model::{Rnn, RnnConfig};
+    use motamot::models::{Rnn, RnnConfig};
     use motamot::nn::{Embedding, Linear, Module, Param, Pass};
+    use motamot::plot::{Chart, HeatMap, Panels, Series};
     use motamot::tensor::ops::{self, Attention, Mask};
     use motamot::tensor::{Buf, Gradients, ParamId, Tensor};
     use motamot::training::{AdamW, AdamWConfig};
-    use motamot::utils::html::Table;
-    use motamot::utils::plot::{Chart, HeatMap, Panels, Series};
+    use motamot::{show, tr};
     use std::sync::Arc;
 
     let text: Vec<char> = EMBEDDED.chars().take(4000).collect();

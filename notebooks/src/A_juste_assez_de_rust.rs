@@ -17,7 +17,7 @@ fn main() {
     //
     // Read sections 1 to 6 before notebook 00, section 9 when an error message surprises you, the rest when you meet it.
     // %%
-    use motamot::course::tr;
+    use motamot::tr;
 
     println!(
         "{}",

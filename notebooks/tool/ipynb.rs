@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use motamot::course::Lang;
+use motamot::Lang;
 use serde_json::{Value, json};
 
 use crate::record::Output;

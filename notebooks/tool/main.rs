@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use motamot::course::Lang;
+use motamot::Lang;
 
 mod all {
     //! Each notebook as a module; `build.rs` writes them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use motamot::course::{CELL_MARK, Lang};
+use motamot::{CELL_MARK, Lang};
 
 /// What a cell printed and showed.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,7 +4,6 @@ use super::batches::TokenDataset;
 use super::cache::{Outcome, TokenCache};
 use super::corpus::Corpus;
 use super::split::split;
-use crate::model::ngram::{self, characters};
 use crate::tokenizer::{BpeOptions, Tokenizer};
 use crate::utils::Result;
 use crate::utils::hash::sha256;
@@ -60,26 +59,4 @@ pub fn prepare(corpus: &Corpus, tokenizer: TokenizerSource, cache: &TokenCache) 
     let (train, val) = (encode(parts.train)?, encode(parts.val)?);
     let (train_bytes, val_bytes) = (parts.train.len(), parts.val.len());
     Ok(Prepared { name: corpus.name.clone(), tokenizer, train, val, train_bytes, val_bytes, cache_warning })
-}
-
-/// The n-gram bars that a model has to clear on this text, as (name, bits per byte): the best over characters up to
-/// order 5, and over the tokens up to order 3. Empty for texts too long to count in a moment.
-pub fn bars(corpus: &Corpus, prepared: &Prepared) -> Result<Vec<(String, f64)>> {
-    const LONGEST: usize = 8 << 20;
-    if corpus.bytes.len() > LONGEST {
-        return Ok(Vec::new());
-    }
-    let parts = split(&corpus.bytes)?;
-    let c = characters(parts.train, parts.val);
-    let best = |what: &str, rows: Vec<ngram::Baseline>| {
-        let best = rows.into_iter().min_by(|a, b| a.bits_per_byte.total_cmp(&b.bits_per_byte));
-        best.map(|b| (format!("{what} {}-gram", b.order), b.bits_per_byte))
-    };
-    let chars = ngram::baselines(&c.train, &c.val, parts.val, 5, c.vocab)?;
-    let mut bars: Vec<_> = best(c.what.trim_end_matches('s'), chars).into_iter().collect();
-    if prepared.tokenizer.kind() == crate::tokenizer::TokenizerKind::Bpe {
-        let v = prepared.tokenizer.vocab_size();
-        bars.extend(best("token", ngram::baselines(prepared.train.tokens(), prepared.val.tokens(), parts.val, 3, v)?));
-    }
-    Ok(bars)
 }

@@ -12,15 +12,15 @@ mod causal;
 pub mod chat;
 mod generate;
 mod gpt;
-mod next_byte;
 mod sampler;
 mod stream;
 #[cfg(test)]
 pub(crate) mod toy;
+#[cfg(test)]
+use crate::utils::Result;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};
 pub use causal::{Cache, CausalModel, TextCodec, special_tokens, start_tokens};
 pub use generate::{Decoder, FinishReason, Generated, Request, Sample, Stats, generate, generate_naive, window_start};
-pub use next_byte::NextByte;
 pub use sampler::{Sampler, SamplingOptions, distribution};
 pub use stream::{TokenStream, decode};

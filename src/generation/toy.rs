@@ -1,9 +1,9 @@
-//! Toy models and a byte tokenizer for the tests of this module and of the command line.
+//! Toy models and a byte tokenizer for the tests of this module, of the course and of the command, which
+//! include this file in a module `toys` of their own.
 
 use std::borrow::Cow;
 
-use super::{Cache, CausalModel, TextCodec};
-use crate::utils::Result;
+use super::{Cache, CausalModel, Result, TextCodec};
 
 /// A cache that is just the tokens.
 pub struct Tokens(pub Vec<Vec<u32>>);

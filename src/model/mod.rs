@@ -1,21 +1,10 @@
 //! One architecture per file: configuration, initialisation, forward, loss.
 
-mod bert;
-pub mod checkpoint;
 mod config;
 mod gpt;
-pub mod ngram;
-mod rnn;
-mod t5;
-pub mod word2vec;
 
-pub use bert::{Bert, BertConfig, Masking, mask_tokens};
-pub use checkpoint::{SpecialIds, load_model, read_config, save_model};
 pub use config::{GptConfig, INIT_STD, PRESETS, Part, preset};
 pub use gpt::Gpt;
-pub use rnn::{Rnn, RnnConfig};
-pub use t5::{SpanCorruption, Stack, T5, T5Config, corrupt};
-pub use word2vec::{Word2Vec, Word2VecConfig};
 
 use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, IGNORE};

@@ -5,9 +5,9 @@ mod layers;
 mod param;
 mod pass;
 
+pub use crate::modules;
 pub use cache::KvCache;
 pub(crate) use layers::UNFILLED;
 pub use layers::{Embedding, Linear, Norm, NormKind};
-pub use param::{Module, Param};
-pub(crate) use param::{join as path_join, modules};
+pub use param::{Module, Param, join as path_join};
 pub use pass::Pass;

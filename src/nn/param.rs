@@ -203,11 +203,13 @@ impl<M: Module> Module for Vec<M> {
 }
 
 /// "h.0" and "attn" → "h.0.attn".
-pub(crate) fn join(path: &str, name: &str) -> String {
+pub fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// `modules!(Block { ln_1, attn, ln_2, mlp })`: a [`Module`] whose parts are these fields, under their names.
+/// `modules!(Block { ln_1, attn, ln_2, mlp })`: a [`Module`](crate::nn::Module) whose parts are these fields, under their
+/// names.
+#[macro_export]
 macro_rules! modules {
     ($type:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::nn::Module for $type {
@@ -220,4 +222,3 @@ macro_rules! modules {
         }
     };
 }
-pub(crate) use modules;

@@ -19,7 +19,6 @@ pub enum TokenizerChoice {
 
 /// How the products of a training step are computed. Evaluation is always in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// The same bits on every machine.
@@ -28,6 +27,17 @@ pub enum Precision {
     /// Factors rounded to bf16 where the processor has instructions for it, sums, weights and moments in f32: faster, and
     /// the same bits only on processors of one kind. Where there are none it is f32.
     Bf16,
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Precision> {
+        match name {
+            "f32" => Ok(Precision::F32),
+            "bf16" => Ok(Precision::Bf16),
+            _ => Err(Error::usage(format!("precision {name:?}")).help("it is f32 or bf16")),
+        }
+    }
 }
 
 impl Precision {

@@ -1,8 +1,6 @@
 //! From random weights to a language model: optimiser, schedule, evaluation, the loop, and its state on disk.
 
 mod config;
-pub mod curve;
-mod evaluate;
 mod metrics;
 mod optimizer;
 mod run;
@@ -11,7 +9,6 @@ pub mod state;
 mod trainer;
 
 pub use config::{Precision, RunConfig, TokenizerChoice, TrainConfig};
-pub use evaluate::{Evaluation, evaluate};
 pub use metrics::{Metrics, MetricsFile};
 pub use optimizer::{AdamW, AdamWConfig, grad_norm};
 pub use run::{Event, METRICS, Outcome, Run};

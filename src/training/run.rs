@@ -1,14 +1,13 @@
 //! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
 
 use super::config::RunConfig;
-use super::curve::draw;
-use super::evaluate::{Evaluation, evaluate};
 use super::metrics::{Metrics, MetricsFile};
 use super::state::{self, Saved, TextId};
 use super::trainer::Trainer;
+use crate::checkpoint::SpecialIds;
 use crate::data::Prepared;
+use crate::evaluation::{Evaluation, evaluate};
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
-use crate::model::checkpoint::SpecialIds;
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -41,11 +40,11 @@ pub enum Event<'a> {
         result: Evaluation,
         /// Whether it is the best so far; then the model was saved.
         best: bool,
+        /// All lines of the run's metrics: what a curve is drawn from.
+        rows: &'a [Metrics],
     },
     /// What the model writes by now.
     Sample(&'a str),
-    /// Something that does not stop the run.
-    Warning(String),
 }
 
 /// How a run ended.
@@ -136,10 +135,7 @@ impl Run {
                 show(Event::Step(&row));
                 let best = self.note(result);
                 self.save(false, best)?;
-                show(Event::Evaluated { step, result, best });
-                if let Err(e) = self.draw() {
-                    show(Event::Warning(format!("the curve could not be drawn: {e}")));
-                }
+                show(Event::Evaluated { step, result, best, rows: self.metrics.rows() });
                 if config.sample_tokens > 0 {
                     show(Event::Sample(&self.sample(config.sample_tokens)?));
                 }
@@ -214,12 +210,6 @@ impl Run {
         };
         let generated = generate(&self.trainer.gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?;
         Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
-    }
-
-    /// Draws `loss.svg` and `loss.png`.
-    fn draw(&self) -> Result<()> {
-        let bytes_per_token = self.data.train_bytes as f64 / self.data.train.len() as f64;
-        draw(&self.dir, self.metrics.rows(), &self.bars, bytes_per_token)
     }
 }
 

@@ -4,12 +4,12 @@
 //! AdamW's moments, from which the run goes on with the same bits as if it had never stopped.
 
 use super::config::RunConfig;
-use super::evaluate::Evaluation;
 use super::trainer::{Progress, Trainer};
+use crate::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
 use crate::data::Prepared;
+use crate::evaluation::Evaluation;
 use crate::model::Gpt;
 use crate::model::GptConfig;
-use crate::model::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
 use crate::nn::{Module, Param};
 use crate::tokenizer::Tokenizer;
 use crate::utils::hash::{Hasher, hex};

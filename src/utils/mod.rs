@@ -1,10 +1,7 @@
-//! What every floor may use: errors, files written whole or not at all, pictures, tables.
+//! What every floor may use: errors, files written whole or not at all.
 
 mod error;
 pub mod fs;
 pub mod hash;
-pub mod html;
-pub mod numbers;
-pub mod plot;
 
 pub use error::{Error, Result};

@@ -1,4 +1,4 @@
 //! motamot for Jupyter: the same names, in one dynamic library that all cells share; see `Cargo.toml`.
 #![forbid(unsafe_code)]
 
-pub use motamot::*;
+pub use motamot_course::*;

@@ -1,0 +1,370 @@
+//! `motamot tokenizer train|encode|decode|show`.
+
+use super::model_dir::model_dir;
+use clap::{Args, Subcommand, ValueEnum};
+use motamot::data::Corpus;
+use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, TokenizerKind, WordPieceOptions};
+use motamot::utils::{Error, Result};
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Train a tokenizer, turn text into ids and back, look inside.
+#[derive(Args, Debug)]
+pub struct TokenizerArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Learn a vocabulary from text and write tokenizer.json
+    Train(TrainArgs),
+    /// Print the ids of a text
+    Encode(EncodeArgs),
+    /// Print the text of ids
+    Decode(DecodeArgs),
+    /// Print kind, size, first merges and longest tokens; with a text, its tokens in colours
+    Show(ShowArgs),
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum KindArg {
+    /// Byte-level byte pair encoding, as in GPT-2
+    Bpe,
+    /// One token per character
+    Char,
+    /// Sub-words, as in BERT
+    Wordpiece,
+}
+
+#[derive(Args, Debug)]
+struct TrainArgs {
+    /// A text file or a folder of .txt files, all of which is learned from [default: the embedded Shakespeare]
+    #[arg(long, value_name = "FILE|DIR")]
+    data: Option<PathBuf>,
+    /// Size of the vocabulary, special tokens included (bpe and wordpiece)
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    vocab: usize,
+    /// What the tokens are
+    #[arg(long, value_enum, default_value = "bpe")]
+    kind: KindArg,
+    /// Pairs seen less often are not merged (bpe and wordpiece)
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    min_frequency: u64,
+    /// Lower-case and strip accents first (wordpiece)
+    #[arg(long)]
+    lowercase: bool,
+    /// Add the special tokens to the characters (char)
+    #[arg(long)]
+    specials: bool,
+    /// Where to write
+    #[arg(long, value_name = "FILE", default_value = "tokenizer.json")]
+    out: PathBuf,
+}
+
+/// Which tokenizer to use.
+#[derive(Args, Debug)]
+struct Source {
+    /// A tokenizer.json
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    tokenizer: Option<PathBuf>,
+    /// A model directory
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct EncodeArgs {
+    #[command(flatten)]
+    source: Source,
+    /// The text; without it standard input is read
+    text: Option<String>,
+    /// Read names of special tokens in the text as special tokens
+    #[arg(long)]
+    with_specials: bool,
+    /// Print {"ids": […], "tokens": […]}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct DecodeArgs {
+    #[command(flatten)]
+    source: Source,
+    /// Token ids, separated by spaces or commas; without any standard input is read
+    #[arg(value_name = "IDS")]
+    ids: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    #[command(flatten)]
+    source: Source,
+    /// A text whose tokens to show
+    text: Option<String>,
+}
+
+/// Runs `motamot tokenizer …`.
+pub fn run(args: TokenizerArgs) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    match args.command {
+        Command::Train(args) => train(&args, &mut out),
+        Command::Encode(args) => encode(&args, &mut out),
+        Command::Decode(args) => decode(&args, &mut out),
+        Command::Show(args) => show(&args, colour, &mut out),
+    }
+}
+
+fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
+    let corpus = Corpus::open(args.data.as_deref())?;
+    let texts: Vec<&[u8]> = corpus.documents.iter().map(|range| &corpus.bytes[range.clone()]).collect();
+    let size = corpus.bytes.len();
+    let start = Instant::now();
+    let tokenizer = match args.kind {
+        KindArg::Bpe => {
+            let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
+            Tokenizer::train_bpe(&texts, &BpeOptions { vocab_size, min_frequency, ..Default::default() })?
+        }
+        KindArg::Char => {
+            let specials = if args.specials { &SPECIAL_TOKENS[..] } else { &[] };
+            Tokenizer::chars(&utf8(&texts)?.concat(), specials)?
+        }
+        KindArg::Wordpiece => {
+            let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
+            let options =
+                WordPieceOptions { vocab_size, min_frequency, lowercase: args.lowercase, ..Default::default() };
+            Tokenizer::train_wordpiece(utf8(&texts)?, &options)?
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    tokenizer.save(&args.out)?;
+    say(
+        out,
+        format_args!(
+            "{} tokenizer of {} tokens from {size} bytes in {seconds:.2} s: {}\n",
+            tokenizer.kind(),
+            tokenizer.vocab_size(),
+            args.out.display()
+        ),
+    )?;
+    if args.kind != KindArg::Char && tokenizer.vocab_size() < args.vocab {
+        say(out, format_args!("fewer than {}: no other pair occurs {} times\n", args.vocab, args.min_frequency))?;
+    }
+    Ok(())
+}
+
+fn encode(args: &EncodeArgs, out: &mut dyn Write) -> Result<()> {
+    let tokenizer = open(&args.source)?;
+    let text = match &args.text {
+        Some(text) => text.clone().into_bytes(),
+        None => read_stdin()?,
+    };
+    let ids = match args.with_specials {
+        true => tokenizer.encode_with_specials(utf8_of(&text, "text")?)?,
+        false => tokenizer.encode_bytes(&text)?,
+    };
+    if args.json {
+        let tokens: Vec<_> = ids.iter().map(|id| String::from_utf8_lossy(tokenizer.token_bytes(*id))).collect();
+        return say(out, format_args!("{}\n", serde_json::json!({"ids": ids, "tokens": tokens})));
+    }
+    let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+    say(out, format_args!("{}\n", ids.join(" ")))
+}
+
+fn decode(args: &DecodeArgs, out: &mut dyn Write) -> Result<()> {
+    let tokenizer = open(&args.source)?;
+    let text = match args.ids.is_empty() {
+        true => utf8_of(&read_stdin()?, "standard input")?.to_string(),
+        false => args.ids.join(" "),
+    };
+    let mut ids = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']')).filter(|word| !word.is_empty())
+    {
+        let id = word.parse::<u32>().ok().filter(|id| (*id as usize) < tokenizer.vocab_size());
+        ids.push(id.ok_or_else(|| {
+            Error::usage(format!("{:?} is not a token id", word.chars().take(40).collect::<String>()))
+                .help(format!("ids of this tokenizer are 0 to {}", tokenizer.vocab_size() - 1))
+        })?);
+    }
+    let mut bytes = tokenizer.decode_bytes(&ids);
+    bytes.push(b'\n');
+    out.write_all(&bytes).or_else(closed_pipe)
+}
+
+fn show(args: &ShowArgs, colour: bool, out: &mut dyn Write) -> Result<()> {
+    let tokenizer = open(&args.source)?;
+    if let Some(text) = &args.text {
+        return show_text(&tokenizer, text, colour, out);
+    }
+    say(out, format_args!("kind        {}\ntokens      {}\n", tokenizer.kind(), tokenizer.vocab_size()))?;
+    let specials: Vec<String> = tokenizer.specials().map(|(name, id)| format!("{name} {id}")).collect();
+    if !specials.is_empty() {
+        say(out, format_args!("special     {}\n", specials.join("  ")))?;
+    }
+    say(out, format_args!("sha256      {}\n", tokenizer.fingerprint()))?;
+    let visible = |id: u32| format!("{:?}", String::from_utf8_lossy(tokenizer.token_bytes(id)));
+    if !tokenizer.merges().is_empty() {
+        say(out, format_args!("first merges of {}\n", tokenizer.merges().len()))?;
+        for merge in tokenizer.merges().iter().take(10) {
+            say(
+                out,
+                format_args!(
+                    "  {:>6}  {} + {} = {}\n",
+                    merge.id,
+                    visible(merge.left),
+                    visible(merge.right),
+                    visible(merge.id)
+                ),
+            )?;
+        }
+    }
+    if tokenizer.kind() == TokenizerKind::Char {
+        let all: String = (0..tokenizer.vocab_size() as u32).take(200).map(|id| tokenizer.decode(&[id])).collect();
+        return say(out, format_args!("characters  {all:?}\n"));
+    }
+    let mut ids: Vec<u32> = (0..tokenizer.vocab_size() as u32).filter(|id| !tokenizer.is_special(*id)).collect();
+    ids.sort_by_key(|id| std::cmp::Reverse(tokenizer.token_bytes(*id).len()));
+    say(out, format_args!("longest tokens\n"))?;
+    for id in ids.into_iter().take(10) {
+        say(out, format_args!("  {id:>6}  {}\n", visible(id)))?;
+    }
+    Ok(())
+}
+
+/// The tokens of a text: on a terminal with coloured backgrounds, elsewhere between bars; then the counts.
+fn show_text(tokenizer: &Tokenizer, text: &str, colour: bool, out: &mut dyn Write) -> Result<()> {
+    let ids = tokenizer.encode(text)?;
+    let mut line = String::new();
+    for (i, id) in ids.iter().enumerate() {
+        // Control characters would move the cursor: shown escaped, but for line ends.
+        let token = String::from_utf8_lossy(tokenizer.token_bytes(*id)).into_owned();
+        let token: String = token
+            .chars()
+            .flat_map(|c| match c {
+                '\n' => vec!['⏎', '\n'],
+                c if c.is_control() => c.escape_debug().collect(),
+                c => vec![c],
+            })
+            .collect();
+        match colour {
+            true => line.push_str(&format!("\x1b[30;{}m{token}\x1b[0m", [102, 103, 104, 105, 106][i % 5])),
+            false => line.push_str(&format!("{token}|")),
+        }
+    }
+    let (tokens, chars, bytes) = (ids.len(), text.chars().count(), text.len());
+    let ratio = chars as f64 / tokens.max(1) as f64;
+    say(
+        out,
+        format_args!("{line}\n{tokens} tokens, {chars} characters, {bytes} bytes: {ratio:.2} characters per token\n"),
+    )
+}
+
+fn open(source: &Source) -> Result<Tokenizer> {
+    let path = match (&source.tokenizer, &source.model) {
+        (Some(file), _) => file.clone(),
+        (None, Some(dir)) => dir.join("tokenizer.json"),
+        (None, None) => model_dir(None)?.join("tokenizer.json"),
+    };
+    Tokenizer::load(path)
+}
+
+fn utf8<'a>(texts: &[&'a [u8]]) -> Result<Vec<&'a str>> {
+    texts.iter().map(|text| utf8_of(text, "--data")).collect()
+}
+
+fn utf8_of<'a>(text: &'a [u8], what: &str) -> Result<&'a str> {
+    std::str::from_utf8(text).map_err(|e| {
+        Error::new(format!("{what}: byte offset {}: not UTF-8", e.valid_up_to()))
+            .help("convert the text to UTF-8, or use --kind bpe, which takes any bytes")
+    })
+}
+
+fn read_stdin() -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut text);
+    read.map_err(|e| Error::new("cannot read standard input").caused_by(e))?;
+    Ok(text)
+}
+
+fn say(out: &mut dyn Write, text: std::fmt::Arguments) -> Result<()> {
+    out.write_fmt(text).or_else(closed_pipe)
+}
+
+/// `motamot … | head` is no failure.
+fn closed_pipe(error: std::io::Error) -> Result<()> {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Error::new("cannot write to standard output").caused_by(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: TokenizerArgs,
+    }
+
+    fn call(words: &[&str]) -> Result<String> {
+        let cli = Cli::try_parse_from([&["tokenizer"], words].concat()).map_err(|e| Error::usage(e.to_string()))?;
+        let mut out = Vec::new();
+        match cli.args.command {
+            Command::Train(args) => train(&args, &mut out)?,
+            Command::Encode(args) => encode(&args, &mut out)?,
+            Command::Decode(args) => decode(&args, &mut out)?,
+            Command::Show(args) => show(&args, false, &mut out)?,
+        }
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn train_encode_decode_show() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+        let (data, file) = (path("text.txt"), path("tokenizer.json"));
+        std::fs::write(&data, "the king and the queen and the fool\n".repeat(9)).unwrap();
+        for (kind, vocab) in [("bpe", "280"), ("char", "5000"), ("wordpiece", "40")] {
+            let data = if kind == "char" { dir.path().to_str().unwrap() } else { &data };
+            let said = call(&["train", "--data", data, "--kind", kind, "--vocab", vocab, "--out", &file]).unwrap();
+            assert!(said.starts_with(&format!("{kind} tokenizer of ")), "{said}");
+            let ids = call(&["encode", "--tokenizer", &file, "the king"]).unwrap();
+            let words: Vec<&str> = ids.split_whitespace().collect();
+            let model = dir.path().to_str().unwrap();
+            let text = call(&[&["decode", "--model", model], &words[..]].concat()).unwrap();
+            assert_eq!(text, "the king\n");
+            let json = call(&["encode", "--tokenizer", &file, "--json", "the king"]).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["ids"].as_array().unwrap().len(), words.len());
+            assert!(call(&["show", "--tokenizer", &file]).unwrap().contains(kind));
+            let shown = call(&["show", "--tokenizer", &file, "the king"]).unwrap();
+            assert!(shown.contains("|") && shown.contains("8 characters, 8 bytes"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let exit_code = |words: &[&str]| call(words).unwrap_err().exit_code();
+        assert_eq!(exit_code(&["train", "--data", folder]), 1); // no text in it
+        assert_eq!(exit_code(&["train", "--kind", "words"]), 2);
+        assert_eq!(exit_code(&["encode", "--tokenizer", "a", "--model", "b", "text"]), 2);
+        assert_eq!(exit_code(&["decode", "--model", folder, "1"]), 1);
+        let (data, file) = (dir.path().join("a.txt"), dir.path().join("t.json"));
+        let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+        std::fs::write(data, "").unwrap();
+        assert_eq!(exit_code(&["train", "--data", data, "--out", file]), 1);
+        std::fs::write(data, "abc abc").unwrap();
+        assert_eq!(exit_code(&["train", "--data", data, "--out", file, "--vocab", "12"]), 2);
+        call(&["train", "--data", data, "--out", file, "--vocab", "270"]).unwrap();
+        for ids in ["999999", "x", "-", "4294967296", "1.5"] {
+            assert_eq!(exit_code(&["decode", "--tokenizer", file, ids]), 2, "{ids}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The whole course: its chapters in both languages, and its HTML edition.
+//!
+//! The edition is a folder of plain files: `index.html`, `style.css`, `fr/NN_name.html`, `en/NN_name.html`. It needs no
+//! network and no server.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::chapter::{Chapter, Source, Tag};
+use super::html::{self, escape};
+use super::math;
+use crate::Lang;
+use motamot::utils::fs::write_atomic;
+use motamot::utils::{Error, Result};
+
+const STYLE: &str = include_str!("book/style.css");
+const PAGE: &str = include_str!("book/page.html");
+
+/// The chapters of the course, in order.
+#[derive(Debug)]
+pub struct Book {
+    chapters: Vec<[Chapter; 2]>,
+}
+
+impl Book {
+    /// Reads the notebooks' files.
+    pub fn read(sources: &[Source]) -> Result<Book> {
+        let read = |source: &Source| {
+            let [fr, en] = Lang::ALL.map(|lang| Chapter::read(source.name, lang, lang.pick(source.fr, source.en)));
+            Ok([fr?, en?])
+        };
+        Ok(Book { chapters: sources.iter().map(read).collect::<Result<_>>()? })
+    }
+
+    /// The chapters in one language.
+    pub fn chapters(&self, lang: Lang) -> impl Iterator<Item = &Chapter> {
+        self.chapters.iter().map(move |[fr, en]| lang.pick(fr, en))
+    }
+
+    /// The chapter of a number or name: `3`, `03`, `a`, `03_attention_mechanism`.
+    pub fn chapter(&self, wanted: &str, lang: Lang) -> Result<&Chapter> {
+        let wanted = wanted.trim().to_lowercase();
+        let padded = format!("{wanted:0>2}");
+        let is = |c: &&Chapter| {
+            let number = c.number().to_lowercase();
+            number == wanted || number == padded || c.name.to_lowercase() == wanted
+        };
+        self.chapters(lang).find(is).ok_or_else(|| {
+            let numbers: Vec<&str> = self.chapters(lang).map(Chapter::number).collect();
+            Error::usage(format!("no chapter {wanted:?}")).help(format!("the chapters are {}", numbers.join(", ")))
+        })
+    }
+
+    /// Writes the HTML edition into a folder; the path of its first page.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        for (name, content) in self.pages()? {
+            write_atomic(&folder.join(name), content.as_bytes())?;
+        }
+        Ok(folder.join("index.html"))
+    }
+
+    /// The files of the HTML edition: path in its folder, and content.
+    pub fn pages(&self) -> Result<Vec<(String, String)>> {
+        let mut pages = vec![("style.css".to_owned(), STYLE.to_owned()), ("index.html".to_owned(), self.index())];
+        for lang in Lang::ALL {
+            let chapters: Vec<&Chapter> = self.chapters(lang).collect();
+            for i in 0..chapters.len() {
+                let path = format!("{}/{}.html", lang.code(), chapters[i].name);
+                pages.push((path, chapter_page(&chapters, i, lang)?));
+            }
+        }
+        Ok(pages)
+    }
+
+    fn index(&self) -> String {
+        let mut main = String::from("<main id=\"text\">\n<h1>motamot</h1>\n");
+        for lang in Lang::ALL {
+            let code = lang.code();
+            let _ = write!(
+                main,
+                "<section class=\"lang\" id=\"{code}\" lang=\"{code}\">\n<h2>{}</h2>\n<p>{}</p>\n<p>{}</p>\n<ol class=\"chapters\">\n",
+                lang.pick("Un GPT, mot à mot", "A GPT, word by word"),
+                lang.pick(
+                    "Un cours pour construire en Rust, à partir de rien, un modèle de langue de la famille GPT, \
+                     l'entraîner sur un ordinateur ordinaire et dialoguer avec lui. Il faut savoir programmer un peu et \
+                     manier vecteurs et matrices ; le Rust nécessaire est expliqué en chemin.",
+                    "A course in building a language model of the GPT family from scratch, in Rust, training it on an \
+                     ordinary computer and talking to it. You need some programming, vectors and matrices; the Rust \
+                     that is needed is explained on the way."
+                ),
+                lang.pick(
+                    "Chaque nombre et chaque figure de ces pages est ce que le code affiche : les chapitres sont des \
+                     programmes, exécutés pour écrire ces pages.",
+                    "Every number and picture in these pages is what the code printed: the chapters are programs, which \
+                     were run to write these pages."
+                ),
+            );
+            for chapter in self.chapters(lang) {
+                let time =
+                    chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escape(t))).unwrap_or_default();
+                let _ = writeln!(
+                    main,
+                    "<li><span class=\"number\">{}</span> <a href=\"{code}/{}.html\">{}</a> {time}</li>",
+                    escape(chapter.number()),
+                    chapter.name,
+                    title(chapter)
+                );
+            }
+            let _ = write!(
+                main,
+                "</ol>\n<p>{}</p>\n<ul class=\"legend\">\n",
+                lang.pick("Le code porte des étiquettes :", "Code carries labels:")
+            );
+            for tag in Tag::ALL {
+                let (name, meaning) = (tag.name(lang), tag.meaning(lang));
+                let _ =
+                    writeln!(main, "<li><span class=\"badge {}\">{name}</span> {}</li>", tag.code(), escape(meaning));
+            }
+            main += "</ul>\n</section>\n";
+        }
+        main += "</main>";
+        let links = "<a href=\"#fr\" lang=\"fr\">Français</a>\n<a href=\"#en\" lang=\"en\">English</a>";
+        page(Lang::Fr, "motamot: un GPT, mot à mot · a GPT, word by word", "", links, &main)
+    }
+}
+
+/// A chapter's title, safe for HTML.
+fn title(chapter: &Chapter) -> String {
+    // A title is markdown: its marks are dropped, its formulas become text.
+    let text: String = html::markdown(chapter.title())
+        .map(|event| match event {
+            pulldown_cmark::Event::Text(text) | pulldown_cmark::Event::Code(text) => text.into_string(),
+            pulldown_cmark::Event::InlineMath(latex) => math::text(&latex),
+            _ => String::new(),
+        })
+        .collect();
+    escape(&if chapter.lang == Lang::Fr { html::unbroken(&text) } else { text })
+}
+
+fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
+    let chapter = chapters[i];
+    let known: Vec<&str> = chapters.iter().map(|c| c.name.as_str()).collect();
+    let body = html::body(chapter, &known)?;
+    let sections: String = body
+        .sections
+        .iter()
+        .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(anchor), escape(text)))
+        .collect();
+    let contents = lang.pick("Dans ce chapitre", "In this chapter");
+    let mut main = String::from("<main id=\"text\" class=\"chapter\">\n");
+    if !sections.is_empty() {
+        let _ = write!(
+            main,
+            "<nav class=\"contents side\" aria-label=\"{contents}\">\n<strong>{contents}</strong>\n<ul>\n{sections}</ul>\n</nav>\n\
+             <details class=\"contents folded\">\n<summary>{contents}</summary>\n<ul>\n{sections}</ul>\n</details>\n"
+        );
+    }
+    main += &body.html;
+    let _ = writeln!(
+        main,
+        "<nav class=\"pager\" aria-label=\"{}\">",
+        lang.pick("Chapitres voisins", "Neighbouring chapters")
+    );
+    let mut neighbour = |other: &Chapter, class: &str, before: &str, after: &str| {
+        let (number, title) = (escape(other.number()), title(other));
+        let _ =
+            writeln!(main, "<a class=\"{class}\" href=\"{}.html\">{before}{number} · {title}{after}</a>", other.name);
+    };
+    if let Some(previous) = i.checked_sub(1).and_then(|i| chapters.get(i)) {
+        neighbour(previous, "previous", "← ", "");
+    }
+    if let Some(next) = chapters.get(i + 1) {
+        neighbour(next, "next", "", " →");
+    }
+    main += "</nav>\n</main>";
+    let other = lang.pick(Lang::En, Lang::Fr).code();
+    let links = format!(
+        "<a href=\"../index.html#{}\">{}</a>\n<a href=\"../{other}/{}.html\" lang=\"{other}\" hreflang=\"{other}\">{}</a>",
+        lang.code(),
+        lang.pick("Sommaire", "Contents"),
+        chapter.name,
+        lang.pick("English", "Français")
+    );
+    let name = format!("{} · {} · motamot", escape(chapter.number()), title(chapter));
+    Ok(page(lang, &name, "../", &links, &main))
+}
+
+fn page(lang: Lang, title: &str, root: &str, links: &str, main: &str) -> String {
+    PAGE.replace("{lang}", lang.code())
+        .replace("{root}", root)
+        .replace("{title}", title)
+        .replace("{links}", links)
+        .replace("{skip}", lang.pick("Aller au texte", "Skip to the text"))
+        .replace("{theme}", lang.pick("Clair ou sombre", "Light or dark"))
+        // Last: what it holds is not a template.
+        .replace("{main}", main)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn notebook(text: &str) -> &'static str {
+        let cell = serde_json::json!({ "cell_type": "markdown", "metadata": {}, "source": text });
+        Box::leak(serde_json::json!({ "cells": [cell] }).to_string().into_boxed_str())
+    }
+
+    fn sources() -> [Source; 2] {
+        let fr = "# 00 · L'*été* & $x_1$\nDurée : 1 h\n\n## Une {main}\n[suite](01_b.ipynb#fin)";
+        [
+            Source { name: "00_a", fr: notebook(fr), en: notebook("# 00 · Summer\n## One\n[here](#one)") },
+            Source { name: "01_b", fr: notebook("# 01 · B\n## Fin"), en: notebook("# 01 · B") },
+        ]
+    }
+
+    /// Attributes of a page: all values of `name="…"`.
+    fn values<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+        let before = format!(" {name}=\"");
+        let parts = page.split(before.as_str()).skip(1);
+        parts.filter_map(|part| part.split('"').next()).collect()
+    }
+
+    /// Links within the book that lead nowhere, and anchors given twice.
+    fn broken(pages: &[(String, String)]) -> Vec<String> {
+        let anchors: BTreeMap<&str, Vec<&str>> =
+            pages.iter().map(|(p, text)| (p.as_str(), values(text, "id"))).collect();
+        let mut wrong = Vec::new();
+        for (path, text) in pages.iter().filter(|(path, _)| path.ends_with(".html")) {
+            if anchors[path.as_str()].iter().collect::<BTreeSet<_>>().len() != anchors[path.as_str()].len() {
+                wrong.push(format!("{path}: an id twice"));
+            }
+            for url in values(text, "href").into_iter().chain(values(text, "src")) {
+                if url.starts_with("http") || url.starts_with("data:") {
+                    continue;
+                }
+                let (file, anchor) = url.split_once('#').unwrap_or((url, ""));
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let file = match file.strip_prefix("../") {
+                    _ if file.is_empty() => path.clone(),
+                    Some(file) => file.to_owned(),
+                    None if folder.is_empty() => file.to_owned(),
+                    None => format!("{folder}/{file}"),
+                };
+                let there = anchors.get(file.as_str());
+                if !there.is_some_and(|ids| anchor.is_empty() || ids.contains(&anchor)) {
+                    wrong.push(format!("{path}: {url} leads nowhere"));
+                }
+            }
+        }
+        wrong
+    }
+
+    #[test]
+    fn a_book_has_its_pages_and_each_link_leads_somewhere() {
+        let book = Book::read(&sources()).unwrap();
+        let mut pages = book.pages().unwrap();
+        let names: Vec<&str> = pages.iter().map(|page| page.0.as_str()).collect();
+        assert_eq!(names, ["style.css", "index.html", "fr/00_a.html", "fr/01_b.html", "en/00_a.html", "en/01_b.html"]);
+        assert_eq!(broken(&pages), [""; 0]);
+        assert!(pages[2].1.contains("<html lang=\"fr\">") && pages[2].1.contains("Une {main}"));
+        assert!(pages[1].1.contains("L'été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
+        assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
+        pages.retain(|(name, _)| name != "en/01_b.html");
+        pages[3].1 += "<a href=\"#nothing\"><b id=\"text\">";
+        assert_eq!(broken(&pages).len(), 5, "{:?}", broken(&pages));
+    }
+
+    /// The notebooks as they are now, not only those of the program.
+    #[test]
+    fn the_course_has_no_broken_link_and_no_unknown_formula() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks");
+        let text = |path: PathBuf| -> &'static str {
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            Box::leak(text.into_boxed_str())
+        };
+        let mut sources: Vec<Source> = std::fs::read_dir(&root)
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".ipynb").map(str::to_owned))
+            .map(|name| Source {
+                fr: text(root.join(format!("{name}.ipynb"))),
+                en: text(root.join(format!("en/{name}.ipynb"))),
+                name: Box::leak(name.into_boxed_str()),
+            })
+            .collect();
+        sources.sort_by_key(|source| source.name);
+        assert!(!sources.is_empty());
+        let pages = Book::read(&sources).unwrap().pages().unwrap();
+        assert_eq!(broken(&pages), [""; 0]);
+    }
+
+    #[test]
+    fn chapters_are_found_by_number_and_name() {
+        let book = Book::read(&sources()).unwrap();
+        for wanted in ["1", "01", "01_B"] {
+            assert_eq!(book.chapter(wanted, Lang::En).unwrap().name, "01_b");
+        }
+        let error = book.chapter("7", Lang::Fr).unwrap_err();
+        assert!(error.exit_code() == 2 && error.help_line().unwrap().contains("00, 01"));
+    }
+}

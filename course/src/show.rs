@@ -1,0 +1,145 @@
+//! Pictures and tables from a cell.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::html::{Table, Tokens, escaped};
+use crate::numbers::{Marks, with_marks};
+use crate::plot::{Picture, to_svg};
+use crate::{lang, tr};
+use motamot::utils::fs::{create_dir_all, write_atomic};
+
+/// Something that a notebook can show as more than text.
+pub trait Rich {
+    /// The type of [`Rich::content`]: `image/svg+xml` or `text/html`.
+    fn mime(&self) -> &'static str;
+
+    /// The picture or the page.
+    fn content(&self) -> String;
+
+    /// The same for a terminal; `None` where nothing but the file will do.
+    fn text(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<P: Picture> Rich for P {
+    fn mime(&self) -> &'static str {
+        "image/svg+xml"
+    }
+
+    fn content(&self) -> String {
+        // A picture that cannot be drawn says why in its place.
+        to_svg(self).unwrap_or_else(|e| {
+            let why = escaped(&e.to_string());
+            format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text y=\"20\">{why}</text></svg>")
+        })
+    }
+}
+
+impl Rich for Tokens {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Tokens::text(self))
+    }
+}
+
+impl Rich for Table {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Table::text(self))
+    }
+}
+
+/// Shows a picture or a table under the cell. A cell shows at most one picture and one table (the kernel keeps the last).
+///
+/// In a notebook it is an output of its type. In a terminal a table is printed, and a picture becomes a file whose path
+/// is printed.
+///
+/// The numbers in it have the marks of the course's language.
+pub fn show(x: &impl Rich) {
+    let marks = lang().pick(Marks::French, Marks::English);
+    let (content, text) = with_marks(marks, || (x.content(), x.text()));
+    if in_notebook() {
+        println!("EVCXR_BEGIN_CONTENT {}\n{content}\nEVCXR_END_CONTENT", x.mime());
+    } else if let Some(text) = text {
+        println!("{text}");
+    } else {
+        match save(x.mime(), &content) {
+            Ok(path) => println!("→ {}", path.display()),
+            Err(e) => println!("{}: {e}", tr("image non enregistrée", "picture not saved")),
+        }
+    }
+}
+
+/// The kernel sets the first, `cargo xtask notebooks` the second.
+fn in_notebook() -> bool {
+    std::env::var_os("EVCXR_IS_RUNTIME").is_some() || recorded()
+}
+
+fn recorded() -> bool {
+    std::env::var_os("MOTAMOT_NOTEBOOK").is_some()
+}
+
+/// A file in the system's temporary folder: `motamot-pictures/NAME-3.svg`.
+fn save(mime: &str, content: &str) -> motamot::utils::Result<PathBuf> {
+    static SAVED: AtomicUsize = AtomicUsize::new(1);
+    let program = std::env::current_exe().ok().and_then(|p| Some(p.file_stem()?.to_string_lossy().into_owned()));
+    let extension = if mime == "image/svg+xml" { "svg" } else { "html" };
+    let number = SAVED.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join("motamot-pictures");
+    create_dir_all(&folder)?;
+    let path = folder.join(format!("{}-{number}.{extension}", program.as_deref().unwrap_or("picture")));
+    write_atomic(&path, content.as_bytes())?;
+    Ok(path)
+}
+
+/// What stands before a cell's number where a recorded notebook begins a cell.
+pub const CELL_MARK: &str = "\u{1}cell ";
+
+/// Says that a cell begins, to the program that records the notebook; nobody else sees it.
+pub fn cell(number: usize) {
+    if recorded() {
+        println!("{CELL_MARK}{number}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::{Bars, Chart, HeatMap, Panels, Scatter};
+
+    #[test]
+    fn pictures_are_svg_and_tables_are_html_and_text() {
+        let pictures: [&dyn Rich; 5] = [
+            &Chart::new("t", "", ""),
+            &Bars::new("t", "", "", ["a"]),
+            &HeatMap::new("t", 1, 1, [1.0]),
+            &Scatter::new("t", "", ""),
+            &Panels::new(1),
+        ];
+        for picture in pictures {
+            assert_eq!((picture.mime(), picture.text()), ("image/svg+xml", None));
+            assert!(picture.content().starts_with("<svg "));
+        }
+        let tables: [&dyn Rich; 2] = [&Table::new(["a"]).row(["1"]), &Tokens::new([("a", "1")])];
+        for table in tables {
+            assert_eq!(table.mime(), "text/html");
+            assert!(table.content().starts_with('<') && table.text().is_some_and(|t| t.starts_with('a')));
+        }
+    }
+}
