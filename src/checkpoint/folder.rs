@@ -9,7 +9,7 @@
 //! A kill before 2 leaves the old set (and garbage, removed by the next save); a kill after it leaves the new set: readers
 //! follow the list to the files that have not been renamed yet, and the next save finishes the renames. Readers never write.
 
-use super::json::{Fields, parse_object};
+use crate::utils::json::{Fields, parse_object};
 use crate::utils::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::{self, File};

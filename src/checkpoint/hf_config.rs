@@ -3,12 +3,12 @@
 //! What a configuration asks for and we cannot do is an error that names the field; it is never passed over.
 
 use super::folder::Folder;
-use super::json::{Fields, decimal, parse_object, shown};
 use crate::attention::AttentionConfig;
 use crate::embeddings::PositionKind;
 use crate::model::GptConfig;
 use crate::nn::NormKind;
 use crate::transformer::{Activation, NormOrder};
+use crate::utils::json::{Fields, decimal, parse_object, shown};
 use crate::utils::{Error, Result};
 use serde_json::{Map, Value, json};
 

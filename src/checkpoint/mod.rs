@@ -17,7 +17,7 @@
 
 mod folder;
 mod hf_config;
-mod json;
+
 mod layout;
 mod tensors;
 #[cfg(test)]
@@ -29,6 +29,7 @@ pub use tensors::{Dtype, Entry, Item, TensorFile, first_not_finite, write_tensor
 
 use crate::model::{Gpt, GptConfig};
 use crate::nn::Module;
+use crate::utils::json;
 use crate::utils::{Error, Result};
 use hf_config::{CONFIG, HfConfig};
 use layout::Layout;

@@ -5,7 +5,7 @@
 //! cuts later, while it is open, would end the process: see [`motamot_kernels::file_map`].
 
 use super::folder::open_regular;
-use super::json::{parse_object, shown};
+use crate::utils::json::{parse_object, shown};
 use crate::utils::{Error, Result};
 use motamot_kernels::file_map::FileMap;
 use motamot_kernels::parallel;

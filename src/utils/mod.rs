@@ -3,5 +3,6 @@
 mod error;
 pub mod fs;
 pub mod hash;
+pub mod json;
 
 pub use error::{Error, Result};
