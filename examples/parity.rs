@@ -5,7 +5,7 @@
 
 use motamot::checkpoint::{SpecialIds, save_model};
 use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
-use motamot::training::{RunConfig, TokenizerChoice, Trainer};
+use motamot::training::{RunConfig, TokenizerChoice};
 use motamot::utils::{Error, Result};
 use motamot_kernels::rng::Rng;
 use std::path::Path;
@@ -28,8 +28,8 @@ fn main() -> Result<()> {
     };
     let data = prepare(&corpus, source, &TokenCache::off())?;
     config.model.vocab_size = data.tokenizer.vocab_size();
-    let mut trainer = Trainer::new(&config)?;
-    save_model(out, &trainer.gpt, &SpecialIds::default())?;
+    let mut trainer = config.trainer()?;
+    save_model(out, &trainer.model, &SpecialIds::default())?;
 
     let mut batches = Rng::from_state(trainer.progress.batches);
     let batches: Vec<_> = (0..steps)
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         .collect();
     let mut losses = Vec::new();
     for step in 0..steps {
-        let report = trainer.step(&data.train)?;
+        let report = trainer.step(&config.objective(&data.train))?;
         losses.push(report.loss);
         println!("step {} loss {:.6} gradient norm {:.5}", step + 1, report.loss, report.grad_norm);
     }

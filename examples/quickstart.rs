@@ -5,7 +5,7 @@
 use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
 use motamot::evaluation::evaluate;
 use motamot::generation::{Request, SamplingOptions, generate, start_tokens};
-use motamot::training::{RunConfig, Trainer};
+use motamot::training::RunConfig;
 use motamot::utils::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -21,21 +21,21 @@ fn main() -> Result<()> {
     let cache = TokenCache::new(TokenCache::default_folder());
     let data = prepare(&Corpus::embedded(), TokenizerSource::Bpe(config.model.vocab_size), &cache)?;
 
-    let mut trainer = Trainer::new(&config)?;
+    let (mut trainer, objective) = (config.trainer()?, config.objective(&data.train));
     while !trainer.is_finished() {
-        let report = trainer.step(&data.train)?;
+        let report = trainer.step(&objective)?;
         if trainer.progress.step % 20 == 0 {
             println!("step {:>4}: {:.3} nats per token", trainer.progress.step, report.loss);
         }
     }
-    let score = evaluate(&trainer.gpt, &data.val, data.val_bytes, config.model.context)?;
+    let score = evaluate(&trainer.model, &data.val, data.val_bytes, config.model.context)?;
     println!("validation: {:.3} bits per byte", score.bits_per_byte);
 
     // The model goes on from a prompt; each token is shown to the closure, which may stop it.
     let prompt = start_tokens(&data.tokenizer, "ROMEO:\n")?;
     let sampling = SamplingOptions { temperature: 0.8, seed: 1, ..SamplingOptions::default() };
-    let request = Request { max_tokens: 80, ..Request::new(&trainer.gpt, &prompt, &sampling) };
-    let generated = generate(&trainer.gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?;
+    let request = Request { max_tokens: 80, ..Request::new(&trainer.model, &prompt, &sampling) };
+    let generated = generate(&trainer.model, &request, |_, _| Ok(ControlFlow::Continue(())))?;
     println!("ROMEO:\n{}", data.tokenizer.decode(&generated.samples[0].tokens));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Attention layers: projections around the one attention op. Multi-head, grouped-query and cross attention.
+//! Attention layers: projections around the one attention op. Multi-head and grouped-query attention.
 
 use crate::embeddings::{PositionKind, alibi_slopes};
 use crate::nn::{Linear, Pass, modules};
@@ -30,7 +30,8 @@ pub struct AttentionConfig {
 }
 
 impl AttentionConfig {
-    fn op(&self, mask: &Mask, pass: &mut Pass) -> Attention {
+    /// The attention op of a pass; it draws the key of its dropout.
+    pub fn op(&self, mask: &Mask, pass: &mut Pass) -> Attention {
         Attention {
             heads: self.heads,
             kv_heads: self.kv_heads,
@@ -53,7 +54,7 @@ pub struct SelfAttention {
     /// ALiBi's slopes of the heads.
     pub(crate) alibi: Option<Vec<f32>>,
     /// Which layer of a cache is its own.
-    layer: usize,
+    pub(crate) layer: usize,
 }
 modules!(SelfAttention { c_attn, c_proj });
 
@@ -108,24 +109,6 @@ impl SelfAttention {
         self.c_proj.forward(&y, pass)
     }
 
-    /// The op that is this layer with the norm before it and the sum behind it, in a pass that has it: one in bf16
-    /// without a cache. What it needs of its frame is asked for after its own randomness.
-    pub(crate) fn sublayer(
-        &self,
-        x: &Tensor,
-        mask: &Mask,
-        pass: &mut Pass,
-        frame: impl FnOnce(&mut Pass) -> ops::Frame,
-    ) -> Option<Tensor> {
-        if pass.cache().is_some() {
-            return None;
-        }
-        let (qkv, out) = (self.c_attn.in_bf16(pass)?, self.c_proj.in_bf16(pass)?);
-        let a = self.config.op(mask, pass);
-        let rope = (self.config.positions == PositionKind::Rope).then_some(self.config.rope_theta);
-        Some(ops::self_attention_bf16(x, &frame(pass), &qkv, &out, a, rope))
-    }
-
     /// The attention weights of each head, (B, H, T, T), for a picture: softmax(q·kᵀ/√D) written out.
     pub fn weights(&self, x: &Tensor, mask: &Mask) -> Tensor {
         let c = &self.config;
@@ -163,41 +146,4 @@ pub fn composed_weights(qkv: &Tensor, a: &Attention) -> Tensor {
         }
     }
     ops::softmax(&ops::add(&scores, &Tensor::new(&bias, [b, h, t, t])))
-}
-
-/// Queries from one sequence, keys and values from another: what T5's decoder asks its encoder with.
-pub struct CrossAttention {
-    /// C → H·D.
-    pub c_q: Linear,
-    /// C → 2·G·D, rows k | v.
-    pub c_kv: Linear,
-    /// H·D → C.
-    pub c_proj: Linear,
-    pub(crate) config: AttentionConfig,
-}
-modules!(CrossAttention { c_q, c_kv, c_proj });
-
-impl CrossAttention {
-    /// Positions play no part here: both sequences carry their own.
-    pub fn new(config: AttentionConfig, rng: &mut Rng) -> CrossAttention {
-        let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
-        let config = AttentionConfig { positions: PositionKind::None, ..config };
-        CrossAttention {
-            c_q: Linear::new(config.width, q, config.bias, config.std.0, rng),
-            c_kv: Linear::new(config.width, 2 * kv, config.bias, config.std.0, rng),
-            c_proj: Linear::new(q, config.width, config.bias, config.std.1, rng),
-            config,
-        }
-    }
-
-    /// x (B, Tq, C), memory (B, Tk, C) → (B, Tq, C). `mask` says which of the memory is padding.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, memory: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
-        let c = &self.config;
-        let (q, kv) = (self.c_q.forward(x, pass), self.c_kv.forward(memory, pass));
-        let width = c.kv_heads * c.head_dim;
-        let (k, v) = (ops::slice(&kv, 2, 0, width), ops::slice(&kv, 2, width, width));
-        let y = ops::attention(&q, &k, &v, c.op(mask, pass));
-        self.c_proj.forward(&y, pass)
-    }
 }

@@ -1,7 +1,7 @@
 //! Ten steps of the preset `char` against PyTorch's, from the same weights and batches (dev/golden/parity.py).
 
 use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
-use motamot::training::{RunConfig, Trainer};
+use motamot::training::RunConfig;
 
 #[test]
 fn char_trains_as_in_pytorch() {
@@ -11,9 +11,10 @@ fn char_trains_as_in_pytorch() {
     config.train.batch = golden["batch"].as_u64().unwrap() as usize;
     let data = prepare(&Corpus::embedded(), TokenizerSource::Characters, &TokenCache::off()).unwrap();
     config.model.vocab_size = data.tokenizer.vocab_size();
-    let mut trainer = Trainer::new(&config).unwrap();
+    let mut trainer = config.trainer().unwrap();
     for (step, want) in golden["losses"].as_array().unwrap().iter().enumerate() {
-        let (want, got) = (want.as_f64().unwrap(), f64::from(trainer.step(&data.train).unwrap().loss));
+        let (want, got) =
+            (want.as_f64().unwrap(), f64::from(trainer.step(&config.objective(&data.train)).unwrap().loss));
         assert!((want - got).abs() < 1e-4, "step {}: PyTorch {want}, here {got}", step + 1);
     }
     assert_eq!(trainer.progress.step, 10);

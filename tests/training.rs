@@ -8,7 +8,7 @@ use motamot::evaluation::evaluate;
 use motamot::model::{Gpt, GptConfig};
 use motamot::nn::{Module, Param, Pass};
 use motamot::training::state::{self, TextId};
-use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Precision, Run, RunConfig, Trainer};
+use motamot::training::{AdamW, Event, Metrics, Outcome, Precision, Run, RunConfig, Updater, available};
 use motamot::utils::hash::{hex, sha256};
 use motamot_kernels::{isa, parallel, rng::Rng};
 use motamot_tensor::{Buf, Gradients, Tensor, fresh_allocations, ops};
@@ -31,8 +31,7 @@ fn data() -> Prepared {
 fn train(dir: &Path, config: &RunConfig, until: usize) -> motamot::utils::Result<Outcome> {
     let data = data();
     let mut run = if dir.join("training.json").exists() {
-        let (trainer, _, text, best) = state::load(dir)?;
-        Run::resume(trainer, best, data, text, Vec::new(), dir)?
+        Run::resume(state::load(dir)?, data, Vec::new(), dir)?
     } else {
         let text = TextId::of(&data, None);
         Run::new(config, data, text, Vec::new(), dir)?
@@ -90,13 +89,13 @@ fn twenty_steps(precision: &str) -> (String, u32) {
     let config = config(&["steps=20", "dropout=0.1", precision]);
     let mut rng = Rng::new(5);
     let data = TokenDataset::new((0..2000).map(|_| rng.below(280) as u32).collect());
-    let mut trainer = Trainer::new(&config).unwrap();
+    let mut trainer = config.trainer().unwrap();
     let mut loss = 0.0;
     while !trainer.is_finished() {
-        loss = trainer.step(&data).unwrap().loss;
+        loss = trainer.step(&config.objective(&data)).unwrap().loss;
     }
     let mut bytes = Vec::new();
-    trainer.gpt.visit("", &mut |_, p| bytes.extend(p.data().iter().flat_map(|w| w.to_le_bytes())));
+    trainer.model.visit("", &mut |_, p| bytes.extend(p.data().iter().flat_map(|w| w.to_le_bytes())));
     (hex(&sha256(&bytes)), loss.to_bits())
 }
 
@@ -118,7 +117,7 @@ fn threads_do_not_change_a_bit_in_bf16() {
         for threads in [2, 3] {
             assert_eq!(run(threads), (hash.clone(), loss), "{isa}, {threads} threads");
         }
-        let in_bf16 = isa::with(isa, || Precision::Bf16.of_kernels() == motamot_kernels::bf16::Precision::Bf16);
+        let in_bf16 = isa::with(isa, || available(Precision::Bf16) == Precision::Bf16);
         assert_eq!(in_bf16, hash != GOLDEN.0, "{isa}: bf16 where there is bf16, f32 elsewhere");
     }
 }
@@ -129,8 +128,9 @@ fn the_loss_in_bf16_is_that_in_f32() {
     for blocks in [&[][..], &["model.positions=rope", "model.activation=swiglu", "model.norm=rms"]] {
         let losses = |precision: &str| -> Vec<f32> {
             let data = data();
-            let mut trainer = Trainer::new(&config(&[&["steps=80", precision], blocks].concat())).unwrap();
-            (0..80).map(|_| trainer.step(&data.train).unwrap().loss).collect()
+            let config = config(&[&["steps=80", precision], blocks].concat());
+            let mut trainer = config.trainer().unwrap();
+            (0..80).map(|_| trainer.step(&config.objective(&data.train)).unwrap().loss).collect()
         };
         let (exact, near) = (losses("precision=f32"), losses("precision=bf16"));
         for (step, (a, b)) in exact.iter().zip(&near).enumerate() {
@@ -142,11 +142,12 @@ fn the_loss_in_bf16_is_that_in_f32() {
 
 #[test]
 fn accumulating_is_a_larger_batch() {
-    let mut large = Trainer::new(&config(&["batch=32"])).unwrap();
-    let mut small = Trainer::new(&config(&["batch=8", "accumulate=4"])).unwrap();
+    let (whole, parts) = (config(&["batch=32"]), config(&["batch=8", "accumulate=4"]));
+    let (mut large, mut small) = (whole.trainer().unwrap(), parts.trainer().unwrap());
     let data = data();
     for _ in 0..5 {
-        let (a, b) = (large.step(&data.train).unwrap(), small.step(&data.train).unwrap());
+        let a = large.step(&whole.objective(&data.train)).unwrap();
+        let b = small.step(&parts.objective(&data.train)).unwrap();
         assert!((a.loss - b.loss).abs() < 1e-4 && (a.grad_norm / b.grad_norm - 1.0).abs() < 1e-3, "{a:?} {b:?}");
     }
     assert_eq!(large.progress.batches, small.progress.batches);
@@ -170,7 +171,7 @@ fn adamw_is_that_of_pytorch() {
         Param::new(data, shape)
     };
     let mut model = vec![param(&values(6, 0), &[2, 3]), param(&values(3, 1), &[3])];
-    let mut optimizer = AdamW::new(AdamWConfig { weight_decay: 0.5, ..AdamWConfig::default() });
+    let mut optimizer = Updater::new(AdamW { weight_decay: 0.5, ..AdamW::default() });
     for step in 1..=5 {
         let scale = if step == 3 { 0.125 } else { 1.0 };
         let mut gradients = Gradients::new();
@@ -180,12 +181,15 @@ fn adamw_is_that_of_pytorch() {
             let g: Vec<f32> = g.iter().map(|x| scale * x).collect();
             ops::sum(&ops::mul(&w, &Tensor::new(&g, p.shape()))).backward(&mut gradients);
         }
-        let norm = optimizer.step(&mut model, &gradients, 0.1);
+        let norm = optimizer.step(&mut model, &gradients, 0.1, 1.0);
         assert!((norm - NORMS[step - 1]).abs() < 1e-5, "{norm}");
     }
     let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-6);
     assert!(close(model[0].data(), &MATRIX) && close(model[1].data(), &BIAS));
-    assert!(close(&optimizer.moments(&model[0]).0, &MATRIX_M) && close(&optimizer.moments(&model[1]).1, &BIAS_V));
+    let names = |optimizer: &Updater, p: &Param| optimizer.remembered("", p).map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&optimizer, &model[0]), ["m", "v"]);
+    let remembered = |p: &Param, i: usize| optimizer.remembered("", p).nth(i).unwrap().1.to_vec();
+    assert!(close(&remembered(&model[0], 0), &MATRIX_M) && close(&remembered(&model[1], 1), &BIAS_V));
 }
 
 #[test]
@@ -221,11 +225,13 @@ fn an_evaluation_equals_a_naive_loop_for_any_stride() {
 #[test]
 fn memory_is_asked_for_in_the_first_two_steps_only() {
     for precision in ["precision=f32", "precision=bf16"] {
-        let mut trainer = Trainer::new(&config(&["dropout=0.1", "accumulate=2", precision])).unwrap();
+        let config = config(&["dropout=0.1", "accumulate=2", precision]);
+        let mut trainer = config.trainer().unwrap();
         let data = data();
-        (0..2).for_each(|_| _ = trainer.step(&data.train).unwrap());
+        let objective = config.objective(&data.train);
+        (0..2).for_each(|_| _ = trainer.step(&objective).unwrap());
         let before = fresh_allocations();
-        (0..5).for_each(|_| _ = trainer.step(&data.train).unwrap());
+        (0..5).for_each(|_| _ = trainer.step(&objective).unwrap());
         assert_eq!(fresh_allocations(), before, "{precision}");
     }
 }
@@ -236,11 +242,11 @@ fn divergence_is_an_error_and_the_last_good_state_is_kept() {
     let dir = root.path().join("run");
     let error = train(&dir, &config(&["lr=1e6", "steps=60", "eval_every=50", "warmup=0"]), 0).unwrap_err();
     assert!(error.to_string().contains("diverged") && error.help_line().unwrap().contains("--set lr="), "{error}");
-    let (trainer, ..) = state::load(&dir).unwrap();
+    let trainer = state::load(&dir).unwrap().trainer;
     assert_eq!(trainer.progress.step, 0);
     let mut weights = 0;
     load_model(&dir).unwrap().visit("", &mut |_, p| weights += p.data().iter().filter(|w| w.is_finite()).count());
-    assert_eq!(weights, trainer.gpt.parameter_count());
+    assert_eq!(weights, trainer.model.parameter_count());
 }
 
 #[test]
@@ -254,12 +260,12 @@ fn patience_ends_a_run_and_the_best_model_is_kept() {
     let scored: Vec<(usize, f64)> = rows.iter().filter_map(|r| Some((r.step, r.val_loss?))).collect();
     let best = scored.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     assert_eq!(rows.last().unwrap().step, best.0 + 3 * 10);
-    let (trainer, _, _, evaluation) = state::load(&dir).unwrap();
+    let state::Loaded { trainer, best: evaluation, .. } = state::load(&dir).unwrap();
     assert_eq!((trainer.progress.best, evaluation.unwrap().nats_per_token), (Some((best.1, best.0)), best.1));
     let data = data();
     let kept = evaluate(&load_model(&dir).unwrap(), &data.val, data.val_bytes, 16).unwrap();
     assert_eq!(kept, evaluation.unwrap());
-    let latest = evaluate(&trainer.gpt, &data.val, data.val_bytes, 16).unwrap();
+    let latest = evaluate(&trainer.model, &data.val, data.val_bytes, 16).unwrap();
     assert!(latest.nats_per_token > kept.nats_per_token);
 }
 

@@ -20,12 +20,12 @@ mod tokenizer;
 mod toys;
 mod train;
 
-use motamot::training::Precision;
+use motamot::training::{Precision, available};
+use motamot::utils::by_name::Named;
 use motamot::utils::{Error, Result};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use motamot_kernels::bf16;
 use std::process::ExitCode;
 
 /// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
@@ -123,7 +123,7 @@ fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
 
 /// Refuses a training run that the machine has no memory for, before it is killed for it.
 fn check_memory(config: &motamot::training::RunConfig) -> Result<()> {
-    let precision = config.train.precision.of_kernels();
+    let precision = available(config.train.precision);
     let cost = info::Cost::of(&config.model, &config.model.parts(), config.train.batch, precision);
     let bytes = cost.state.saturating_add(cost.activations);
     if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
@@ -135,7 +135,7 @@ fn check_memory(config: &motamot::training::RunConfig) -> Result<()> {
 
 /// Says so if products in bf16 were asked for and this machine computes them in f32.
 fn warn_of_precision(precision: Precision) {
-    if precision == Precision::Bf16 && precision.of_kernels() == bf16::Precision::F32 {
+    if available(precision) != precision {
         let isa = motamot_kernels::isa::isa();
         eprintln!("warning: products in bf16 are no faster here ({isa}); computing in f32");
         eprintln!("help: they need a processor with AVX-512-BF16 or AMX");
@@ -144,7 +144,8 @@ fn warn_of_precision(precision: Precision) {
 
 /// How `--precision` is read.
 fn precision() -> impl TypedValueParser<Value = Precision> {
-    PossibleValuesParser::new(["f32", "bf16"]).try_map(|name| name.parse::<Precision>())
+    PossibleValuesParser::new(Precision::NAMES.iter().map(|(_, name)| *name))
+        .map(|name| Precision::of_name(&name).unwrap_or_default())
 }
 
 /// "1 thread", "2 threads".

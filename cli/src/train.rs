@@ -6,9 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use motamot::data::{Corpus, Prepared, TokenCache, TokenizerSource, prepare};
 use motamot::evaluation::bars;
 use motamot::training::state::TextId;
-use motamot::training::{
-    Event, Metrics, Outcome, Precision, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state,
-};
+use motamot::training::{Event, Metrics, Outcome, Precision, Run, RunConfig, TokenizerChoice, TrainConfig, state};
 use motamot::utils::{Error, Result};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -129,7 +127,6 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     handle_ctrl_c(&stop, &begun)?;
     let mut run = if args.resume { resume(args, &out, &say)? } else { start(args, &out, &say)? };
     begun.store(true, Ordering::Relaxed);
-    super::warn_of_precision(run.trainer.config().train.precision);
     let mut display = Display::new(&run, &out, args.quiet);
     let outcome = run.train(&stop, &mut |event| display.show(event));
     display.finish();
@@ -202,6 +199,7 @@ fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
     let mut config = args.run_config()?;
     let (data, bars) = load_data(args.data.as_deref(), &mut config, None, say)?;
     super::check_memory(&config)?;
+    super::warn_of_precision(config.train.precision);
     if let Some(minutes) = args.minutes {
         config.train.steps = plan(&config, &data, minutes, say)?;
     }
@@ -213,7 +211,7 @@ fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
     say.line(format_args!(
         "{}: {} parameters, {} steps of {} tokens ({:.1} passes over the text), {}, {}",
         args.preset,
-        group(motamot::nn::Module::parameter_count(&run.trainer.gpt)),
+        group(motamot::nn::Module::parameter_count(&run.trainer.model)),
         config.train.steps,
         config.tokens_per_step(),
         config.train.steps as f64 * config.tokens_per_step() as f64 / run.data.train.len() as f64,
@@ -239,17 +237,18 @@ fn resume(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
         return Err(Error::usage(format!("{option} cannot be changed by --resume"))
             .help("a resumed run goes on as it began; leave the option out, or start another with --out DIR"));
     }
-    let (trainer, tokenizer, text, best) = state::load(out)?;
-    let mut config = trainer.config().clone();
-    let path = args.data.clone().or_else(|| text.path.clone());
-    let (data, bars) = load_data(path.as_deref(), &mut config, Some(tokenizer), say)?;
+    let mut loaded = state::load(out)?;
+    let mut config = loaded.config.clone();
+    let path = args.data.clone().or_else(|| loaded.text.path.clone());
+    let (data, bars) = load_data(path.as_deref(), &mut config, Some(loaded.tokenizer.clone()), say)?;
     let now = TextId::of(&data, path.as_deref());
-    if now.tokens_sha256 != text.tokens_sha256 {
+    if now.tokens_sha256 != loaded.text.tokens_sha256 {
         return Err(Error::new(format!("{} is not the text that this run began with", data.name))
             .help("name that text with --data, or start another run with --out DIR"));
     }
-    say.line(format_args!("going on after step {} of {}", trainer.progress.step, config.train.steps));
-    Run::resume(trainer, best, data, now, bars, out)
+    say.line(format_args!("going on after step {} of {}", loaded.trainer.progress.step, config.train.steps));
+    loaded.text = now;
+    Run::resume(loaded, data, bars, out)
 }
 
 /// The number of steps that fit in a time, from a few steps of a model of the same size.
@@ -258,12 +257,12 @@ fn plan(config: &RunConfig, data: &Prepared, minutes: f64, say: &Say) -> Result<
     // The passes of a step take the same time each.
     let mut one = config.clone();
     one.train.accumulate = 1;
-    let mut trial = Trainer::new(&one)?;
-    trial.step(&data.train)?;
+    let (mut trial, objective) = (one.trainer()?, one.objective(&data.train));
+    trial.step(&objective)?;
     let mut seconds = Vec::new();
     for _ in 0..TRIALS {
         let clock = Instant::now();
-        trial.step(&data.train)?;
+        trial.step(&objective)?;
         seconds.push(clock.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);
@@ -345,7 +344,7 @@ struct Display {
 
 impl Display {
     fn new(run: &Run, dir: &Path, quiet: bool) -> Display {
-        let steps = run.trainer.config().train.steps;
+        let steps = run.config.train.steps;
         let plain = !std::io::stderr().is_terminal();
         let bar = if quiet || plain { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
@@ -426,7 +425,7 @@ fn summary(run: &Run, outcome: Outcome, out: &Path, args: &TrainArgs, say: &Say)
     let data = args.data.as_deref().map_or(String::new(), |d| format!(" --data {}", flag(d)));
     match outcome {
         Outcome::Interrupted => {
-            say.line(format_args!("saved after step {} of {}; go on with", p.step, run.trainer.config().train.steps));
+            say.line(format_args!("saved after step {} of {}; go on with", p.step, run.config.train.steps));
             let preset =
                 if args.out.is_some() { format!("--out {}", flag(out)) } else { format!("--preset {}", args.preset) };
             say.line(format_args!("  {} train {preset}{data} --resume", program()));

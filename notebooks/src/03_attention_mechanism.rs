@@ -41,7 +41,7 @@ fn main() {
     use motamot::plot::{Chart, HeatMap, Panels, Series};
     use motamot::tensor::ops::{self, Attention, Mask};
     use motamot::tensor::{Buf, Gradients, ParamId, Tensor};
-    use motamot::training::{AdamW, AdamWConfig};
+    use motamot::training::{AdamW, Updater};
     use motamot::{show, tr};
     use std::sync::Arc;
 
@@ -1146,11 +1146,11 @@ fn main() {
         let targets = (0..ids.len()).map(target).collect();
         (ids, targets)
     }
-    fn update(logits: &Tensor, targets: &[u32], model: &mut impl Module, optimizer: &mut AdamW, lr: f32) {
+    fn update(logits: &Tensor, targets: &[u32], model: &mut impl Module, optimizer: &mut Updater, lr: f32) {
         let asked = targets.iter().filter(|&&y| y != ops::IGNORE).count();
         let mut gradients = Gradients::new();
         ops::scale(&ops::sum(&ops::cross_entropy(logits, targets)), 1.0 / asked as f32).backward(&mut gradients);
-        optimizer.step(model, &gradients, lr);
+        optimizer.step(model, &gradients, lr, 1.0);
     }
     fn accuracy(logits: &Tensor, targets: &[u32]) -> f64 {
         let best = |row: &[f32]| (0..SYMBOLS).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32;
@@ -1163,8 +1163,8 @@ fn main() {
             .collect();
         asked.iter().filter(|right| **right).count() as f64 / asked.len() as f64
     }
-    fn adam() -> AdamW {
-        AdamW::new(AdamWConfig { weight_decay: 0.0, ..AdamWConfig::default() })
+    fn adam() -> Updater {
+        Updater::new(AdamW { weight_decay: 0.0, ..AdamW::default() })
     }
 
     // %%

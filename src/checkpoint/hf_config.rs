@@ -8,6 +8,7 @@ use crate::embeddings::PositionKind;
 use crate::model::GptConfig;
 use crate::nn::NormKind;
 use crate::transformer::{Activation, NormOrder};
+use crate::utils::by_name::Named;
 use crate::utils::json::{Fields, decimal, parse_object, shown};
 use crate::utils::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -144,7 +145,7 @@ pub fn to_json(c: &GptConfig, ids: &SpecialIds) -> Value {
             "norm": c.norm,
             "norm_order": c.norm_order,
             "norm_eps": decimal(c.norm_eps),
-            "activation": c.activation,
+            "activation": c.activation.name(),
             "bias": c.bias,
             "dropout": decimal(c.dropout),
         }),
@@ -356,7 +357,7 @@ fn motamot(f: &Fields) -> Result<HfConfig> {
         norm: f.required("norm")?,
         norm_order: f.required("norm_order")?,
         norm_eps: number("norm_eps")?,
-        activation: f.required("activation")?,
+        activation: f.named("activation")?,
         bias: f.required("bias")?,
         tied: f.required("tie_word_embeddings")?,
         dropout: number("dropout")?,

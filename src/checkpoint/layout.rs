@@ -8,14 +8,14 @@ use crate::model::GptConfig;
 use std::collections::BTreeSet;
 
 /// A tensor of a file, which is a parameter or some columns of one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Piece {
     /// Its name in the file.
     pub name: String,
     /// Its shape in the file.
     pub shape: Vec<usize>,
     /// Where its columns begin in the parameter.
-    column: usize,
+    pub column: usize,
     /// (outputs, inputs) in the file, (inputs, outputs) in the parameter.
     transposed: bool,
 }
@@ -28,6 +28,11 @@ impl Piece {
     /// Whether it is the parameter, byte by byte.
     pub fn is_whole(&self, param: &[usize]) -> bool {
         !self.transposed && self.shape == param
+    }
+
+    /// Columns of the parameter that a matrix fills.
+    pub fn outputs(&self) -> usize {
+        self.shape[if self.transposed { 0 } else { 1 }]
     }
 
     /// Numbers in it.

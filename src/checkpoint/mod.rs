@@ -15,6 +15,7 @@
 //! All files of a save change together, whenever the process is killed: see [`Save`]. A file is either loaded rightly or
 //! refused with its name and the field in it: nothing is guessed, and nothing allocated that the file's length does not justify.
 
+mod adapter;
 mod folder;
 mod hf_config;
 
@@ -23,6 +24,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 
+pub use adapter::{load_adapter, save_adapter};
 pub use folder::{Folder, Save};
 pub use hf_config::{Family, SpecialIds};
 pub use tensors::{Dtype, Entry, Item, TensorFile, first_not_finite, write_tensors};

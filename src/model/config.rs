@@ -4,7 +4,7 @@ use crate::attention::AttentionConfig;
 use crate::embeddings::PositionKind;
 use crate::nn::NormKind;
 use crate::transformer::{Activation, BlockConfig, NormOrder};
-use crate::utils::{Error, Result};
+use crate::utils::{Error, Result, by_name};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides a GPT's shape. Also the blocks of BERT and T5.
@@ -38,6 +38,7 @@ pub struct GptConfig {
     /// ε of the norms.
     pub norm_eps: f32,
     /// The MLP's function.
+    #[serde(with = "by_name")]
     pub activation: Activation,
     /// Biases in projections and LayerNorms.
     pub bias: bool,
@@ -162,7 +163,6 @@ impl GptConfig {
             norm: self.norm,
             norm_order: self.norm_order,
             norm_eps: self.norm_eps,
-            cross: false,
         }
     }
 

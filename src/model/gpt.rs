@@ -2,8 +2,8 @@
 
 use super::config::{GptConfig, INIT_STD};
 use crate::embeddings::{PositionKind, Positions};
-use crate::nn::{Embedding, KvCache, Module, Norm, Param, Pass, UNFILLED, modules};
-use crate::transformer::{Block, BlockConfig, NormOrder};
+use crate::nn::{Embedding, KvCache, Linear, Norm, Param, Pass, UNFILLED, modules};
+use crate::transformer::{Block, BlockConfig, NormOrder, decoding};
 use crate::utils::Result;
 use motamot_kernels::panels::Format;
 use motamot_kernels::rng::Rng;
@@ -85,7 +85,7 @@ impl Gpt {
         let x = self.wpe.add_to(&x, pass.position(), pass);
         let mut x = pass.dropout(&x, self.config.dropout);
         for block in &self.h {
-            x = block.forward(&x, &Mask::Causal, None, pass);
+            x = block.forward(&x, &Mask::Causal, pass);
         }
         if let Some(cache) = pass.cache() {
             cache.advance(t);
@@ -139,14 +139,18 @@ impl Gpt {
         self.visit_matrices(&mut |p| p.pack());
     }
 
-    /// Calls `f` for each matrix that rows of activations are multiplied by.
+    /// Calls `f` for the matrix of each projection and that of the head, which rows of activations are multiplied by.
+    /// Adapters stay as they are: in f32.
     fn visit_matrices(&mut self, f: &mut dyn FnMut(&mut Param)) {
-        let head = if self.lm_head.is_some() { "lm_head.weight" } else { "wte.weight" };
-        self.visit_mut("", &mut |path, p| {
-            if path == head || (path.starts_with("h.") && p.shape().len() == 2) {
-                f(p);
-            }
-        });
+        self.projections().for_each(|(_, linear)| f(&mut linear.weight));
+        f(&mut self.lm_head.as_mut().unwrap_or(&mut self.wte).weight);
+    }
+
+    /// The projections of the blocks, under their paths.
+    pub fn projections(&mut self) -> impl Iterator<Item = (String, &mut Linear)> {
+        self.h.iter_mut().enumerate().flat_map(|(layer, block)| {
+            block.projections().map(move |(path, linear)| (format!("h.{layer}.{path}"), linear))
+        })
     }
 
     /// An empty cache for `rows` sequences.
@@ -171,7 +175,7 @@ impl Gpt {
     #[track_caller]
     pub fn decode(&self, tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
         let (rows, c) = (cache.rows(), &self.config);
-        let known = self.h.first().is_some_and(|block| block.for_decoding().is_some());
+        let known = self.h.iter().all(|block| decoding::block(block).is_some());
         logits.resize(rows * c.vocab_size, 0.0);
         if tokens.len() != rows || !known {
             logits.copy_from_slice(self.step(tokens, cache).data());
@@ -202,9 +206,9 @@ impl Gpt {
             }
         }
         let state = decode::State { x, keys, values, len, scratch, logits };
-        let block = |layer: usize| self.h[layer].for_decoding().expect("all blocks are alike");
-        let last_norm = self.ln_f.as_ref().map(Norm::for_decoding);
-        decode::step(&shape, block, last_norm, self.lm_head.as_ref().unwrap_or(&self.wte).head_for_decoding(), state);
+        let block = |layer: usize| decoding::block(&self.h[layer]).expect("all blocks are alike");
+        let last_norm = self.ln_f.as_ref().map(decoding::norm);
+        decode::step(&shape, block, last_norm, decoding::head(self.lm_head.as_ref().unwrap_or(&self.wte)), state);
         cache.advance(1);
     }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod gpt;
+mod lora;
 
 pub use config::{GptConfig, INIT_STD, PRESETS, Part, preset};
 pub use gpt::Gpt;

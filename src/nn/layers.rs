@@ -1,7 +1,6 @@
 //! Layers made of one op and its parameters.
 
-use super::{Param, Pass, modules};
-use motamot_kernels::decode;
+use super::{Lora, Param, Pass, modules};
 use motamot_kernels::panels::{Panels, matmul_panels};
 use motamot_kernels::rng::{Rng, fill_normal};
 use motamot_tensor::{Buf, Shape, Tensor, ops};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// In place of a standard deviation: leave the weights out, a file is about to bring them.
 pub(crate) const UNFILLED: f32 = f32::NAN;
 
-fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
+pub(super) fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
     let shape = shape.into();
     if std.is_nan() {
         return Param::unfilled(shape);
@@ -39,36 +38,40 @@ pub struct Linear {
     pub weight: Param,
     /// (outputs).
     pub bias: Option<Param>,
+    /// What fine-tuning adds.
+    pub lora: Option<Lora>,
 }
-modules!(Linear { weight, bias });
+modules!(Linear { weight, bias, lora });
 
 impl Linear {
     /// Weights from N(0, std²), bias 0.
     pub fn new(inputs: usize, outputs: usize, bias: bool, std: f32, rng: &mut Rng) -> Linear {
-        Linear { weight: normal(rng, std, [inputs, outputs]), bias: bias.then(|| constant(0.0, outputs)) }
+        Linear { weight: normal(rng, std, [inputs, outputs]), bias: bias.then(|| constant(0.0, outputs)), lora: None }
     }
 
     /// (.., inputs) → (.., outputs).
     #[track_caller]
     pub fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        if pass.is_quantised(&self.weight) {
-            return product(x, self.weight.layer_panels(), self.bias.as_ref());
-        }
-        let bias = self.bias.as_ref().map(|b| pass.param(b));
-        ops::linear(x, &pass.param(&self.weight), bias.as_ref())
+        let Linear { weight, bias, lora } = self;
+        let y = if pass.is_quantised(weight) {
+            product(x, weight.layer_panels(), bias.as_ref())
+        } else {
+            ops::linear(x, &pass.param(weight), bias.as_ref().map(|b| pass.param(b)).as_ref())
+        };
+        lora.as_ref().map_or(y.clone(), |lora| lora.add_to(&y, x, pass))
     }
 
-    /// Its parameters, if products with them are in bf16 in this pass.
-    pub(crate) fn in_bf16(&self, pass: &Pass) -> Option<ops::Projection> {
-        if pass.is_quantised(&self.weight) {
-            return None;
-        }
-        let weight = pass.param(&self.weight);
-        weight.has_bf16().then(|| ops::Projection { weight, bias: self.bias.as_ref().map(|b| pass.param(b)) })
+    /// Puts a fresh adapter beside the projection.
+    pub fn adapt(&mut self, rank: usize, alpha: f32, rng: &mut Rng) {
+        let [inputs, outputs] = [self.weight.shape()[0], self.weight.shape()[1]];
+        self.lora = Some(Lora::new(inputs, outputs, rank, alpha, rng));
     }
 
-    pub(crate) fn for_decoding(&self) -> decode::Linear<'_> {
-        decode::Linear { weights: self.weight.layer_panels(), bias: self.bias.as_ref().map(Param::data) }
+    /// Adds the adapter, if there is one, to the weights: one product again, which every pass computes fastest.
+    pub fn merge(&mut self) {
+        if let Some(lora) = self.lora.take() {
+            lora.merge_into(&mut self.weight);
+        }
     }
 }
 
@@ -106,10 +109,6 @@ impl Embedding {
         let (rows, width) = (self.weight.shape()[0], out.len());
         assert!((id as usize) < rows, "embedding: id {id} of {rows} rows");
         out.copy_from_slice(&self.weight.data()[id as usize * width..][..width]);
-    }
-
-    pub(crate) fn head_for_decoding(&self) -> decode::Linear<'_> {
-        decode::Linear { weights: self.weight.table_panels(), bias: None }
     }
 }
 
@@ -153,16 +152,5 @@ impl Norm {
             }
             NormKind::Rms => ops::rms_norm(x, &weight, self.eps),
         }
-    }
-
-    /// As an op takes it that is a whole sub-layer.
-    pub(crate) fn frame(&self, dropout: Option<(f32, (u64, u64))>, pass: &Pass) -> ops::Frame {
-        let (weight, bias) = (pass.param(&self.weight), self.bias.as_ref().map(|b| pass.param(b)));
-        ops::Frame { weight, bias, rms: self.kind == NormKind::Rms, eps: self.eps, dropout }
-    }
-
-    pub(crate) fn for_decoding(&self) -> decode::Norm<'_> {
-        let (weight, bias) = (self.weight.data(), self.bias.as_ref().map(Param::data));
-        decode::Norm { weight, bias, eps: self.eps, rms: self.kind == NormKind::Rms }
     }
 }

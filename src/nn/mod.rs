@@ -2,6 +2,7 @@
 
 mod cache;
 mod layers;
+mod lora;
 mod param;
 mod pass;
 
@@ -9,5 +10,6 @@ pub use crate::modules;
 pub use cache::KvCache;
 pub(crate) use layers::UNFILLED;
 pub use layers::{Embedding, Linear, Norm, NormKind};
+pub use lora::{Lora, LoraConfig};
 pub use param::{Module, Param, join as path_join};
 pub use pass::Pass;

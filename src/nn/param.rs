@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 /// A named array of weights that training may change.
 ///
-/// Not `Clone`: two parameters with one identity would share a gradient. [`Param::frozen`] is what a reference model wants.
+/// Not `Clone`: two parameters with one identity would share a gradient. A reference model shares the data alone, by
+/// [`Param::share`].
 pub struct Param {
     id: ParamId,
     data: Arc<Buf>,
@@ -39,9 +40,15 @@ impl Param {
     /// Other weights, without a copy. Panics if they do not fill the shape.
     #[track_caller]
     pub fn set_data(&mut self, data: Buf) {
+        self.share(Arc::new(data));
+    }
+
+    /// As [`Param::set_data`], for weights that others read, too.
+    #[track_caller]
+    pub fn share(&mut self, data: Arc<Buf>) {
         assert_eq!(data.len(), self.shape.count(), "{} values do not fill a parameter {}", data.len(), self.shape);
         self.forget_forms();
-        self.data = Arc::new(data);
+        self.data = data;
     }
 
     /// Its key in [`motamot_tensor::Gradients`].
@@ -70,7 +77,7 @@ impl Param {
         self.data.clone()
     }
 
-    /// The weights, to be changed. Copies them first if a frozen copy still shares them; forgets their other forms.
+    /// The weights, to be changed. Copies them first if others share them; forgets their other forms.
     pub fn data_mut(&mut self) -> &mut [f32] {
         self.forget_forms();
         Arc::<Buf>::make_mut(&mut self.data)
@@ -141,21 +148,6 @@ impl Param {
     /// Lets training change it, or not. Nothing is recorded for a parameter that is not trainable.
     pub fn set_trainable(&mut self, trainable: bool) {
         self.trainable = trainable;
-    }
-
-    /// A copy that is not trained. It shares the data until the original changes.
-    pub fn frozen(&self) -> Param {
-        let (data, panels, bf16) = (self.data.clone(), self.panels.clone(), self.bf16.clone());
-        Param {
-            id: ParamId::new(),
-            data,
-            shape: self.shape,
-            trainable: false,
-            format: self.format,
-            panels,
-            bf16,
-            stale: None,
-        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Everything a run is made with, from a preset, a TOML file and `--set key=value`.
 
-use super::optimizer::AdamWConfig;
+use super::objective::Pretraining;
+use super::optimizer::{AdamW, Muon, Optimizer};
 use super::schedule::{Decay, Schedule};
-use crate::model::{GptConfig, preset};
-use crate::utils::{Error, Result};
-use motamot_kernels::{bf16, gemm};
+use super::trainer::{INIT, Progress, Settings, Trainer};
+use crate::data::TokenDataset;
+use crate::model::{Gpt, GptConfig, preset};
+use crate::utils::{Error, Result, by_name};
+use motamot_kernels::{bf16::Precision, gemm, rng::Rng};
 use serde::{Deserialize, Serialize};
 
 /// How text becomes tokens.
@@ -17,37 +20,21 @@ pub enum TokenizerChoice {
     Char,
 }
 
-/// How the products of a training step are computed. Evaluation is always in f32.
+/// How gradients change the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// The same bits on every machine.
+pub enum OptimizerKind {
+    /// [`AdamW`] for every parameter.
     #[default]
-    F32,
-    /// Factors rounded to bf16 where the processor has instructions for it, sums, weights and moments in f32: faster, and
-    /// the same bits only on processors of one kind. Where there are none it is f32.
-    Bf16,
+    Adamw,
+    /// [`Muon`] for the matrices of the blocks, AdamW for the rest.
+    Muon,
 }
 
-impl std::str::FromStr for Precision {
-    type Err = Error;
-    fn from_str(name: &str) -> Result<Precision> {
-        match name {
-            "f32" => Ok(Precision::F32),
-            "bf16" => Ok(Precision::Bf16),
-            _ => Err(Error::usage(format!("precision {name:?}")).help("it is f32 or bf16")),
-        }
-    }
-}
-
-impl Precision {
-    /// What the kernels of this machine are asked for.
-    pub fn of_kernels(self) -> bf16::Precision {
-        match self {
-            Precision::Bf16 if gemm::bf16::pays() => bf16::Precision::Bf16,
-            _ => bf16::Precision::F32,
-        }
-    }
+/// The precision that this machine computes in, asked for another: bf16 where there are instructions that make it faster,
+/// else f32.
+pub fn available(asked: Precision) -> Precision {
+    if gemm::bf16::pays() { asked } else { Precision::F32 }
 }
 
 /// The numbers of a training run. Sizes are counted per step: `batch · accumulate` sequences of `context` tokens.
@@ -68,13 +55,13 @@ pub struct TrainConfig {
     pub warmup: usize,
     /// How the rate falls.
     pub decay: Decay,
-    /// See [`AdamWConfig`].
+    /// See [`AdamW`].
     pub weight_decay: f32,
-    /// See [`AdamWConfig`].
+    /// See [`AdamW`].
     pub beta1: f32,
-    /// See [`AdamWConfig`].
+    /// See [`AdamW`].
     pub beta2: f32,
-    /// See [`AdamWConfig`].
+    /// See [`AdamW`].
     pub eps: f32,
     /// Largest gradient norm; 0: no limit.
     pub clip: f32,
@@ -90,9 +77,14 @@ pub struct TrainConfig {
     pub seed: u64,
     /// How text becomes tokens.
     pub tokenizer: TokenizerChoice,
-    /// How products are computed.
-    #[serde(default)]
+    /// How products are computed: f32, the same bits on every machine; or bf16, factors rounded where the processor has
+    /// instructions for it, sums, weights and moments in f32: faster, and the same bits on processors of one kind.
+    /// Evaluation is always in f32. A run stores what it really computes in, and goes on in it.
+    #[serde(default, with = "by_name")]
     pub precision: Precision,
+    /// How gradients change the weights.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
 }
 
 /// A run: the model and how it is trained.
@@ -129,7 +121,12 @@ impl RunConfig {
             seed: 1337,
             tokenizer: TokenizerChoice::Bpe,
             precision: Precision::F32,
+            optimizer: OptimizerKind::Adamw,
         };
+        // A model of millions of weights learns a text of a megabyte by heart.
+        if ["mini", "mini-10m"].contains(&name) {
+            model.dropout = 0.3;
+        }
         let train = match name {
             "nano" => TrainConfig { steps: 200, lr: 3e-3, min_lr: 3e-4, warmup: 20, weight_decay: 0.1, ..mini },
             // nanoGPT's config/train_shakespeare_char.py.
@@ -156,9 +153,6 @@ impl RunConfig {
             },
             _ => mini,
         };
-        if name.starts_with("mini") {
-            model.dropout = 0.3;
-        }
         Ok(RunConfig { model, train })
     }
 
@@ -234,7 +228,7 @@ impl RunConfig {
         if t.accumulate == 0 || t.accumulate > 1 << 20 {
             return wrong("accumulate", "must be between 1 and 1048576");
         }
-        if t.batch * t.accumulate > 1 << 32 {
+        if t.batch as u64 * t.accumulate as u64 > 1 << 32 {
             return wrong("accumulate", "batch · accumulate must not exceed 4294967296");
         }
         if !(t.lr.is_finite() && t.lr > 0.0) {
@@ -263,6 +257,24 @@ impl RunConfig {
         Ok(())
     }
 
+    /// A fresh model with the trainer of this configuration, from its seed.
+    pub fn trainer(&self) -> Result<Trainer<Gpt>> {
+        self.check()?;
+        let gpt = Gpt::new(&self.model, &mut Rng::new(self.train.seed).stream(INIT))?;
+        Ok(self.resume(gpt, Progress::new(self.train.seed)))
+    }
+
+    /// The trainer of a run that stands somewhere. What its optimiser remembers is still to be read.
+    pub fn resume(&self, mut gpt: Gpt, progress: Progress) -> Trainer<Gpt> {
+        gpt.set_dropout(self.model.dropout);
+        Trainer::new(gpt, self.train.optimizer(), self.train.settings(), progress)
+    }
+
+    /// What a step goes down: the next token, in random windows of a text.
+    pub fn objective<'a>(&self, data: &'a TokenDataset) -> Pretraining<'a> {
+        Pretraining { data, batch: self.train.batch, context: self.model.context }
+    }
+
     /// Tokens that one step trains on.
     pub fn tokens_per_step(&self) -> usize {
         self.train.batch * self.train.accumulate * self.model.context
@@ -277,10 +289,20 @@ impl TrainConfig {
         Schedule { lr: self.lr, min_lr: self.min_lr, warmup, steps: self.steps, decay: self.decay }
     }
 
-    /// The optimiser's constants.
-    pub fn adamw(&self) -> AdamWConfig {
-        let TrainConfig { beta1, beta2, eps, weight_decay, clip, .. } = *self;
-        AdamWConfig { beta1, beta2, eps, weight_decay, clip }
+    /// The optimiser.
+    pub fn optimizer(&self) -> Box<dyn Optimizer> {
+        let TrainConfig { beta1, beta2, eps, weight_decay, .. } = *self;
+        let adamw = AdamW { beta1, beta2, eps, weight_decay };
+        match self.optimizer {
+            OptimizerKind::Adamw => Box::new(adamw),
+            OptimizerKind::Muon => Box::new(Muon { momentum: 0.95, adamw }),
+        }
+    }
+
+    /// How an update is made.
+    pub fn settings(&self) -> Settings {
+        let (schedule, precision) = (self.schedule(), available(self.precision));
+        Settings { schedule, accumulate: self.accumulate, clip: self.clip, precision }
     }
 
     /// Steps between evaluations, resolved.

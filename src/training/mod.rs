@@ -1,16 +1,22 @@
-//! From random weights to a language model: optimiser, schedule, evaluation, the loop, and its state on disk.
+//! From random weights to a language model: objective, optimiser, schedule, the loop, and its state on disk.
+//!
+//! An [`Objective`] draws batches and gives their loss, an [`Optimizer`] changes a parameter by its gradient; [`Trainer`]
+//! runs one towards the other for any [`Module`](crate::nn::Module), and [`Run`] pretrains a GPT in a folder.
 
 mod config;
 mod metrics;
+mod objective;
 mod optimizer;
 mod run;
 mod schedule;
 pub mod state;
 mod trainer;
 
-pub use config::{Precision, RunConfig, TokenizerChoice, TrainConfig};
+pub use config::{OptimizerKind, RunConfig, TokenizerChoice, TrainConfig, available};
 pub use metrics::{Metrics, MetricsFile};
-pub use optimizer::{AdamW, AdamWConfig, grad_norm};
+pub use motamot_kernels::bf16::Precision;
+pub use objective::{Objective, Pretraining};
+pub use optimizer::{AdamW, Muon, Optimizer, Step, Updater, grad_norm};
 pub use run::{Event, METRICS, Outcome, Run};
 pub use schedule::{Decay, Schedule};
-pub use trainer::{Progress, StepReport, Trainer};
+pub use trainer::{Pending, Progress, Settings, StepReport, Trainer};

@@ -1,13 +1,14 @@
 //! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
 
-use super::config::RunConfig;
+use super::config::{RunConfig, available};
 use super::metrics::{Metrics, MetricsFile};
-use super::state::{self, Saved, TextId};
+use super::state::{self, Loaded, Saved, TextId};
 use super::trainer::Trainer;
 use crate::checkpoint::SpecialIds;
 use crate::data::Prepared;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
+use crate::model::Gpt;
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,9 @@ use std::time::Instant;
 /// A training run and its folder.
 pub struct Run {
     /// The model and where it stands.
-    pub trainer: Trainer,
+    pub trainer: Trainer<Gpt>,
+    /// What it is trained with.
+    pub config: RunConfig,
     /// The text.
     pub data: Prepared,
     /// n-gram bars, as (name, bits per byte).
@@ -62,27 +65,24 @@ impl Run {
     /// A new run in `dir`. Panics if the data does not fit the configuration: see [`Run::check_data`].
     pub fn new(config: &RunConfig, data: Prepared, text: TextId, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
         Run::check_data(config, &data)?;
-        let trainer = Trainer::new(config)?;
+        let mut config = config.clone();
+        // What training.json says is what is computed, here and on resuming.
+        config.train.precision = available(config.train.precision);
+        let trainer = config.trainer()?;
         crate::utils::fs::create_dir_all(dir)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), 0)?;
-        let mut run = Run { trainer, data, bars, dir: dir.to_owned(), metrics, text, best: None };
+        let mut run = Run { trainer, config, data, bars, dir: dir.to_owned(), metrics, text, best: None };
         // From the first minute on there is something to resume, and something wrong with the folder shows now.
         run.save(true, true)?;
         Ok(run)
     }
 
-    /// The run in `dir`, exactly where it stood when it was last saved ([`state::load`]).
-    pub fn resume(
-        trainer: Trainer,
-        best: Option<Evaluation>,
-        data: Prepared,
-        text: TextId,
-        bars: Vec<(String, f64)>,
-        dir: &Path,
-    ) -> Result<Run> {
-        Run::check_data(trainer.config(), &data)?;
+    /// The run in `dir`, exactly where it stood when it was last saved. The tokenizer is already with the data.
+    pub fn resume(loaded: Loaded, data: Prepared, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
+        let Loaded { trainer, config, tokenizer: _, text, best } = loaded;
+        Run::check_data(&config, &data)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), trainer.progress.step)?;
-        Ok(Run { trainer, data, bars, dir: dir.to_owned(), metrics, text, best })
+        Ok(Run { trainer, config, data, bars, dir: dir.to_owned(), metrics, text, best })
     }
 
     /// Whether both splits hold at least a window, and the vocabularies agree.
@@ -100,15 +100,15 @@ impl Run {
     ///
     /// After an error the folder holds what was saved last.
     pub fn train(&mut self, stop: &AtomicBool, show: &mut dyn FnMut(Event)) -> Result<Outcome> {
-        let config = self.trainer.config().train.clone();
-        let tokens_per_step = self.trainer.config().tokens_per_step() as f64;
+        let config = self.config.train.clone();
+        let tokens_per_step = self.config.tokens_per_step() as f64;
         while !self.trainer.is_finished() {
             // Asked before a step, not after an evaluation: a run that was saved at this point must not go on when resumed.
             if config.patience > 0 && self.trainer.progress.evaluations_since_best >= config.patience {
                 return Ok(Outcome::Stopped);
             }
             let clock = Instant::now();
-            let report = self.trainer.step(&self.data.train)?;
+            let report = self.trainer.step(&self.config.objective(&self.data.train))?;
             let seconds = clock.elapsed().as_secs_f64();
             let p = &mut self.trainer.progress;
             p.elapsed_s += seconds;
@@ -163,13 +163,13 @@ impl Run {
         let ids = SpecialIds { bos: end, eos: end, pad: None };
         let tokenizer = first.then_some(&self.data.tokenizer);
         let what = Saved { tokenizer, text: &self.text, best: self.best, is_best };
-        state::save(&self.dir, &mut self.trainer, &ids, &what)
+        state::save(&self.dir, &mut self.trainer, &self.config, &ids, &what)
     }
 
     /// Scores the validation split: all of it, or its first `eval_tokens` tokens.
     pub fn evaluate(&self) -> Result<Evaluation> {
-        let most = self.trainer.config().train.eval_tokens.saturating_add(1);
-        let (gpt, context) = (&self.trainer.gpt, self.trainer.config().model.context);
+        let most = self.config.train.eval_tokens.saturating_add(1);
+        let (gpt, context) = (&self.trainer.model, self.config.model.context);
         if self.data.val.len() <= most {
             return evaluate(gpt, &self.data.val, self.data.val_bytes, context);
         }
@@ -180,7 +180,7 @@ impl Run {
 
     /// Whether evaluations during training see only a part of the validation split.
     pub fn evaluates_a_part(&self) -> bool {
-        self.data.val.len() > self.trainer.config().train.eval_tokens.saturating_add(1)
+        self.data.val.len() > self.config.train.eval_tokens.saturating_add(1)
     }
 
     /// Remembers an evaluation; true if it is the best so far.
@@ -206,9 +206,9 @@ impl Run {
         let request = Request {
             max_tokens: tokens,
             vocab_size: tokenizer.vocab_size(),
-            ..Request::new(&self.trainer.gpt, &prompt, &sampling)
+            ..Request::new(&self.trainer.model, &prompt, &sampling)
         };
-        let generated = generate(&self.trainer.gpt, &request, |_, _| Ok(ControlFlow::Continue(())))?;
+        let generated = generate(&self.trainer.model, &request, |_, _| Ok(ControlFlow::Continue(())))?;
         Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
     }
 }

@@ -1,20 +1,21 @@
 //! A run on disk: `training.json` and `optimizer.safetensors` beside the model, all changed together or not at all.
 //!
 //! `model.safetensors` is the *best* model so far, the one to use; `optimizer.safetensors` holds the *latest* weights with
-//! AdamW's moments, from which the run goes on with the same bits as if it had never stopped.
+//! what the optimiser remembers, from which the run goes on with the same bits as if it had never stopped.
 
-use super::config::RunConfig;
+use super::config::{RunConfig, available};
 use super::trainer::{Progress, Trainer};
 use crate::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
 use crate::data::Prepared;
 use crate::evaluation::Evaluation;
 use crate::model::Gpt;
 use crate::model::GptConfig;
-use crate::nn::{Module, Param};
+use crate::nn::Module;
 use crate::tokenizer::Tokenizer;
 use crate::utils::hash::{Hasher, hex};
 use crate::utils::{Error, Result};
-use motamot_kernels::rng::Rng;
+use motamot_kernels::bf16::Precision;
+use motamot_kernels::{isa, rng::Rng};
 use motamot_tensor::Buf;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 struct TrainingFile {
     /// The configuration, as `--config` and `--set` name it.
     config: RunConfig,
+    /// The instructions that a run in bf16 computes with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
     /// Where the run stands.
     progress: Progress,
     /// What it learns from.
@@ -74,46 +78,91 @@ pub struct Saved<'a> {
     pub is_best: bool,
 }
 
+impl<M: Module> Trainer<M> {
+    /// Writes the trainable weights and what the optimiser remembers of them, by name, for [`Trainer::read`].
+    pub fn write(&mut self, save: &mut Save) -> Result<()> {
+        let (model, updater) = (&self.model, &mut self.updater);
+        model.visit("", &mut |path, p| _ = updater.memory(path, p).count());
+        let updater = &self.updater;
+        let mut weights: Vec<(String, Vec<usize>, Arc<Buf>)> = Vec::new();
+        let mut memory = Vec::new();
+        model.visit("", &mut |path, p| {
+            let shape = p.shape().to_vec();
+            if p.is_trainable() {
+                weights.push((format!("weights.{path}"), shape.clone(), p.shared()));
+            }
+            for (name, buf) in updater.remembered(path, p) {
+                memory.push(Item::slice(format!("{name}.{path}"), shape.clone(), buf));
+            }
+        });
+        let weights = weights.iter().map(|(name, shape, data)| Item::slice(name.clone(), shape.clone(), data));
+        save.tensors(OPTIMIZER, weights.chain(memory).collect(), &[])
+    }
+
+    /// Reads what [`Trainer::write`] wrote of a trainer of the same shapes.
+    pub fn read(&mut self, folder: &Folder) -> Result<()> {
+        let tensors = folder.tensors(OPTIMIZER)?;
+        let (model, updater) = (&mut self.model, &mut self.updater);
+        let mut result = Ok(());
+        model.visit_mut("", &mut |path, p| {
+            if result.is_err() || !p.is_trainable() {
+                return;
+            }
+            let shape = p.shape();
+            result = tensors.read(&format!("weights.{path}"), &shape, p.data_mut());
+            for (name, buf) in updater.memory(path, p) {
+                result = std::mem::replace(&mut result, Ok(()))
+                    .and_then(|()| tensors.read(&format!("{name}.{path}"), &shape, buf));
+            }
+        });
+        result
+    }
+}
+
 /// Saves a run.
-pub fn save(dir: &Path, trainer: &mut Trainer, ids: &SpecialIds, what: &Saved) -> Result<()> {
+pub fn save(dir: &Path, trainer: &mut Trainer<Gpt>, config: &RunConfig, ids: &SpecialIds, what: &Saved) -> Result<()> {
     let mut save = Save::begin(dir)?;
     if what.is_best {
-        save.model(&trainer.gpt, ids)?;
+        save.model(&trainer.model, ids)?;
     }
     if let Some(tokenizer) = what.tokenizer {
-        for (name, json) in tokenizer.pretrained_files(trainer.config().model.context) {
+        for (name, json) in tokenizer.pretrained_files(config.model.context) {
             save.json(name, &json)?;
         }
     }
     let file = TrainingFile {
-        config: trainer.config().clone(),
+        config: config.clone(),
+        unit: unit(config.train.precision),
         progress: trainer.progress.clone(),
         text: what.text.clone(),
         best: what.best,
     };
     save.json(TRAINING, &file)?;
-    let mut tensors: Vec<(String, Vec<usize>, Arc<Buf>)> = Vec::new();
-    let optimizer = &mut trainer.optimizer;
-    let mut moments = Vec::new();
-    trainer.gpt.visit("", &mut |path, p| {
-        tensors.push((format!("weights.{path}"), p.shape().to_vec(), p.shared()));
-        moments.push((path.to_owned(), p.shape().to_vec(), p.id()));
-        optimizer.moments(p);
-    });
-    let mut items: Vec<Item> =
-        tensors.iter().map(|(name, shape, data)| Item::slice(name.clone(), shape.clone(), data)).collect();
-    for (path, shape, id) in &moments {
-        if let Some((m, v)) = trainer.optimizer.get(*id) {
-            items.push(Item::slice(format!("m.{path}"), shape.clone(), m));
-            items.push(Item::slice(format!("v.{path}"), shape.clone(), v));
-        }
-    }
-    save.tensors(OPTIMIZER, items, &[])?;
+    trainer.write(&mut save)?;
     save.commit()
 }
 
-/// A run as it was saved: the trainer, its tokenizer, its text.
-pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation>)> {
+/// The instructions that products in bf16 are computed with here: they decide the last bits.
+fn unit(precision: Precision) -> Option<String> {
+    (precision == Precision::Bf16).then(|| isa::isa().to_string())
+}
+
+/// A run as it was saved.
+pub struct Loaded {
+    /// The model and where it stands.
+    pub trainer: Trainer<Gpt>,
+    /// What it is trained with.
+    pub config: RunConfig,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Its text.
+    pub text: TextId,
+    /// What the model in `model.safetensors` reaches.
+    pub best: Option<Evaluation>,
+}
+
+/// Loads a run. One in bf16 is refused where its products would have other bits.
+pub fn load(dir: &Path) -> Result<Loaded> {
     let folder = Folder::open(dir)?;
     if !folder.has(TRAINING) {
         return Err(Error::new(format!("there is no run to resume in {}", dir.display()))
@@ -126,8 +175,16 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
         let (step, steps) = (file.progress.step, file.config.train.steps);
         return Err(Error::new(format!("{}: progress.step: {step} of {steps} steps", place.display())));
     }
-    let tokenizer_path = folder.path("tokenizer.json");
-    let tokenizer = Tokenizer::load(tokenizer_path)?;
+    let precision = file.config.train.precision;
+    let other = file.unit.as_ref().is_some_and(|then| Some(then) != unit(precision).as_ref());
+    if available(precision) != precision || other {
+        let then = file.unit.as_deref().unwrap_or("AVX-512-BF16 or AMX");
+        let what = format!("{}: train.precision: bf16 on {then}, and this is {}", place.display(), isa::isa());
+        return Err(Error::new(what).help(
+            "its bits would change: resume it on a machine of the same kind (MOTAMOT_ISA lowers what a better one uses)",
+        ));
+    }
+    let tokenizer = Tokenizer::load(folder.path("tokenizer.json"))?;
     let tensors = folder.tensors(OPTIMIZER)?;
     let weights = |path: &str| format!("weights.{path}");
     // The largest tensor is checked against the file before a model of the configuration's size is made.
@@ -144,28 +201,9 @@ pub fn load(dir: &Path) -> Result<(Trainer, Tokenizer, TextId, Option<Evaluation
             format!("{}: its sizes make at least {least} weights, but {OPTIMIZER} holds {there}", place.display());
         return Err(Error::new(what).help("the two files do not belong together"));
     }
-    let mut gpt = Gpt::new(m, &mut Rng::new(0))?;
-    let mut result = Ok(());
-    gpt.visit_mut("", &mut |path, p| {
-        if result.is_ok() {
-            let shape = p.shape();
-            result = tensors.read(&weights(path), &shape, p.data_mut());
-        }
-    });
-    result?;
-    let mut trainer = Trainer::resume(&file.config, gpt, file.progress);
-    let mut result = Ok(());
-    let optimizer = &mut trainer.optimizer;
-    trainer.gpt.visit("", &mut |path, p: &Param| {
-        if result.is_ok() {
-            let (m, v) = optimizer.moments(p);
-            result = tensors
-                .read(&format!("m.{path}"), &p.shape(), m)
-                .and_then(|()| tensors.read(&format!("v.{path}"), &p.shape(), v));
-        }
-    });
-    result?;
-    Ok((trainer, tokenizer, file.text, file.best))
+    let mut trainer = file.config.resume(Gpt::new(m, &mut Rng::new(0))?, file.progress);
+    trainer.read(&folder)?;
+    Ok(Loaded { trainer, config: file.config, tokenizer, text: file.text, best: file.best })
 }
 
 /// Makes room for a new run: an earlier one in `dir` is renamed to `dir.1` (or .2, …), whose name is returned.

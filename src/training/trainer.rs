@@ -1,21 +1,20 @@
-//! One update after another: sample a batch, predict, go back, step. All that it depends on can be saved and restored.
+//! One update after another: draw a batch, predict, go back, step. All that it depends on can be saved and restored.
 
-use super::config::RunConfig;
-use super::optimizer::AdamW;
-use crate::data::batches::TokenDataset;
-use crate::model::Gpt;
-use crate::nn::Pass;
+use super::objective::Objective;
+use super::optimizer::{Optimizer, Updater};
+use super::schedule::Schedule;
+use crate::nn::{Module, Pass};
 use crate::utils::{Error, Result};
 use motamot_kernels::{bf16::Precision, rng::Rng};
 use motamot_tensor::{Gradients, profile};
 use serde::{Deserialize, Serialize};
 
 /// The generators of a run: independent streams of one seed, so that more dropout does not change the batches.
-const INIT: u64 = 0;
+pub(super) const INIT: u64 = 0;
 const BATCHES: u64 = 1;
 const DROPOUT: u64 = 2;
 
-/// Where a run stands, besides its weights and moments.
+/// Where a run stands, besides its weights and what its optimiser remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
@@ -35,17 +34,55 @@ pub struct Progress {
     pub dropout: [u64; 3],
 }
 
+impl Progress {
+    /// The start of a run.
+    pub fn new(seed: u64) -> Progress {
+        let seed = Rng::new(seed);
+        Progress {
+            step: 0,
+            tokens: 0,
+            elapsed_s: 0.0,
+            best: None,
+            evaluations_since_best: 0,
+            batches: seed.stream(BATCHES).state(),
+            dropout: seed.stream(DROPOUT).state(),
+        }
+    }
+}
+
+/// How an update is made, whatever the objective and the optimiser.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The learning rate of each step, and how many there are.
+    pub schedule: Schedule,
+    /// Batches whose gradients are summed for one update.
+    pub accumulate: usize,
+    /// Largest norm of all gradients together; 0: no limit.
+    pub clip: f32,
+    /// How products are computed.
+    pub precision: Precision,
+}
+
 /// A model being trained.
-pub struct Trainer {
+pub struct Trainer<M> {
     /// The model.
-    pub gpt: Gpt,
-    /// Its optimiser.
-    pub optimizer: AdamW,
+    pub model: M,
+    /// How gradients change it.
+    pub updater: Updater,
     /// Where it stands.
     pub progress: Progress,
-    config: RunConfig,
-    precision: Precision,
+    settings: Settings,
     gradients: Gradients,
+}
+
+/// A loss whose gradients wait for [`Trainer::update`].
+#[must_use = "the gradients wait for Trainer::update"]
+pub struct Pending {
+    /// Mean loss of the step's batches, in nats per token.
+    pub loss: f32,
+    tokens: u64,
+    batches: Rng,
+    dropout: Rng,
 }
 
 /// What one update did.
@@ -59,88 +96,77 @@ pub struct StepReport {
     pub lr: f32,
 }
 
-impl Trainer {
-    /// A fresh model from the configuration's seed.
-    pub fn new(config: &RunConfig) -> Result<Trainer> {
-        config.check()?;
-        let seed = Rng::new(config.train.seed);
-        let gpt = Gpt::new(&config.model, &mut seed.stream(INIT))?;
-        let progress = Progress {
-            step: 0,
-            tokens: 0,
-            elapsed_s: 0.0,
-            best: None,
-            evaluations_since_best: 0,
-            batches: seed.stream(BATCHES).state(),
-            dropout: seed.stream(DROPOUT).state(),
-        };
-        Ok(Trainer::resume(config, gpt, progress))
-    }
-
-    /// A run as it stood. The optimiser's moments are still to be restored.
-    pub fn resume(config: &RunConfig, mut gpt: Gpt, progress: Progress) -> Trainer {
-        gpt.set_dropout(config.model.dropout);
-        let mut optimizer = AdamW::new(config.train.adamw());
-        optimizer.set_steps(progress.step as u64);
-        let precision = config.train.precision.of_kernels();
-        Trainer { gpt, optimizer, progress, config: config.clone(), precision, gradients: Gradients::new() }
-    }
-
-    /// What it is trained with.
-    pub fn config(&self) -> &RunConfig {
-        &self.config
+impl<M: Module> Trainer<M> {
+    /// A model at the point of its training that `progress` tells.
+    pub fn new(model: M, optimizer: Box<dyn Optimizer>, settings: Settings, progress: Progress) -> Trainer<M> {
+        let mut updater = Updater::of(optimizer);
+        updater.set_steps(progress.step as u64);
+        Trainer { model, updater, progress, settings, gradients: Gradients::new() }
     }
 
     /// Whether all steps are made.
     pub fn is_finished(&self) -> bool {
-        self.progress.step >= self.config.train.steps
+        self.progress.step >= self.settings.schedule.steps
     }
 
-    /// One update on `batch · accumulate` random windows of `data`.
+    /// One update towards the objective: [`Trainer::backward`], then [`Trainer::update`].
     ///
     /// A loss or a gradient that is not finite is an error, and leaves the weights as they were.
-    pub fn step(&mut self, data: &TokenDataset) -> Result<StepReport> {
-        let (t, context) = (&self.config.train, self.config.model.context);
+    pub fn step(&mut self, objective: &impl Objective<M>) -> Result<StepReport> {
+        let pending = self.backward(objective)?;
+        self.update(pending)
+    }
+
+    /// Draws the batches of a step and computes the gradient of their mean loss, without changing the model.
+    pub fn backward<O: Objective<M>>(&mut self, objective: &O) -> Result<Pending> {
         let mut batches = Rng::from_state(self.progress.batches);
         let mut dropout = Rng::from_state(self.progress.dropout);
+        objective.prepare(&mut self.model, self.settings.precision);
         self.gradients.clear();
+        let drawn: Vec<O::Batch> = (0..self.settings.accumulate).map(|_| objective.batch(&mut batches)).collect();
+        profile::mark("batch");
+        let targets: usize = drawn.iter().map(|batch| objective.targets(batch)).sum();
         let mut loss = 0.0;
-        let tokens = t.batch * context;
-        let weights = vec![(1.0 / t.accumulate as f32) * (1.0 / tokens as f32); tokens];
-        if self.precision == Precision::Bf16 {
-            // Only what is not packed yet: an update packs again.
-            self.gpt.pack();
-        }
-        for _ in 0..t.accumulate {
-            let batch = data.sample(t.batch, context, |n| batches.below(n));
-            profile::mark("batch");
-            let pass = &mut Pass::train(&mut dropout).with_precision(self.precision);
-            let share = self.gpt.weighted_loss(&batch.inputs, &batch.targets, &weights, t.batch, pass);
+        for batch in &drawn {
+            let pass = &mut Pass::train(&mut dropout).with_precision(self.settings.precision);
+            let share = objective.loss(&self.model, batch, 1.0 / targets.max(1) as f32, pass);
             loss += share.item();
             share.backward(&mut self.gradients);
         }
-        let lr = t.schedule().at(self.progress.step);
-        let diverged = |what: &str, value: f32| {
-            let help = format!(
-                "lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})",
-                t.lr / 3.0,
-                t.warmup.max(50).saturating_mul(2)
-            );
-            Error::new(format!("training diverged: the {what} of step {} is {value}", self.progress.step + 1))
-                .help(help)
-        };
         if !loss.is_finite() {
-            return Err(diverged("loss", loss));
+            return Err(self.diverged("loss", loss));
         }
-        let grad_norm = self.optimizer.step(&mut self.gpt, &self.gradients, lr);
-        profile::mark("adamw");
+        Ok(Pending { loss, tokens: targets as u64, batches, dropout })
+    }
+
+    /// The gradients between [`Trainer::backward`] and [`Trainer::update`]: to look at, or to sum with those of others.
+    pub fn gradients(&mut self) -> &mut Gradients {
+        &mut self.gradients
+    }
+
+    /// Changes the model by the gradients that are there.
+    pub fn update(&mut self, pending: Pending) -> Result<StepReport> {
+        let lr = self.settings.schedule.at(self.progress.step);
+        let grad_norm = self.updater.step(&mut self.model, &self.gradients, lr, self.settings.clip);
+        profile::mark("optimiser");
         if !grad_norm.is_finite() {
-            return Err(diverged("norm of the gradients", grad_norm));
+            return Err(self.diverged("norm of the gradients", grad_norm));
         }
-        self.progress.batches = batches.state();
-        self.progress.dropout = dropout.state();
+        self.progress.batches = pending.batches.state();
+        self.progress.dropout = pending.dropout.state();
         self.progress.step += 1;
-        self.progress.tokens += self.config.tokens_per_step() as u64;
-        Ok(StepReport { loss, grad_norm, lr })
+        self.progress.tokens += pending.tokens;
+        Ok(StepReport { loss: pending.loss, grad_norm, lr })
+    }
+
+    fn diverged(&self, what: &str, value: f32) -> Error {
+        let Schedule { lr, warmup, .. } = self.settings.schedule;
+        Error::new(format!("training diverged: the {what} of step {} is {value}", self.progress.step + 1)).help(
+            format!(
+                "lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})",
+                lr / 3.0,
+                warmup.max(50).saturating_mul(2)
+            ),
+        )
     }
 }

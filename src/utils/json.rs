@@ -1,5 +1,6 @@
 //! JSON from files that others wrote: no key twice, sizes bounded, and every complaint names file and field.
 
+use crate::utils::by_name::Named;
 use crate::utils::{Error, Result};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -165,6 +166,12 @@ impl<'a> Fields<'a> {
             Some(Value::String(s)) => Ok(Some(s)),
             Some(v) => Err(self.error(field, format!("{} is not a text", shown(v)))),
         }
+    }
+
+    /// One of the values that have names.
+    pub fn named<T: Named>(&self, field: &str) -> Result<T> {
+        let value = self.get(field).ok_or_else(|| self.error(field, "missing"))?;
+        value.as_str().and_then(T::of_name).ok_or_else(|| self.error(field, format!("{}: unknown", shown(value))))
     }
 
     /// One of an enum's names.

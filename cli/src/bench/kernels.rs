@@ -2,7 +2,7 @@
 
 use super::{BenchArgs, best};
 use crate::output::print;
-use motamot::training::RunConfig;
+use motamot::training::{RunConfig, available};
 use motamot::utils::Result;
 use motamot_kernels::attention::{self, AttentionGrads, Backward, Forward, Mask, Options, Shape, View, ViewMut};
 use motamot_kernels::bf16::{Element, Precision};
@@ -14,7 +14,7 @@ use std::hint::black_box;
 pub(super) fn run(config: &RunConfig, args: &BenchArgs, report: &mut Value) -> Result<()> {
     let limit = peak::fma_gflops(20);
     let (read, copy) = bandwidth();
-    let precision = config.train.precision.of_kernels();
+    let precision = available(config.train.precision);
     let products: Vec<Product> = products(config).into_iter().map(|p| p.measured(precision)).collect();
     let attention = measure_attention(config);
     let fastest = products.iter().map(|p| p.gflops).fold(0.0, f64::max);
@@ -91,7 +91,7 @@ impl Product {
 ///
 /// The FLOP are those of 2 products forward and 5 backward, over the keys that are seen.
 fn measure_attention(config: &RunConfig) -> [(&'static str, f64, f64); 2] {
-    match config.train.precision.of_kernels() {
+    match available(config.train.precision) {
         Precision::F32 => time_attention(config, attention::attention, attention::attention_backward),
         Precision::Bf16 => time_attention(config, attention::attention_bf16, attention::attention_backward_bf16),
     }

@@ -8,7 +8,7 @@ mod train;
 
 use super::output::print;
 use clap::{Args, ValueEnum};
-use motamot::training::{Precision, RunConfig, Trainer};
+use motamot::training::{Precision, RunConfig};
 use motamot::utils::Result;
 use motamot_kernels::{isa, parallel};
 use serde_json::json;
@@ -96,13 +96,13 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     if args.wants(Part::Train) || args.wants(Part::Decode) {
         super::check_memory(&config)?;
-        let mut trainer = Trainer::new(&config)?;
+        let mut trainer = config.trainer()?;
         // Training comes first, so that the peak of memory is its own.
         if args.wants(Part::Train) {
-            train::run(&mut trainer, args, &mut report)?;
+            train::run(&mut trainer, &config, args, &mut report)?;
         }
         if args.wants(Part::Decode) {
-            decode::run(&mut trainer.gpt, args, &mut report)?;
+            decode::run(&mut trainer.model, args, &mut report)?;
         }
     }
     if args.wants(Part::Tokenizer) {

@@ -4,9 +4,11 @@ use super::{BenchArgs, median, memory, time};
 use crate::info::Cost;
 use crate::output::print;
 use motamot::data::TokenDataset;
-use motamot::training::{RunConfig, Trainer};
+use motamot::model::Gpt;
+use motamot::training::{RunConfig, Trainer, available};
 use motamot::utils::Result;
-use motamot_kernels::{bf16::Precision, rng::Rng};
+use motamot::utils::by_name::Named;
+use motamot_kernels::rng::Rng;
 use motamot_tensor::profile::{self, Row};
 use serde_json::{Value, json};
 
@@ -17,29 +19,26 @@ fn tokens(config: &RunConfig) -> TokenDataset {
     TokenDataset::new(ids.map(|_| rng.below(config.model.vocab_size) as u32).collect())
 }
 
-pub(super) fn run(trainer: &mut Trainer, args: &BenchArgs, report: &mut Value) -> Result<()> {
-    let config = trainer.config().clone();
-    let (text, steps) = (tokens(&config), args.steps.max(1));
+pub(super) fn run(trainer: &mut Trainer<Gpt>, config: &RunConfig, args: &BenchArgs, report: &mut Value) -> Result<()> {
+    let (text, steps) = (tokens(config), args.steps.max(1));
+    let objective = config.objective(&text);
     // The first steps fetch memory.
     for _ in 0..2 {
-        trainer.step(&text)?;
+        trainer.step(&objective)?;
     }
     if args.profile {
         profile::start();
     }
-    let seconds: Result<Vec<f64>> = (0..steps).map(|_| time(|| trainer.step(&text))).collect();
+    let seconds: Result<Vec<f64>> = (0..steps).map(|_| time(|| trainer.step(&objective))).collect();
     let parts = profile::stop();
     let speed = config.tokens_per_step() as f64 / median(seconds?);
     let peak = memory::peak_mb();
 
-    let precision = config.train.precision.of_kernels();
+    let precision = available(config.train.precision);
     let cost = Cost::of(&config.model, &config.model.parts(), config.train.batch, precision);
     let flop = 3 * cost.flop;
     let gflops = speed * flop as f64 / 1e9;
-    let precision = match precision {
-        Precision::F32 => "f32",
-        Precision::Bf16 => "bf16",
-    };
+    let precision = precision.name();
     if !args.json {
         print(format_args!(
             "train   {speed:>9.0} tokens/s   (batch {} × {}, {precision}, median of {steps} steps; {gflops:.0} GFLOP/s{})\n",

@@ -131,7 +131,7 @@ impl Bert {
         let mut x = pass.dropout(&x, body.dropout);
         let mask = Mask::Padding(lengths.to_vec());
         for block in &self.h {
-            x = block.forward(&x, &mask, None, pass);
+            x = block.forward(&x, &mask, pass);
         }
         self.ln_f.as_ref().map_or(x.clone(), |norm| norm.forward(&x, pass))
     }

@@ -6,10 +6,11 @@
 //! T5 folds into its initialisation; and the head does not scale by 1/√C, since our table starts from N(0, 0.02²), not
 //! from N(0, 1).
 
-use motamot::embeddings::Positions;
+use motamot::attention::AttentionConfig;
+use motamot::embeddings::{PositionKind, Positions};
 use motamot::model::{GptConfig, INIT_STD};
-use motamot::nn::{Embedding, Norm, NormKind, Pass, modules};
-use motamot::transformer::{Activation, Block, BlockConfig, NormOrder};
+use motamot::nn::{Embedding, Linear, Norm, NormKind, Pass, modules};
+use motamot::transformer::{Activation, Block, NormOrder};
 use motamot::utils::{Error, Result};
 use motamot_kernels::rng::Rng;
 use motamot_tensor::Tensor;
@@ -60,30 +61,75 @@ impl T5Config {
     }
 }
 
+/// Queries from one sequence, keys and values from another: what T5's decoder asks its encoder with.
+pub struct CrossAttention {
+    /// C → H·D.
+    pub c_q: Linear,
+    /// C → 2·G·D, rows k | v.
+    pub c_kv: Linear,
+    /// H·D → C.
+    pub c_proj: Linear,
+    config: AttentionConfig,
+}
+modules!(CrossAttention { c_q, c_kv, c_proj });
+
+impl CrossAttention {
+    /// Positions play no part here: both sequences carry their own.
+    pub fn new(config: AttentionConfig, rng: &mut Rng) -> CrossAttention {
+        let (q, kv) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+        let config = AttentionConfig { positions: PositionKind::None, ..config };
+        CrossAttention {
+            c_q: Linear::new(config.width, q, config.bias, config.std.0, rng),
+            c_kv: Linear::new(config.width, 2 * kv, config.bias, config.std.0, rng),
+            c_proj: Linear::new(q, config.width, config.bias, config.std.1, rng),
+            config,
+        }
+    }
+
+    /// x (B, Tq, C), memory (B, Tk, C) → (B, Tq, C). `mask` says which of the memory is padding.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, memory: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
+        let c = &self.config;
+        let (q, kv) = (self.c_q.forward(x, pass), self.c_kv.forward(memory, pass));
+        let width = c.kv_heads * c.head_dim;
+        let (k, v) = (ops::slice(&kv, 2, 0, width), ops::slice(&kv, 2, width, width));
+        let y = ops::attention(&q, &k, &v, c.op(mask, pass));
+        self.c_proj.forward(&y, pass)
+    }
+}
+
 /// Positions, blocks and a norm: what the encoder and the decoder each are.
 pub struct Stack {
     /// Positions (context, C), where they are learned.
     pub wpe: Positions,
-    /// The blocks; the decoder's have cross attention.
+    /// The blocks.
     pub h: Vec<Block>,
+    /// Between attention and MLP of each block, in the decoder: its norm and its cross attention.
+    pub ln_cross: Vec<Norm>,
+    /// See `ln_cross`.
+    pub cross: Vec<CrossAttention>,
     /// The norm behind them; a post-norm model ends with its last block's.
     pub ln_f: Option<Norm>,
     dropout: f32,
 }
-modules!(Stack { wpe, h, ln_f });
+modules!(Stack { wpe, h, ln_cross, cross, ln_f });
 
 impl Stack {
     fn new(config: &GptConfig, cross: bool, rng: &mut Rng) -> Stack {
-        let mut block = BlockConfig { cross, ..config.block() };
+        let mut block = config.block();
         if cross {
             // Three sub-layers per block write into the residual stream.
             block.attention.std.1 = INIT_STD / (3.0 * config.layers as f32).sqrt();
         }
         let (c, pre) = (config.width, config.norm_order == NormOrder::Pre);
+        let norm = || Norm::new(config.norm, c, config.bias, config.norm_eps);
+        let crossed = if cross { config.layers } else { 0 };
         Stack {
             wpe: Positions::new(config.positions, config.context, c, INIT_STD, rng),
             h: (0..config.layers).map(|layer| Block::new(&block, layer, rng)).collect(),
-            ln_f: pre.then(|| Norm::new(config.norm, c, config.bias, config.norm_eps)),
+            ln_cross: (0..crossed).map(|_| norm()).collect(),
+            cross: (0..crossed).map(|_| CrossAttention::new(block.attention.clone(), rng)).collect(),
+            ln_f: pre.then(norm),
             dropout: config.dropout,
         }
     }
@@ -93,8 +139,13 @@ impl Stack {
     fn forward(&self, x: &Tensor, mask: &Mask, memory: Option<(&Tensor, &Mask)>, pass: &mut Pass) -> Tensor {
         let x = self.wpe.add_to(x, 0, pass);
         let mut x = pass.dropout(&x, self.dropout);
-        for block in &self.h {
-            x = block.forward(&x, mask, memory, pass);
+        for (i, block) in self.h.iter().enumerate() {
+            x = block.attend(&x, mask, pass);
+            if let Some((memory, padding)) = memory {
+                let (norm, cross) = (&self.ln_cross[i], &self.cross[i]);
+                x = block.residual.add(&x, norm, pass, |x, pass| cross.forward(x, memory, padding, pass));
+            }
+            x = block.think(&x, pass);
         }
         let x = self.ln_f.as_ref().map_or(x.clone(), |norm| norm.forward(&x, pass));
         pass.dropout(&x, self.dropout)

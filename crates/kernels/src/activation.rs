@@ -9,15 +9,41 @@ const INV_SQRT_TAU: f32 = 0.398_942_3;
 const SQRT_2_PI: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
-/// The function between the two products of an MLP.
+/// The function between the two projections of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// [`gelu`].
+pub enum Activation {
+    /// [`gelu`], exact.
     Gelu,
-    /// [`gelu_tanh`].
+    /// [`gelu_tanh`], as GPT-2 has it.
     GeluTanh,
-    /// [`relu`].
+    /// [`relu`], as in the first Transformer and in T5.
     Relu,
+    /// [`swiglu`]: silu(gate) ⊙ up, three projections instead of two (Llama).
+    Swiglu,
+}
+
+impl Activation {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(Activation, &'static str); 4] = [
+        (Activation::Gelu, "gelu"),
+        (Activation::GeluTanh, "gelu_tanh"),
+        (Activation::Relu, "relu"),
+        (Activation::Swiglu, "swiglu"),
+    ];
+
+    /// y = f(x), of one that has a single input.
+    ///
+    /// # Panics
+    /// If it is SwiGLU, or the lengths differ.
+    #[track_caller]
+    pub fn apply(self, x: &[f32], y: &mut [f32]) {
+        match self {
+            Activation::Gelu => gelu(x, y),
+            Activation::GeluTanh => gelu_tanh(x, y),
+            Activation::Relu => relu(x, y),
+            Activation::Swiglu => panic!("activation: SwiGLU has two inputs"),
+        }
+    }
 }
 
 /// Runs `$body` with `$f` for x ↦ [f(x), f′(x)], which will be rounded to bf16, so that it is compiled into the loop where it
@@ -25,18 +51,19 @@ pub enum Function {
 macro_rules! with_function {
     ($function:expr, |$f:ident| $body:expr) => {
         match $function {
-            $crate::activation::Function::Gelu => {
+            $crate::activation::Activation::Gelu => {
                 let $f = $crate::activation::gelu_and_slope;
                 $body
             }
-            $crate::activation::Function::GeluTanh => {
+            $crate::activation::Activation::GeluTanh => {
                 let $f = $crate::activation::gelu_tanh_and_slope_rough;
                 $body
             }
-            $crate::activation::Function::Relu => {
+            $crate::activation::Activation::Relu => {
                 let $f = $crate::activation::relu_and_slope;
                 $body
             }
+            $crate::activation::Activation::Swiglu => panic!("activation: SwiGLU has two inputs"),
         }
     };
 }

@@ -20,6 +20,11 @@ pub enum Precision {
     Bf16,
 }
 
+impl Precision {
+    /// Both, with their names in configurations.
+    pub const ALL: [(Precision, &'static str); 2] = [(Precision::F32, "f32"), (Precision::Bf16, "bf16")];
+}
+
 // Rows of numbers are rows of pairs only where the lower half of a pair comes first in memory.
 const _: () = assert!(cfg!(target_endian = "little"), "big-endian processors are not supported");
 

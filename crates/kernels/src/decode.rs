@@ -5,6 +5,7 @@
 //! threads meet five times per block instead of going through a region for each op, nothing is allocated, weights come
 //! in [`Panels`] and keys and values from a cache in their own layout.
 
+use crate::activation::Activation;
 use crate::attention::CacheLayout;
 use crate::attention::cached::{self, Queries, attend};
 use crate::panels::{Panels, chunk_of, input_len};
@@ -34,15 +35,6 @@ pub struct Norm<'a> {
     pub rms: bool,
 }
 
-/// The function between an MLP's projections.
-#[derive(Clone, Copy)]
-pub enum Activation<'a> {
-    /// One from [`crate::activation`], applied to the first projection.
-    Of(fn(&[f32], &mut [f32])),
-    /// silu(x·W_gate) ⊙ first projection; both matrices in one format.
-    Swiglu(Linear<'a>),
-}
-
 /// x += attention(norm(x)); x += mlp(norm(x)).
 #[derive(Clone, Copy)]
 pub struct Block<'a> {
@@ -56,8 +48,10 @@ pub struct Block<'a> {
     pub norm_2: Norm<'a>,
     /// C → F.
     pub up: Linear<'a>,
+    /// C → F, the gate of SwiGLU, in the format of `up`.
+    pub gate: Option<Linear<'a>>,
     /// Between.
-    pub activation: Activation<'a>,
+    pub activation: Activation,
     /// F → C.
     pub mlp_out: Linear<'a>,
 }
@@ -213,7 +207,7 @@ pub fn step<'a>(
             }
             worker.attention(layer, keys, values, state.len);
             worker.linear(Input::Rows(common.attended), block.attention_out, Output::AddTo(common.x));
-            worker.linear(Input::Normed(block.norm_2), block.up, Output::Activated(block.activation));
+            worker.linear(Input::Normed(block.norm_2), block.up, Output::Activated(block.activation, block.gate));
             worker.linear(Input::Rows(common.hidden), block.mlp_out, Output::AddTo(common.x));
         }
         let input = last_norm.map_or(Input::Rows(common.x), Input::Normed);
@@ -234,7 +228,7 @@ enum Output<'a> {
     To(SharedMut<'a, f32>),
     AddTo(SharedMut<'a, f32>),
     /// Through the MLP's function to `hidden`.
-    Activated(Activation<'a>),
+    Activated(Activation, Option<Linear<'a>>),
 }
 
 /// A thread at work. All do the same stages in the same order.
@@ -252,7 +246,7 @@ impl Worker<'_, '_> {
         let Worker { common, rows, .. } = *self;
         let [n, k] = linear.weights.shape();
         let chunk = chunk_of(n);
-        if let Output::Activated(Activation::Swiglu(gate)) = output {
+        if let Output::Activated(_, Some(gate)) = output {
             assert_eq!(gate.weights.format(), linear.weights.format(), "decode: the gate and what it gates");
         }
         let prepare = |own: &mut Own| {
@@ -272,21 +266,21 @@ impl Worker<'_, '_> {
             let (input, part) = (&*own.input, &mut own.part[..rows * width]);
             linear.weights.outputs(rows, input, linear.bias, from, part);
             let gate = &mut own.gate[..];
-            if let Output::Activated(Activation::Swiglu(linear)) = output {
+            if let Output::Activated(_, Some(linear)) = output {
                 linear.weights.outputs(rows, input, linear.bias, from, &mut gate[..rows * width]);
             }
             for (row, part) in part.chunks_exact(width).enumerate() {
                 let to = match output {
                     Output::To(y) | Output::AddTo(y) => y,
-                    Output::Activated(_) => common.hidden,
+                    Output::Activated(..) => common.hidden,
                 };
                 // SAFETY: each chunk has its own columns.
                 let y = unsafe { to.slice(row * n + from, width) };
                 match output {
                     Output::To(_) => y.copy_from_slice(part),
                     Output::AddTo(_) => elementwise::add_assign(y, part),
-                    Output::Activated(Activation::Of(f)) => f(part, y),
-                    Output::Activated(Activation::Swiglu(_)) => {
+                    Output::Activated(f, None) => f.apply(part, y),
+                    Output::Activated(_, Some(_)) => {
                         activation::swiglu(&gate[row * width..][..width], part, y);
                     }
                 }

@@ -41,16 +41,16 @@ pub fn stop() -> Vec<Row> {
 
 /// The time since the last end was spent on `name`. Does nothing unless counting.
 pub fn mark(name: &'static str) {
-    charge(name, false);
+    end(name, false);
 }
 
 /// One end of an op.
-pub(crate) fn charge(name: &'static str, backward: bool) {
+pub(crate) fn end(name: &'static str, backward: bool) {
     add(name, backward, !backward);
 }
 
 /// The end of a part of an op that has others of this name: the call is counted with one of those.
-pub(crate) fn charge_part(name: &'static str, backward: bool) {
+pub(crate) fn end_part(name: &'static str, backward: bool) {
     add(name, backward, false);
 }
 

@@ -105,7 +105,7 @@ pub fn record<const N: usize>(
         });
         Node::new(name, data.len(), Origin::Op(RefCell::new(Some((inputs, backward)))))
     });
-    profile::charge(name, false);
+    profile::end(name, false);
     Tensor { data, shape, node, bf16: None }
 }
 
@@ -227,7 +227,7 @@ impl Tensor {
                 }
                 ready.insert(n.number, n);
             }
-            profile::charge(node.name, true);
+            profile::end(node.name, true);
         }
     }
 }

@@ -247,7 +247,7 @@ one_for_each_op! {
     fn mlp_bf16() {
         let [x, c, f, up, down] = shapes([&[3, 37, 24], &[24], &[40], &[24, 40], &[40, 24]]);
         let inputs = sublayer_inputs([x, c, c, up, f, down, c], 0.3);
-        for function in [ops::Function::Gelu, ops::Function::GeluTanh] {
+        for function in [ops::Activation::Gelu, ops::Activation::GeluTanh] {
             for dropout in [None, Some((0.3, (3, 4)))] {
                 check_bf16(0.06, &inputs, |x| mlp_of(x, dropout, function));
             }

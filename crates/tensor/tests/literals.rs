@@ -109,7 +109,7 @@ one_for_each_op! {
         literal("attention padding", |x| ops::attention(&x[0], &x[1], &x[2], a.clone()));
     }
     fn attention_packed() { literal("attention_packed", |x| ops::attention_packed(&x[0], heads(2, 1, Mask::Causal))); }
-    fn mlp_bf16() { literal_bf16("mlp_bf16", |x| mlp_of(x, None, ops::Function::GeluTanh)); }
+    fn mlp_bf16() { literal_bf16("mlp_bf16", |x| mlp_of(x, None, ops::Activation::GeluTanh)); }
     fn swiglu_bf16() { literal_bf16("swiglu_bf16", |x| swiglu_of(x, None)); }
     fn self_attention_bf16() {
         let a = heads(2, 1, Mask::Causal);

@@ -411,15 +411,15 @@ one_for_each_op! {
         let [x, c, f]: [&[usize]; 3] = [&[3, 37, 24], &[24], &[40]];
         let inputs = sublayer_inputs([x, c, c, &[24, 40], f, &[40, 24], c], 0.3);
         type Op = fn(&Tensor) -> Tensor;
-        let functions: [(ops::Function, Op); 3] = [
-            (ops::Function::Gelu, ops::gelu),
-            (ops::Function::GeluTanh, ops::gelu_tanh),
-            (ops::Function::Relu, ops::relu),
+        let functions: [(ops::Activation, Op); 3] = [
+            (ops::Activation::Gelu, ops::gelu),
+            (ops::Activation::GeluTanh, ops::gelu_tanh),
+            (ops::Activation::Relu, ops::relu),
         ];
         for dropout in [None, Some((0.3, (3, 4)))] {
             for (function, op) in functions {
                 // Rounding moves what is near 0 across it, where the slope of ReLU jumps.
-                let tolerance = if function == ops::Function::Relu { 0.05 } else { 0.02 };
+                let tolerance = if function == ops::Activation::Relu { 0.05 } else { 0.02 };
                 near(tolerance, &inputs, |x| mlp_of(x, dropout, function), |x| framed(x, dropout, op));
             }
         }
@@ -464,7 +464,7 @@ one_for_each_op! {
 #[test]
 fn sublayers_without_biases() {
     let packed = |w: &Tensor| ops::Projection { weight: common::packed(w), bias: None };
-    let frame = |w: &Tensor| ops::Frame { weight: w.clone(), bias: None, rms: true, eps: 1e-6, dropout: None };
+    let frame = |w: &Tensor| ops::PreNorm { weight: w.clone(), bias: None, rms: true, eps: 1e-6, dropout: None };
     let twin = |x: &[Tensor], inner: &dyn Fn(&Tensor) -> Tensor| {
         let h = ops::linear(&ops::rms_norm(&x[0], &x[1], 1e-6), &x[2], None);
         ops::add(&ops::linear(&inner(&h), &x[3], None), &x[0])
@@ -475,7 +475,7 @@ fn sublayers_without_biases() {
         inputs
     };
     let mlp =
-        |x: &[Tensor]| ops::mlp_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), ops::Function::GeluTanh);
+        |x: &[Tensor]| ops::mlp_bf16(&x[0], &frame(&x[1]), &packed(&x[2]), &packed(&x[3]), ops::Activation::GeluTanh);
     near(0.02, &inputs(&[&[3, 37, 24], &[24], &[24, 40], &[40, 24]]), mlp, |x| twin(x, &ops::gelu_tanh));
     let gated = |x: &[Tensor]| ops::swiglu_bf16(&x[0], &frame(&x[1]), &packed(&x[4]), &packed(&x[2]), &packed(&x[3]));
     let gated_twin = |x: &[Tensor]| {

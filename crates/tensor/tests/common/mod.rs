@@ -2,7 +2,7 @@
 #![allow(dead_code, unused_imports, unused_macros)] // each test file uses a part of it
 
 use motamot_kernels::rng::Rng;
-use motamot_tensor::ops::{self, Attention, Frame, Function, Projection};
+use motamot_tensor::ops::{self, Activation, Attention, PreNorm, Projection};
 use motamot_tensor::{Bf16Matrix, Buf, Gradients, ParamId, Shape, Tensor};
 use std::sync::Arc;
 
@@ -110,13 +110,13 @@ pub fn sublayer_inputs<const N: usize>(shapes: [&[usize]; N], std: f32) -> Vec<T
 }
 
 /// The frame and the layers of a sub-layer's inputs: x, the norm's weight and bias, then a matrix and a bias for each layer.
-fn sublayer<const L: usize>(x: &[Tensor], dropout: Dropout) -> (Frame, [Projection; L]) {
-    let frame = Frame { weight: x[1].clone(), bias: Some(x[2].clone()), rms: false, eps: 1e-5, dropout };
+fn sublayer<const L: usize>(x: &[Tensor], dropout: Dropout) -> (PreNorm, [Projection; L]) {
+    let frame = PreNorm { weight: x[1].clone(), bias: Some(x[2].clone()), rms: false, eps: 1e-5, dropout };
     let layer = |i: usize| Projection { weight: packed(&x[i]), bias: Some(x[i + 1].clone()) };
     (frame, std::array::from_fn(|l| layer(3 + 2 * l)))
 }
 
-pub fn mlp_of(x: &[Tensor], dropout: Dropout, f: Function) -> Tensor {
+pub fn mlp_of(x: &[Tensor], dropout: Dropout, f: Activation) -> Tensor {
     let (frame, [up, down]) = sublayer(x, dropout);
     ops::mlp_bf16(&x[0], &frame, &up, &down, f)
 }

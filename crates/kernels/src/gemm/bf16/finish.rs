@@ -2,7 +2,7 @@
 //! activation function or a gate and their derivatives, the residual sum, the cross-entropy of logits.
 
 use super::{COLS, Matrix, Packed, Unit, driver};
-use crate::activation::{self, Function};
+use crate::activation::{self, Activation};
 use crate::bf16::{Bf16, Element};
 use crate::gemm::Init;
 use crate::gemm::micro::prefetch;
@@ -323,7 +323,7 @@ pub fn gemm_bf16_activated<'a>(
     a: impl Into<Matrix<'a>>,
     b: &Packed,
     bias: Option<&[f32]>,
-    f: Function,
+    f: Activation,
     y: &mut [Bf16],
     slope: &mut [Bf16],
 ) {

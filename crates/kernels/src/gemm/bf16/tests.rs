@@ -1,6 +1,6 @@
 use super::*;
 use crate::activation::{
-    Function, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward, swiglu, swiglu_backward,
+    Activation, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward, swiglu, swiglu_backward,
 };
 use crate::bf16::{from_f32, round};
 use crate::map::testing::normals;
@@ -179,10 +179,10 @@ fn factors_that_are_rounded_already_give_the_same_bits() {
 
 /// The same bits, but for the function that has a shorter version where its value is rounded.
 #[track_caller]
-fn near(function: Function, got: &[Bf16], want: &[f32], what: &str) {
+fn near(function: Activation, got: &[Bf16], want: &[f32], what: &str) {
     for (got, want) in got.iter().zip(want) {
         let error = (got.get() - Bf16::of(*want).get()).abs();
-        let allowed = if function == Function::GeluTanh { 1.0 / 128.0 * want.abs() + 1e-2 } else { 0.0 };
+        let allowed = if function == Activation::GeluTanh { 1.0 / 128.0 * want.abs() + 1e-2 } else { 0.0 };
         assert!(error <= allowed, "{what}: {got:?} is not {want}");
     }
 }
@@ -191,10 +191,10 @@ fn near(function: Function, got: &[Bf16], want: &[f32], what: &str) {
 fn what_follows_a_product_has_the_bits_of_doing_it_afterwards() {
     type Forward = fn(&[f32], &mut [f32]);
     type Backward = fn(&[f32], &[f32], Grad);
-    let functions: [(Function, Forward, Backward); 3] = [
-        (Function::Gelu, gelu, gelu_backward),
-        (Function::GeluTanh, gelu_tanh, gelu_tanh_backward),
-        (Function::Relu, relu, relu_backward),
+    let functions: [(Activation, Forward, Backward); 3] = [
+        (Activation::Gelu, gelu, gelu_backward),
+        (Activation::GeluTanh, gelu_tanh, gelu_tanh_backward),
+        (Activation::Relu, relu, relu_backward),
     ];
     for [m, n, k] in [[1, 1, 1], [13, 33, 65], [97, 70, 320], [200, 64, 800], [50, 33, 500], [3, 40, 0]] {
         let (a, b, bias) = (normals(1, m * k), normals(2, k * n), normals(3, n));

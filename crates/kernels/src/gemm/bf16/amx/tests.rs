@@ -5,7 +5,7 @@ use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf
 use super::super::{driver, portable};
 use super::emulator::{self, Instruction, Tile, TileFile};
 use super::*;
-use crate::activation::Function;
+use crate::activation::Activation;
 use crate::attention::{self, AttentionGrads, View, ViewMut};
 use crate::bf16::{Bf16, Element, pair, round, to_f32};
 use crate::gemm::{Init, Layout, Product};
@@ -225,7 +225,7 @@ fn attention_and_what_follows_a_product() {
             let new = || vec![Bf16(0x7fc0); m * 70];
             let (mut a, mut slope, mut d) = (new(), new(), vec![Bf16(0x7fc0); m * 96]);
             let mut nll = vec![f32::NAN; m];
-            gemm_bf16_activated(m, &x[..], &packed, None, Function::GeluTanh, &mut a, &mut slope);
+            gemm_bf16_activated(m, &x[..], &packed, None, Activation::GeluTanh, &mut a, &mut slope);
             let mut du = slope.clone();
             gemm_bf16_multiplied(m, &x[..], &packed, [&mut du]);
             gemm_bf16_cross_entropy(m, &x[..], &packed, &targets, &vec![1.0; m], &mut nll, &mut d);

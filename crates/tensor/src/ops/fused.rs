@@ -8,6 +8,7 @@
 use super::attention::PackedBf16;
 use super::{Attention, matmul::init_of};
 use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
+use motamot_kernels::activation::Activation;
 use motamot_kernels::bf16::{Bf16, Element};
 use motamot_kernels::gemm::bf16::{
     Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gated, gemm_bf16_multiplied, gemm_bf16_packed,
@@ -18,8 +19,6 @@ use motamot_kernels::rope::{self, Rotary};
 use motamot_kernels::{Grad, elementwise, norm};
 use std::sync::Arc;
 
-pub use motamot_kernels::activation::Function;
-
 /// A layer x·W + b whose W (I, O) is packed.
 pub struct Projection {
     /// W.
@@ -28,8 +27,8 @@ pub struct Projection {
     pub bias: Option<Tensor>,
 }
 
-/// What a sub-layer does with what it reads, and with what it adds to it.
-pub struct Frame {
+/// The norm before a sub-layer, and the dropout on what the sub-layer adds to the residual stream.
+pub struct PreNorm {
     /// (C), of the norm.
     pub weight: Tensor,
     /// (C), of the norm.
@@ -81,8 +80,8 @@ impl Layer {
     }
 }
 
-/// A frame as an op keeps it.
-struct Framed {
+/// x, norm(x) and what their backward needs, as an op keeps them.
+struct Normed {
     x: Arc<Buf>,
     /// norm(x), what the sub-layer reads.
     h: Bf16Buf,
@@ -94,31 +93,31 @@ struct Framed {
     dropout: Option<(f32, (u64, u64))>,
 }
 
-impl Framed {
+impl Normed {
     #[track_caller]
-    fn new(op: &str, x: &Tensor, f: &Frame, width: usize) -> Framed {
+    fn new(op: &str, x: &Tensor, pre: &PreNorm, width: usize) -> Normed {
         let (m, c) = (x.shape().rows(), x.shape().last_axis());
         assert_eq!(c, width, "{op}: x {} · W₁: inner axes {c} ≠ {width}", x.shape());
-        for w in [Some(&f.weight), f.bias.as_ref()].into_iter().flatten() {
+        for w in [Some(&pre.weight), pre.bias.as_ref()].into_iter().flatten() {
             assert_eq!(&w.shape()[..], [c], "{op}: x {} and its norm {}", x.shape(), w.shape());
         }
-        assert!(!f.rms || f.bias.is_none(), "{op}: an RMS norm has no bias");
+        assert!(!pre.rms || pre.bias.is_none(), "{op}: an RMS norm has no bias");
         let (mut h, mut rstd) = (Bf16Buf::stale(m * c), Buf::stale(m));
-        let mean = if f.rms {
-            norm::rms_norm(x.data(), f.weight.data(), f.eps, &mut h[..], &mut rstd);
+        let mean = if pre.rms {
+            norm::rms_norm(x.data(), pre.weight.data(), pre.eps, &mut h[..], &mut rstd);
             None
         } else {
-            let (mut mean, bias) = (Buf::stale(m), f.bias.as_ref().map(Tensor::data));
-            norm::layer_norm(x.data(), f.weight.data(), bias, f.eps, &mut h[..], &mut mean, &mut rstd);
+            let (mut mean, bias) = (Buf::stale(m), pre.bias.as_ref().map(Tensor::data));
+            norm::layer_norm(x.data(), pre.weight.data(), bias, pre.eps, &mut h[..], &mut mean, &mut rstd);
             Some(mean)
         };
-        profile::charge(NORM, false);
-        Framed { x: x.data.clone(), h, m, weight: f.weight.data.clone(), mean, rstd, dropout: f.dropout }
+        profile::end(NORM, false);
+        Normed { x: x.data.clone(), h, m, weight: pre.weight.data.clone(), mean, rstd, dropout: pre.dropout }
     }
 
     /// x + dropout(a·W + b)
     #[track_caller]
-    fn leave(&self, op: &str, a: &[Bf16], l: &Layer) -> Buf {
+    fn add_projection(&self, op: &str, a: &[Bf16], l: &Layer) -> Buf {
         let mut y = Buf::stale(self.x.len());
         assert_eq!(self.m * l.outputs, y.len(), "{op}: W₂ does not lead back to the width of x");
         match self.dropout {
@@ -142,7 +141,7 @@ impl Framed {
     }
 
     /// dx, and the gradients of the norm: dh, the sum of d·Wᵀ over what read h, reaches x through the norm, dy past it.
-    fn enter_backward(
+    fn backward(
         &self,
         op: &'static str,
         readers: &[(&[Bf16], &Layer)],
@@ -156,7 +155,7 @@ impl Framed {
         if let [(d, layer)] = readers {
             let mut dh = Bf16Buf::stale(self.h.len());
             gemm_bf16_rounded(self.m, *d, &layer.packed.turned, None, &mut dh);
-            profile::charge_part(op, true);
+            profile::end_part(op, true);
             return self.norm_backward(&dh[..], dy, dx, d_norm);
         }
         let mut dh = Buf::stale(self.h.len());
@@ -164,7 +163,7 @@ impl Framed {
             let init = if i == 0 { Init::Zero } else { Init::Accumulate };
             gemm_bf16_packed(self.m, *d, &layer.packed.turned, &mut dh, init);
         }
-        profile::charge_part(op, true);
+        profile::end_part(op, true);
         self.norm_backward(&dh[..], dy, dx, d_norm);
     }
 
@@ -183,14 +182,14 @@ impl Framed {
         if let Some(sum) = sum {
             elementwise::add_assign(data, &sum);
         }
-        profile::charge(NORM, true);
+        profile::end(NORM, true);
     }
 }
 
 /// The inputs of a sub-layer's op; `constant` stands for an absent bias.
-fn inputs<'a>(x: &'a Tensor, f: &'a Frame, [l1, l2]: [&'a Projection; 2], constant: &'a Tensor) -> [&'a Tensor; 7] {
+fn inputs<'a>(x: &'a Tensor, pre: &'a PreNorm, [l1, l2]: [&'a Projection; 2], constant: &'a Tensor) -> [&'a Tensor; 7] {
     let or = |bias: &'a Option<Tensor>| bias.as_ref().unwrap_or(constant);
-    [x, &f.weight, or(&f.bias), &l1.weight, or(&l1.bias), &l2.weight, or(&l2.bias)]
+    [x, &pre.weight, or(&pre.bias), &l1.weight, or(&l1.bias), &l2.weight, or(&l2.bias)]
 }
 
 /// In a profile, apart from the ops' other parts.
@@ -204,27 +203,27 @@ const ATTENTION: &str = "attention_packed";
 /// dx = dy + the norm's of dh.
 /// Panics if the axes do not fit or a matrix is not packed.
 #[track_caller]
-pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f: Function) -> Tensor {
+pub fn mlp_bf16(x: &Tensor, pre: &PreNorm, up: &Projection, down: &Projection, f: Activation) -> Tensor {
     const OP: &str = "mlp_bf16";
     let (l1, l2) = (Layer::new(OP, "W₁", up), Layer::new(OP, "W₂", down));
     assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {} · W₂ {}", up.weight.shape(), down.weight.shape());
-    let framed = Framed::new(OP, x, frame, l1.inputs);
-    let (m, len) = (framed.m, framed.m * l1.outputs);
+    let normed = Normed::new(OP, x, pre, l1.inputs);
+    let (m, len) = (normed.m, normed.m * l1.outputs);
     let (mut a, mut slope) = (Bf16Buf::stale(len), Bf16Buf::stale(len));
-    gemm_bf16_activated(m, &framed.h[..], &l1.packed.plain, l1.bias(), f, &mut a, &mut slope);
-    let y = framed.leave(OP, &a, &l2);
+    gemm_bf16_activated(m, &normed.h[..], &l1.packed.plain, l1.bias(), f, &mut a, &mut slope);
+    let y = normed.add_projection(OP, &a, &l2);
     let constant = Tensor::zeros([0]);
-    let inputs = inputs(x, frame, [up, down], &constant);
+    let inputs = inputs(x, pre, [up, down], &constant);
     record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw1, db1, dw2, db2]| {
-        let dropped = framed.dropped(dy);
+        let dropped = normed.dropped(dy);
         let d = dropped.as_deref().unwrap_or(dy);
         l2.gradients(m, &a, d, dw2, db2);
         drop(a);
         let mut du = slope;
         gemm_bf16_multiplied(m, d, &l2.packed.turned, [&mut du]);
         drop(dropped);
-        l1.gradients(m, &framed.h, &du[..], dw1, db1);
-        framed.enter_backward(OP, &[(&du, &l1)], dy, dx, [dnw, dnb]);
+        l1.gradients(m, &normed.h, &du[..], dw1, db1);
+        normed.backward(OP, &[(&du, &l1)], dy, dx, [dnw, dnb]);
     })
 }
 
@@ -235,32 +234,32 @@ pub fn mlp_bf16(x: &Tensor, frame: &Frame, up: &Projection, down: &Projection, f
 /// dW₁ = hᵀ·du, dW₃ = hᵀ·dg, dh = du·W₁ᵀ + dg·W₃ᵀ; dx = dy + the norm's of dh.
 /// Panics if the axes do not fit or a matrix is not packed.
 #[track_caller]
-pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection, down: &Projection) -> Tensor {
+pub fn swiglu_bf16(x: &Tensor, pre: &PreNorm, gate: &Projection, up: &Projection, down: &Projection) -> Tensor {
     const OP: &str = "swiglu_bf16";
     let (l3, l1, l2) = (Layer::new(OP, "W₃", gate), Layer::new(OP, "W₁", up), Layer::new(OP, "W₂", down));
     let (s3, s1) = (gate.weight.shape(), up.weight.shape());
     assert_eq!(&s3[..], &s1[..], "{OP}: W₃ {s3} beside W₁ {s1}");
     assert_eq!(l1.outputs, l2.inputs, "{OP}: W₁ {s1} · W₂ {}", down.weight.shape());
-    let framed = Framed::new(OP, x, frame, l1.inputs);
-    let (m, len) = (framed.m, framed.m * l1.outputs);
+    let normed = Normed::new(OP, x, pre, l1.inputs);
+    let (m, len) = (normed.m, normed.m * l1.outputs);
     let [mut by_gate, mut by_up, mut a] = [(); 3].map(|()| Bf16Buf::stale(len));
-    gemm_bf16_rounded(m, &framed.h[..], &l3.packed.plain, l3.bias(), &mut by_gate);
-    gemm_bf16_gated(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut by_gate, &mut a, &mut by_up);
-    let y = framed.leave(OP, &a, &l2);
+    gemm_bf16_rounded(m, &normed.h[..], &l3.packed.plain, l3.bias(), &mut by_gate);
+    gemm_bf16_gated(m, &normed.h[..], &l1.packed.plain, l1.bias(), &mut by_gate, &mut a, &mut by_up);
+    let y = normed.add_projection(OP, &a, &l2);
     let constant = Tensor::zeros([0]);
-    let [x, nw, nb, w1, b1, w2, b2] = inputs(x, frame, [up, down], &constant);
+    let [x, nw, nb, w1, b1, w2, b2] = inputs(x, pre, [up, down], &constant);
     let inputs = [x, nw, nb, &gate.weight, gate.bias.as_ref().unwrap_or(&constant), w1, b1, w2, b2];
     record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw3, db3, dw1, db1, dw2, db2]| {
-        let dropped = framed.dropped(dy);
+        let dropped = normed.dropped(dy);
         let d = dropped.as_deref().unwrap_or(dy);
         l2.gradients(m, &a, d, dw2, db2);
         drop(a);
         let (mut dg, mut du) = (by_gate, by_up);
         gemm_bf16_multiplied(m, d, &l2.packed.turned, [&mut dg, &mut du]);
         drop(dropped);
-        l3.gradients(m, &framed.h, &dg[..], dw3, db3);
-        l1.gradients(m, &framed.h, &du[..], dw1, db1);
-        framed.enter_backward(OP, &[(&du, &l1), (&dg, &l3)], dy, dx, [dnw, dnb]);
+        l3.gradients(m, &normed.h, &dg[..], dw3, db3);
+        l1.gradients(m, &normed.h, &du[..], dw1, db1);
+        normed.backward(OP, &[(&du, &l1), (&dg, &l3)], dy, dx, [dnw, dnb]);
     })
 }
 
@@ -274,7 +273,7 @@ pub fn swiglu_bf16(x: &Tensor, frame: &Frame, gate: &Projection, up: &Projection
 #[track_caller]
 pub fn self_attention_bf16(
     x: &Tensor,
-    frame: &Frame,
+    pre: &PreNorm,
     qkv: &Projection,
     out: &Projection,
     a: Attention,
@@ -285,36 +284,36 @@ pub fn self_attention_bf16(
     let &[b, t, _] = &x.shape()[..] else { panic!("{OP}: x {} is not (B, T, C)", x.shape()) };
     assert_eq!(l1.outputs, a.packed_width(), "{OP}: W₁ {} for {a:?}", qkv.weight.shape());
     assert_eq!(l2.inputs, a.heads * a.head_dim, "{OP}: W₂ {} for {a:?}", out.weight.shape());
-    let framed = Framed::new(OP, x, frame, l1.inputs);
-    let m = framed.m;
+    let normed = Normed::new(OP, x, pre, l1.inputs);
+    let m = normed.m;
     let mut rows = Bf16Buf::stale(m * l1.outputs);
     let rotary = rope.map(|theta| Rotary { heads: a.heads + a.kv_heads, head_dim: a.head_dim, time: t, theta });
     match rotary {
-        Some(rotary) => gemm_bf16_turned(m, &framed.h[..], &l1.packed.plain, l1.bias(), rotary, &mut rows),
-        None => gemm_bf16_rounded(m, &framed.h[..], &l1.packed.plain, l1.bias(), &mut rows),
+        Some(rotary) => gemm_bf16_turned(m, &normed.h[..], &l1.packed.plain, l1.bias(), rotary, &mut rows),
+        None => gemm_bf16_rounded(m, &normed.h[..], &l1.packed.plain, l1.bias(), &mut rows),
     }
-    profile::charge_part(OP, false);
+    profile::end_part(OP, false);
     let saved = PackedBf16::forward(rows, [b, t], a);
-    profile::charge(ATTENTION, false);
-    let y = framed.leave(OP, &saved.out, &l2);
+    profile::end(ATTENTION, false);
+    let y = normed.add_projection(OP, &saved.out, &l2);
     let constant = Tensor::zeros([0]);
-    let inputs = inputs(x, frame, [qkv, out], &constant);
+    let inputs = inputs(x, pre, [qkv, out], &constant);
     record(OP, y, x.shape(), inputs, move |dy, [dx, dnw, dnb, dw1, db1, dw2, db2]| {
-        let dropped = framed.dropped(dy);
+        let dropped = normed.dropped(dy);
         let d = dropped.as_deref().unwrap_or(dy);
         let mut d_out = Bf16Buf::stale(m * l2.inputs);
         gemm_bf16_rounded(m, d, &l2.packed.turned, None, &mut d_out);
         l2.gradients(m, &saved.out, d, dw2, db2);
         drop(dropped);
-        profile::charge_part(OP, true);
+        profile::end_part(OP, true);
         let mut d_rows = saved.backward(&d_out);
         drop((saved, d_out));
-        profile::charge(ATTENTION, true);
+        profile::end(ATTENTION, true);
         if let Some(Rotary { heads, head_dim, theta, .. }) = rotary {
             let places: Vec<u32> = (0..m).map(|i| (i % t) as u32).collect();
             rope::rope(&mut d_rows[..], l1.outputs, heads, head_dim, &places, theta, true);
         }
-        l1.gradients(m, &framed.h, &d_rows[..], dw1, db1);
-        framed.enter_backward(OP, &[(&d_rows, &l1)], dy, dx, [dnw, dnb]);
+        l1.gradients(m, &normed.h, &d_rows[..], dw1, db1);
+        normed.backward(OP, &[(&d_rows, &l1)], dy, dx, [dnw, dnb]);
     })
 }
