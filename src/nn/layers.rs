@@ -2,26 +2,9 @@
 
 use super::{Lora, Param, Pass, modules};
 use motamot_kernels::panels::{Panels, matmul_panels};
-use motamot_kernels::rng::{Rng, fill_normal};
+use motamot_kernels::rng::Rng;
 use motamot_tensor::{Buf, Shape, Tensor, ops};
 use serde::{Deserialize, Serialize};
-
-/// In place of a standard deviation: leave the weights out, a file is about to bring them.
-pub(crate) const UNFILLED: f32 = f32::NAN;
-
-pub(super) fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
-    let shape = shape.into();
-    if std.is_nan() {
-        return Param::unfilled(shape);
-    }
-    let mut data = Buf::stale(shape.count());
-    fill_normal(rng, 0.0, std, &mut data);
-    Param::new(data, shape)
-}
-
-fn constant(value: f32, len: usize) -> Param {
-    Param::new(Buf::full(len, value), [len])
-}
 
 /// x·Wᵀ + b for weights in fewer bits, (.., K) → (.., N): nothing to train.
 #[track_caller]
@@ -46,7 +29,11 @@ modules!(Linear { weight, bias, lora });
 impl Linear {
     /// Weights from N(0, std²), bias 0.
     pub fn new(inputs: usize, outputs: usize, bias: bool, std: f32, rng: &mut Rng) -> Linear {
-        Linear { weight: normal(rng, std, [inputs, outputs]), bias: bias.then(|| constant(0.0, outputs)), lora: None }
+        Linear {
+            weight: Param::normal(rng, std, [inputs, outputs]),
+            bias: bias.then(|| Param::constant(0.0, outputs)),
+            lora: None,
+        }
     }
 
     /// (.., inputs) → (.., outputs).
@@ -85,7 +72,7 @@ modules!(Embedding { weight });
 impl Embedding {
     /// Rows from N(0, std²).
     pub fn new(rows: usize, width: usize, std: f32, rng: &mut Rng) -> Embedding {
-        Embedding { weight: normal(rng, std, [rows, width]) }
+        Embedding { weight: Param::normal(rng, std, [rows, width]) }
     }
 
     /// Ids in `shape` → (shape.., C).
@@ -138,8 +125,8 @@ modules!(Norm { weight, bias });
 impl Norm {
     /// Weight 1 and, where a LayerNorm wants one, bias 0.
     pub fn new(kind: NormKind, width: usize, bias: bool, eps: f32) -> Norm {
-        let bias = (bias && kind == NormKind::Layer).then(|| constant(0.0, width));
-        Norm { weight: constant(1.0, width), bias, kind, eps }
+        let bias = (bias && kind == NormKind::Layer).then(|| Param::constant(0.0, width));
+        Norm { weight: Param::constant(1.0, width), bias, kind, eps }
     }
 
     /// (.., C) → (.., C).

@@ -1,6 +1,6 @@
 //! Low-rank adapters: what fine-tuning adds to a projection while the projection itself stays as it is.
 
-use super::{Param, Pass, layers, modules};
+use super::{Param, Pass, modules};
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::rng::Rng;
 use motamot_tensor::{Buf, Tensor, ops};
@@ -43,7 +43,7 @@ impl Lora {
     /// A fresh adapter for a projection from `inputs` to `outputs`.
     pub fn new(inputs: usize, outputs: usize, rank: usize, alpha: f32, rng: &mut Rng) -> Lora {
         Lora {
-            a: layers::normal(rng, 1.0 / (inputs as f32).sqrt(), [inputs, rank]),
+            a: Param::normal(rng, 1.0 / (inputs as f32).sqrt(), [inputs, rank]),
             b: Param::new(Buf::zeros(rank * outputs), [rank, outputs]),
             scale: alpha / rank as f32,
         }

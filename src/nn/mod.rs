@@ -8,8 +8,7 @@ mod pass;
 
 pub use crate::modules;
 pub use cache::KvCache;
-pub(crate) use layers::UNFILLED;
 pub use layers::{Embedding, Linear, Norm, NormKind};
 pub use lora::{Lora, LoraConfig};
-pub use param::{Module, Param, join as path_join};
+pub use param::{Module, Param, UNFILLED, join as path_join};
 pub use pass::Pass;

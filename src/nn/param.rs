@@ -1,8 +1,12 @@
 //! A parameter, and the one traversal that everything else is built on.
 
 use motamot_kernels::panels::{Format, Panels};
+use motamot_kernels::rng::{Rng, fill_normal};
 use motamot_tensor::{Bf16Matrix, Buf, ParamId, Shape};
 use std::sync::{Arc, OnceLock};
+
+/// In place of a standard deviation: leave the weights out, a file is about to bring them.
+pub const UNFILLED: f32 = f32::NAN;
 
 /// A named array of weights that training may change.
 ///
@@ -32,8 +36,24 @@ impl Param {
         Param { id, data, shape, trainable: true, format: Format::F32, panels, bf16: None, stale: None }
     }
 
+    /// From N(0, std²); left out if std is [`UNFILLED`].
+    pub fn normal(rng: &mut Rng, std: f32, shape: impl Into<Shape>) -> Param {
+        let shape = shape.into();
+        if std.is_nan() {
+            return Param::unfilled(shape);
+        }
+        let mut data = Buf::stale(shape.count());
+        fill_normal(rng, 0.0, std, &mut data);
+        Param::new(data, shape)
+    }
+
+    /// `len` times the same value.
+    pub fn constant(value: f32, len: usize) -> Param {
+        Param::new(Buf::full(len, value), [len])
+    }
+
     /// A parameter that waits for [`Param::set_data`].
-    pub(crate) fn unfilled(shape: impl Into<Shape>) -> Param {
+    fn unfilled(shape: impl Into<Shape>) -> Param {
         Param { shape: shape.into(), ..Param::new(Buf::zeros(0), [0]) }
     }
 

@@ -6,6 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// The file of [`MetricsFile`] in the folder of a run.
+pub const METRICS: &str = "metrics.jsonl";
+
 /// One line: what a step did and, where one followed, what the evaluation found. Losses are in nats per token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {

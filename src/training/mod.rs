@@ -13,10 +13,10 @@ pub mod state;
 mod trainer;
 
 pub use config::{OptimizerKind, RunConfig, TokenizerChoice, TrainConfig, available};
-pub use metrics::{Metrics, MetricsFile};
+pub use metrics::{METRICS, Metrics, MetricsFile};
 pub use motamot_kernels::bf16::Precision;
 pub use objective::{Objective, Pretraining};
 pub use optimizer::{AdamW, Muon, Optimizer, Step, Updater, grad_norm};
-pub use run::{Event, METRICS, Outcome, Run};
+pub use run::{Event, Outcome, Run};
 pub use schedule::{Decay, Schedule};
 pub use trainer::{Pending, Progress, Settings, StepReport, Trainer};

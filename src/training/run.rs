@@ -1,7 +1,7 @@
 //! A whole run in a folder: steps, evaluations, samples, the best model, the state to resume from, the curve.
 
 use super::config::{RunConfig, available};
-use super::metrics::{Metrics, MetricsFile};
+use super::metrics::{METRICS, Metrics, MetricsFile};
 use super::state::{self, Loaded, Saved, TextId};
 use super::trainer::Trainer;
 use crate::checkpoint::SpecialIds;
@@ -212,6 +212,3 @@ impl Run {
         Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
     }
 }
-
-/// The file of [`MetricsFile`].
-pub const METRICS: &str = "metrics.jsonl";

@@ -4,6 +4,7 @@
 //! what the optimiser remembers, from which the run goes on with the same bits as if it had never stopped.
 
 use super::config::{RunConfig, available};
+use super::metrics::METRICS;
 use super::trainer::{Progress, Trainer};
 use crate::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
 use crate::data::Prepared;
@@ -222,7 +223,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
             return Err(Error::new(format!("{} holds a {name} that is no run of motamot train", dir.display()))
                 .help("choose another folder with --out"));
         }
-        if !folder.has(super::METRICS) {
+        if !folder.has(METRICS) {
             return Ok(None);
         }
     }
@@ -232,7 +233,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
             Error::new(format!("{} holds an earlier run", dir.display())).help("choose another folder with --out")
         );
     };
-    super::metrics::check_unused(&dir.join(super::METRICS))?;
+    super::metrics::check_unused(&dir.join(METRICS))?;
     let free = (1..).map(|n| {
         let mut name = name.to_owned();
         name.push(format!(".{n}"));

@@ -17,6 +17,7 @@
 
 mod buf;
 pub mod gradcheck;
+mod node;
 pub mod ops;
 pub mod profile;
 mod shape;
@@ -24,6 +25,7 @@ mod tape;
 mod tensor;
 
 pub use buf::{Bf16Buf, Buf, fresh_allocations};
+pub use node::{ParamId, Slot};
 pub use shape::Shape;
-pub use tape::{Gradients, ParamId, Slot, record};
+pub use tape::{Gradients, record};
 pub use tensor::{Bf16Matrix, Tensor};

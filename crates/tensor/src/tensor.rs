@@ -1,6 +1,6 @@
 //! The tensor: a value, its shape, and (while training) the node that made it.
 
-use crate::tape::{Node, ParamId, parameter_node};
+use crate::node::{Node, ParamId};
 use crate::{Buf, Shape};
 use motamot_kernels::gemm::bf16::Packed;
 use std::fmt;
@@ -78,7 +78,7 @@ impl Tensor {
     pub fn parameter(id: ParamId, data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        let node = parameter_node(id, data.len());
+        let node = Node::parameter(id, data.len());
         Tensor { data, shape, node: Some(node), bf16: None }
     }
 
@@ -129,7 +129,7 @@ impl Tensor {
 
     /// The op that made it, for messages.
     pub fn name(&self) -> &'static str {
-        self.node.as_ref().map_or("constant", |n| n.name())
+        self.node.as_ref().map_or("constant", |n| n.name)
     }
 }
 
