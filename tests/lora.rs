@@ -1,6 +1,6 @@
 //! Adapters: nothing changes at first, training changes them alone, merging changes nothing, PEFT reads and writes them.
 
-use motamot::checkpoint::{Folder, Save, load_adapter, load_model, save_adapter};
+use motamot::checkpoint::{Folder, Save, SpecialIds, load_adapter, load_model, save_adapter, save_model};
 use motamot::data::TokenDataset;
 use motamot::embeddings::PositionKind;
 use motamot::generation::{Request, SamplingOptions, generate};
@@ -236,6 +236,23 @@ fn adapters_of_peft_give_its_logits() {
         close(gpt.forward(&ids, 1, &mut Pass::eval()).data(), &want, 2e-5);
         gpt.merge_lora();
         close(gpt.forward(&ids, 1, &mut Pass::eval()).data(), &want, 2e-5);
+    }
+}
+
+/// Not a test by itself: writes models with adapters for `dev/golden/lora.py --check`.
+#[test]
+#[ignore = "writes files for a Python script"]
+fn export() {
+    let Some(out) = std::env::var_os("MOTAMOT_EXPORT") else { panic!("MOTAMOT_EXPORT: the folder to write to") };
+    for (name, config, targets) in [("gpt2", gpt2(), &ALL[..]), ("llama", llama(), &["c_attn", "c_gate", "mlp.c_proj"])]
+    {
+        let (mut tuned, dir) = (adapted(&config, targets), Path::new(&out).join(name));
+        save_model(dir.join("base"), &model(&config), &SpecialIds::default()).unwrap();
+        save_adapter(dir.join("adapter"), &mut tuned, "../base").unwrap();
+        let row: Vec<u32> = ids().into_iter().take(12).collect();
+        let logits = tuned.forward(&row, 1, &mut Pass::eval());
+        let json = serde_json::json!({"ids": row, "logits": logits.data()});
+        std::fs::write(dir.join("logits.json"), json.to_string()).unwrap();
     }
 }
 

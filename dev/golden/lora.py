@@ -1,17 +1,34 @@
 """Tiny GPT-2 and Llama models with LoRA adapters, as `transformers` and `peft` save them, and their logits.
 
-    python dev/golden/lora.py        # writes dev/golden/lora/{gpt2,llama}/{base,adapter,logits.json}
+    python dev/golden/lora.py                # writes dev/golden/lora/{gpt2,llama}/{base,adapter,logits.json}
+
+    MOTAMOT_EXPORT=DIR cargo test --test lora export -- --ignored
+    python dev/golden/lora.py --check DIR    # loads with peft what motamot wrote, and compares the logits
 
 Needs torch, transformers, peft. tests/lora.rs compares with the files that are in the repository.
 """
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+if sys.argv[1:2] == ["--check"]:
+    for folder in sorted(Path(sys.argv[2]).iterdir()):
+        expected = json.loads((folder / "logits.json").read_text())
+        base = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+        plain = base(torch.tensor([expected["ids"]])).logits.flatten()
+        tuned = PeftModel.from_pretrained(base, folder / "adapter").eval()
+        with torch.no_grad():
+            logits = tuned(torch.tensor([expected["ids"]])).logits.flatten()
+        want = torch.tensor(expected["logits"])
+        print(f"{folder.name}: {(logits - want).abs().max():.1e} apart; the adapter moves {(plain - want).abs().max():.2f}")
+        assert (logits - want).abs().max() < 2e-5
+    sys.exit()
 
 HERE = Path(__file__).parent / "lora"
 IDS = [3, 1, 4, 1, 5, 9, 2, 6]

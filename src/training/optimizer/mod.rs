@@ -57,8 +57,7 @@ impl Updater {
     /// What is remembered of a parameter, by name: made now if nothing is yet. Nothing for one that is not trained.
     pub fn memory(&mut self, path: &str, p: &Param) -> impl Iterator<Item = (&'static str, &mut Buf)> {
         let names = if p.is_trainable() { self.optimizer.memory(path, p) } else { &[] };
-        let bufs = self.memory.entry(p.id()).or_insert_with(|| names.iter().map(|_| Buf::zeros(p.len())).collect());
-        names.iter().copied().zip(bufs)
+        names.iter().copied().zip(remembered(&mut self.memory, names, p))
     }
 
     /// What is already remembered of a parameter, by name.
@@ -80,12 +79,16 @@ impl Updater {
         let Updater { optimizer, memory, .. } = self;
         model.visit_mut("", &mut |path, p| {
             let Some(gradient) = gradients.get(p.id()) else { return };
-            let names = optimizer.memory(path, p);
-            let bufs = memory.entry(p.id()).or_insert_with(|| names.iter().map(|_| Buf::zeros(p.len())).collect());
-            optimizer.update(path, p, gradient, bufs, &step);
+            let buffers = remembered(memory, optimizer.memory(path, p), p);
+            optimizer.update(path, p, gradient, buffers, &step);
         });
         norm
     }
+}
+
+/// The buffers of a parameter, zero where there were none.
+fn remembered<'a>(memory: &'a mut HashMap<ParamId, Vec<Buf>>, names: &[&str], p: &Param) -> &'a mut [Buf] {
+    memory.entry(p.id()).or_insert_with(|| names.iter().map(|_| Buf::zeros(p.len())).collect())
 }
 
 /// √Σ g², over all parameters.
