@@ -3,7 +3,8 @@
 # lets it guess: runs/shannon.sh [OUT]
 set -euo pipefail
 out=${1:-models/checkpoints/mini-1200}
-cargo build --release --bin motamot --example shannon_guesses
+cargo build --release -p motamot-cli
+cargo build --release -p motamot-course --example shannon_guesses
 target/release/motamot train --preset mini --steps 1200 --out "$out"
 target/release/motamot eval --model "$out"
 target/release/examples/shannon_guesses "$out" data/guesses/mini-1200.txt

@@ -1,7 +1,7 @@
 //! `motamot eval`: how well a model predicts a text.
 
 use super::output::print;
-use super::{load, model_dir::model_dir};
+use super::{load, machine, model_dir::model_dir};
 use clap::Args;
 use motamot::data::{Corpus, TokenDataset, split};
 use motamot::evaluation::evaluate;
@@ -35,7 +35,7 @@ pub struct EvalArgs {
 
 /// Runs `motamot eval`.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    super::set_threads(args.threads)?;
+    machine::set_threads(args.threads)?;
     let dir = model_dir(args.model.as_deref())?;
     let (gpt, tokenizer) = load::model(&dir, args.weights)?;
     let context = gpt.config().context;

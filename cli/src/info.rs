@@ -2,7 +2,7 @@
 
 use super::model_dir::model_dir;
 use super::output::print;
-use super::train::group;
+use super::words::group;
 use clap::Args;
 use motamot::checkpoint::read_config;
 use motamot::model::{GptConfig, PRESETS, Part, preset};

@@ -12,6 +12,7 @@ mod eval;
 mod generate;
 mod info;
 mod load;
+mod machine;
 mod model_dir;
 mod output;
 mod sampling;
@@ -19,12 +20,10 @@ mod tokenizer;
 #[cfg(test)]
 mod toys;
 mod train;
+mod words;
 
-use motamot::training::{Precision, available};
-use motamot::utils::by_name::Named;
-use motamot::utils::{Error, Result};
+use motamot::utils::Result;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -119,49 +118,4 @@ fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
     let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { motamot::tokenizer::Tokenizer::load(path)? };
     let vocab = tokenizer.vocab_size();
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
-}
-
-/// Refuses a training run that the machine has no memory for, before it is killed for it.
-fn check_memory(config: &motamot::training::RunConfig) -> Result<()> {
-    let precision = available(config.train.precision);
-    let cost = info::Cost::of(&config.model, &config.model.parts(), config.train.batch, precision);
-    let bytes = cost.state.saturating_add(cost.activations);
-    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        return Err(Error::new(format!("this takes about {:.0} GB of memory, more than there is", bytes as f64 / 1e9))
-            .help("lower --batch (and raise --set accumulate), the width, the layers or the context"));
-    }
-    Ok(())
-}
-
-/// Says so if products in bf16 were asked for and this machine computes them in f32.
-fn warn_of_precision(precision: Precision) {
-    if available(precision) != precision {
-        let isa = motamot_kernels::isa::isa();
-        eprintln!("warning: products in bf16 are no faster here ({isa}); computing in f32");
-        eprintln!("help: they need a processor with AVX-512-BF16 or AMX");
-    }
-}
-
-/// How `--precision` is read.
-fn precision() -> impl TypedValueParser<Value = Precision> {
-    PossibleValuesParser::new(Precision::NAMES.iter().map(|(_, name)| *name))
-        .map(|name| Precision::of_name(&name).unwrap_or_default())
-}
-
-/// "1 thread", "2 threads".
-fn threads() -> String {
-    let n = motamot_kernels::parallel::threads();
-    format!("{n} thread{}", if n == 1 { "" } else { "s" })
-}
-
-/// `--threads N`.
-fn set_threads(threads: Option<usize>) -> Result<()> {
-    match threads {
-        None => Ok(()),
-        Some(n @ 1..=1024) => {
-            motamot_kernels::parallel::set_threads(n);
-            Ok(())
-        }
-        Some(n) => Err(Error::usage(format!("--threads {n}: must be between 1 and 1024"))),
-    }
 }

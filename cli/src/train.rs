@@ -1,6 +1,7 @@
 //! `motamot train`: from a text to a model in a folder.
 
-use super::model_dir::CHECKPOINTS;
+use super::words::{duration, group};
+use super::{machine, model_dir::CHECKPOINTS};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use motamot::data::{Corpus, Prepared, TokenCache, TokenizerSource, prepare};
@@ -46,7 +47,7 @@ pub struct TrainArgs {
     threads: Option<usize>,
     /// How matrix products are computed [default: the preset's]; bf16 is faster where the processor has instructions for
     /// it (AVX-512-BF16, AMX), and gives other digits than f32
-    #[arg(long, value_parser = super::precision())]
+    #[arg(long, value_parser = machine::precision())]
     precision: Option<Precision>,
     /// How text becomes tokens [default: the preset's]
     #[arg(long, value_enum)]
@@ -119,7 +120,7 @@ impl TrainArgs {
 
 /// Runs `motamot train`.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    super::set_threads(args.threads)?;
+    machine::set_threads(args.threads)?;
     let out = args.out();
     let say = Say { quiet: args.quiet };
     let stop = Arc::new(AtomicBool::new(false));
@@ -198,8 +199,8 @@ fn load_data(
 fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
     let mut config = args.run_config()?;
     let (data, bars) = load_data(args.data.as_deref(), &mut config, None, say)?;
-    super::check_memory(&config)?;
-    super::warn_of_precision(config.train.precision);
+    machine::check_memory(&config)?;
+    machine::warn_of_precision(config.train.precision);
     if let Some(minutes) = args.minutes {
         config.train.steps = plan(&config, &data, minutes, say)?;
     }
@@ -215,7 +216,7 @@ fn start(args: &TrainArgs, out: &Path, say: &Say) -> Result<Run> {
         config.train.steps,
         config.tokens_per_step(),
         config.train.steps as f64 * config.tokens_per_step() as f64 / run.data.train.len() as f64,
-        super::threads(),
+        machine::threads(),
         motamot_kernels::isa::isa()
     ));
     Ok(run)
@@ -300,29 +301,6 @@ fn quoted(text: &str) -> String {
 fn program() -> &'static str {
     let built = |exe: PathBuf| exe.parent().is_some_and(|p| p.ends_with("target/release"));
     if std::env::current_exe().is_ok_and(built) { "cargo run --release --" } else { "motamot" }
-}
-
-/// 6084608 → 6,084,608.
-pub(super) fn group(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// 75 → "1 min 15 s".
-pub(super) fn duration(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match (s / 3600, s / 60 % 60, s % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s:02} s"),
-        (h, m, _) => format!("{h} h {m:02} min"),
-    }
 }
 
 /// What a person sees while the model learns: a bar on a terminal, plain lines elsewhere.

@@ -1,6 +1,7 @@
 //! Decoding at batch 1: tokens per second of one sequence that fills the context, sampling included.
 
-use super::{BenchArgs, median};
+use super::args::BenchArgs;
+use super::clock::median;
 use crate::info::Cost;
 use crate::load::Weights;
 use crate::output::print;

@@ -1,6 +1,7 @@
 //! The kernels at the sizes that the model gives them, and the two limits of the machine: multiply-adds and memory.
 
-use super::{BenchArgs, best};
+use super::args::BenchArgs;
+use super::clock::best;
 use crate::output::print;
 use motamot::training::{RunConfig, available};
 use motamot::utils::Result;

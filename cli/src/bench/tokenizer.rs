@@ -1,6 +1,8 @@
 //! The byte-pair tokenizer on the embedded corpus, and encoding of a text that is large enough for several threads.
 
-use super::{BenchArgs, median, time};
+use super::args::BenchArgs;
+use super::clock::{median, time};
+use crate::machine;
 use crate::output::print;
 use motamot::data::Corpus;
 use motamot::tokenizer::{BpeOptions, Tokenizer};
@@ -41,7 +43,7 @@ pub(super) fn run(args: &BenchArgs, report: &mut Value) -> Result<()> {
              encode  {one:>9.1} MB/s       (one thread; with no word seen before {cold:.1})\n\
              encode  {all:>9.1} MB/s       ({}, {:.0} MB)\n\
              decode  {decode:>9.1} MB/s       (ids to text)\n",
-            crate::threads(),
+            machine::threads(),
             large.len() as f64 / 1e6
         ));
     }

@@ -1,6 +1,8 @@
 //! Training steps: tokens per second, FLOP/s, peak memory, and where the time goes.
 
-use super::{BenchArgs, median, memory, time};
+use super::args::BenchArgs;
+use super::clock::{median, time};
+use super::memory;
 use crate::info::Cost;
 use crate::output::print;
 use motamot::data::TokenDataset;
