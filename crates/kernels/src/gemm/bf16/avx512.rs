@@ -1,6 +1,6 @@
 //! The block product with `vdpbf16ps`, and the packing of bf16 pairs.
 
-use super::{Block, COLS, Held, PAIRS, Packs, Unit};
+use super::unit::{Block, COLS, Held, PAIRS, Packs, Unit};
 use crate::bf16::Element;
 use crate::gemm::micro::{Start, prefetch};
 use crate::gemm::x86::{mask16, transpose16};
