@@ -83,27 +83,22 @@ impl Kernel {
 /// Asks for the cache lines of `len` elements from `p` on, wherever that is.
 #[inline(always)]
 pub(crate) fn prefetch<T>(p: *const T, len: usize) {
-    prefetch_to::<{ Cache::First as i32 }, T>(p, len);
+    prefetch_to::<3, T>(p, len);
 }
 
 /// The same for the second-level cache: what is read later, and is too much for the first.
 #[inline(always)]
 pub(super) fn prefetch_far<T>(p: *const T, len: usize) {
-    prefetch_to::<{ Cache::Second as i32 }, T>(p, len);
+    prefetch_to::<2, T>(p, len);
 }
 
-/// As the processor's hints number them.
-enum Cache {
-    First = 3,
-    Second = 2,
-}
-
+/// `HINT` as the processor numbers its caches: `_MM_HINT_T0` is 3, `_MM_HINT_T1` is 2.
 #[inline(always)]
-fn prefetch_to<const CACHE: i32, T>(p: *const T, len: usize) {
+fn prefetch_to<const HINT: i32, T>(p: *const T, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for i in (0..len).step_by(64 / size_of::<T>()) {
         // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
-        unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(p.wrapping_add(i).cast()) };
+        unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(p.wrapping_add(i).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (p, len);

@@ -24,6 +24,7 @@ macro_rules! by_rows {
         }
     };
 }
+pub(super) use by_rows;
 
 unsafe fn avx512_block(t: &Block) {
     by_rows!(avx512_rows, t, 1 2 3 4 5 6 7 8 9 10 11 12);

@@ -5,8 +5,8 @@ use super::matrix::Matrix;
 use super::unit::{Block, COLS, Held, Operand, PAIRS, Unit};
 use crate::gemm::micro::{self, prefetch};
 use crate::gemm::micro_kernel::{MicroKernel, RowsOfA, Source};
-use crate::gemm::pairs_mut;
 use crate::gemm::product::{Layout, Product};
+use crate::gemm::scratch::pairs_mut;
 use std::ops::Range;
 
 /// How many elements ahead packing asks for.
