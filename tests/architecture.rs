@@ -35,6 +35,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
             "adamw",
             "attention",
             "panels",
+            "fused",
             "decode",
         ],
     ),

@@ -41,9 +41,3 @@ for step in range(5):
     o.step()
 show("adamw after 5 steps", p)
 
-p = torch.nn.Parameter(torch.tensor([0.5, -1.0, 2.0, 0.0]))
-o = torch.optim.SGD([p], lr=0.01, momentum=0.9)
-for step in range(5):
-    p.grad = torch.tensor([0.1, -0.2, 0.0, 3.0]) * (step - 1.5)
-    o.step()
-show("sgd after 5 steps", p)

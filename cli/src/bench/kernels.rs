@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 
 pub(super) fn run(config: &RunConfig, args: &BenchArgs, report: &mut Value) -> Result<()> {
-    let limit = peak::fma_gflops(20);
+    let mut flop = 0.0;
+    let seconds = best(|| flop = peak::multiply_adds());
+    let limit = flop / seconds / 1e9;
     let (read, copy) = bandwidth();
     let precision = available(config.train.precision);
     let products: Vec<Product> = products(config).into_iter().map(|p| p.measured(precision)).collect();

@@ -73,7 +73,6 @@ fn main() {
         "sum" 4 [y: 1] y[0] = elementwise::sum(&a);
         "dot" 8 [y: 1] y[0] = elementwise::dot(&a, &b);
         "sum_squares" 4 [y: 1] y[0] = elementwise::sum_squares(&a) as f32;
-        "all_finite" 4 [y: 1] y[0] = f32::from(elementwise::all_finite(&a));
         "copy_grad" 8 [y: n] elementwise::copy_grad(&a, set(&mut y));
         "copy_grad, adding" 12 [y: n] elementwise::copy_grad(&a, plus(&mut y));
         "dropout" 8 [y: n] elementwise::dropout(&a, 0.1, (1, 2), &mut y);

@@ -1,4 +1,4 @@
-//! Optimiser steps over one parameter.
+//! An optimiser step over one parameter.
 
 use crate::isa::vectorise;
 use crate::map::{CHUNK, same_length};
@@ -39,13 +39,6 @@ vectorise! {
             *w = (-rate).mul_add(update, *w * shrink);
         }
     }
-
-    fn sgd_momentum_chunk(lr: f32, momentum: f32, w: &mut [f32], g: &[f32], buf: &mut [f32]) {
-        for ((w, g), buf) in w.iter_mut().zip(g).zip(buf.iter_mut()) {
-            *buf = momentum.mul_add(*buf, *g);
-            *w = (-lr).mul_add(*buf, *w);
-        }
-    }
 }
 
 /// w ← w·(1 − lr·wd); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − lr/bias1·m/(√v/√bias2 + ε), in one pass.
@@ -56,15 +49,6 @@ pub fn adamw(step: &AdamW, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32
     same_length("adamw", w.len(), &[g.len(), m.len(), v.len()]);
     parallel::chunks3_mut((w, CHUNK), (m, CHUNK), (v, CHUNK), |i, w, m, v| {
         adamw_chunk(step, w, &g[i * CHUNK..][..w.len()], m, v);
-    });
-}
-
-/// buf ← momentum·buf + g; w ← w − lr·buf. The same as torch.optim.SGD with momentum (and without dampening).
-#[track_caller]
-pub fn sgd_momentum(w: &mut [f32], g: &[f32], buf: &mut [f32], lr: f32, momentum: f32) {
-    same_length("sgd_momentum", w.len(), &[g.len(), buf.len()]);
-    parallel::chunks2_mut((w, CHUNK), (buf, CHUNK), |i, w, buf| {
-        sgd_momentum_chunk(lr, momentum, w, &g[i * CHUNK..][..w.len()], buf);
     });
 }
 
@@ -89,12 +73,6 @@ mod tests {
             }
             close(&w, &[0.515008509, -1.01251364, 1.99002016, 0.0175034702], 2e-7);
         }
-        let (mut w, mut buf) = ([0.5, -1.0, 2.0, 0.0], [0.0; 4]);
-        for t in 0..5 {
-            let g = [0.1, -0.2, 0.0, 3.0].map(|g| g * (t as f32 - 1.5));
-            sgd_momentum(&mut w, &g, &mut buf, 0.01, 0.9);
-        }
-        close(&w, &[0.501157165, -1.00231433, 2.0, 0.0347144827], 2e-7);
     }
 
     #[test]
@@ -102,12 +80,11 @@ mod tests {
         for n in LENGTHS.into_iter().chain([2 * CHUNK + 9]) {
             for g in [normals(1, n), special(2, n)] {
                 let got = same_everywhere(|| {
-                    let (mut w, mut m, mut v, mut buf) = (normals(3, n), vec![0.0; n], vec![0.0; n], normals(5, n));
+                    let (mut w, mut m, mut v) = (normals(3, n), vec![0.0; n], vec![0.0; n]);
                     for t in 1..4 {
                         adamw(&step(t, 0.7), &mut w, &g, &mut m, &mut v);
                     }
-                    sgd_momentum(&mut m, &g, &mut buf, 0.1, 0.9);
-                    [w, m, v, buf].concat()
+                    [w, m, v].concat()
                 });
                 // The first element against the formula in f64.
                 if n > 1 {

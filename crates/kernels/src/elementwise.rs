@@ -118,15 +118,6 @@ vectorise! {
         }
         sum[0]
     }
-
-    fn finite_chunk(a: &[f32]) -> bool {
-        // The exponent of NaN and of infinity is all ones: the largest there is.
-        let mut largest = 0u32;
-        for a in a {
-            largest = largest.max(a.to_bits() & 0x7fff_ffff);
-        }
-        largest < f32::INFINITY.to_bits()
-    }
 }
 
 /// y = x + row, for each row of x (N, C); row (C).
@@ -179,11 +170,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// Σ x², in f64
 pub fn sum_squares(x: &[f32]) -> f64 {
     per_chunk(x.len(), |range| squares_chunk(&x[range]), |parts: &[f64]| parts.iter().sum())
-}
-
-/// Is no element NaN or infinite?
-pub fn all_finite(x: &[f32]) -> bool {
-    per_chunk(x.len(), |range| finite_chunk(&x[range]), |parts: &[bool]| parts.iter().all(|finite| *finite))
 }
 
 /// Elements that 16 blocks of Philox decide about: 8 times 16 bits a block.
@@ -371,22 +357,6 @@ mod tests {
             same_everywhere(|| vec![sum(&special(1, n)), dot(&special(1, n), &b)]);
         }
         assert_eq!(sum_squares(&[1e30, 1e30]), 2.0 * f64::from(1e30f32) * f64::from(1e30f32));
-    }
-
-    #[test]
-    fn one_element_that_is_not_finite_is_found() {
-        for n in LENGTHS.into_iter().chain([LONG]) {
-            let mut x = vec![f32::MAX; n];
-            assert!(all_finite(&x));
-            for i in [0, n / 2, n.saturating_sub(1)].into_iter().filter(|i| *i < n) {
-                for bad in [f32::NAN, f32::INFINITY, -f32::INFINITY] {
-                    x[i] = bad;
-                    let found = same_everywhere(|| vec![f32::from(all_finite(&x))]);
-                    assert_eq!(found, [0.0]);
-                    x[i] = -1.0;
-                }
-            }
-        }
     }
 
     #[test]

@@ -11,22 +11,22 @@ use std::ops::{Deref, Range};
 
 /// A regular file in memory.
 pub struct FileMap {
-    #[cfg(unix)]
+    #[cfg(all(unix, target_pointer_width = "64"))]
     start: *const u8,
-    #[cfg(unix)]
+    #[cfg(all(unix, target_pointer_width = "64"))]
     len: usize,
-    #[cfg(not(unix))]
+    #[cfg(not(all(unix, target_pointer_width = "64")))]
     bytes: Vec<u8>,
 }
 
 // SAFETY: the map is only read, and belongs to no thread.
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 unsafe impl Send for FileMap {}
 // SAFETY: as above.
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 unsafe impl Sync for FileMap {}
 
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 mod sys {
     use std::ffi::{c_int, c_void};
     pub const PROT_READ: c_int = 1;
@@ -39,7 +39,7 @@ mod sys {
 
 impl FileMap {
     /// The whole of a file, as long as it is now.
-    #[cfg(unix)]
+    #[cfg(all(unix, target_pointer_width = "64"))]
     pub fn open(file: &File) -> io::Result<FileMap> {
         use std::os::fd::AsRawFd;
         let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -56,7 +56,7 @@ impl FileMap {
     }
 
     /// The whole of a file, read.
-    #[cfg(not(unix))]
+    #[cfg(not(all(unix, target_pointer_width = "64")))]
     pub fn open(file: &File) -> io::Result<FileMap> {
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut &*file, &mut bytes)?;
@@ -75,15 +75,15 @@ impl FileMap {
 impl Deref for FileMap {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        #[cfg(unix)]
+        #[cfg(all(unix, target_pointer_width = "64"))]
         // SAFETY: `open` mapped so many bytes, until `drop`. That nobody cuts the file is the module's stated risk.
         return unsafe { std::slice::from_raw_parts(self.start, self.len) };
-        #[cfg(not(unix))]
+        #[cfg(not(all(unix, target_pointer_width = "64")))]
         &self.bytes
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, target_pointer_width = "64"))]
 impl Drop for FileMap {
     fn drop(&mut self) {
         if self.len > 0 {

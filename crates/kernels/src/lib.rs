@@ -24,6 +24,7 @@ pub mod attention;
 pub mod decode;
 pub mod elementwise;
 pub mod embedding;
+pub mod fused;
 pub mod loss;
 pub mod norm;
 pub mod panels;

@@ -12,9 +12,9 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
 
-const SPIN: Duration = Duration::from_micros(50);
+/// How often a waiting thread looks before it goes to sleep: for about 50 µs, by count, since not every system has a clock.
+const LOOKS: u32 = 1 << 12;
 /// More than this many threads are never used by one region.
 const MAX_THREADS: usize = 1 << 12;
 
@@ -250,18 +250,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Looks at `ready` for a while without giving up the core.
 fn spin_until(ready: impl Fn() -> bool) -> bool {
-    let start = Instant::now();
-    loop {
-        for _ in 0..32 {
-            if ready() {
-                return true;
-            }
-            std::hint::spin_loop();
+    for _ in 0..LOOKS {
+        if ready() {
+            return true;
         }
-        if start.elapsed() > SPIN {
-            return ready();
-        }
+        std::hint::spin_loop();
     }
+    ready()
 }
 
 impl Pool {
@@ -368,6 +363,7 @@ impl Pool {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
 
     #[test]
     fn every_index_runs_once() {
@@ -405,7 +401,7 @@ mod tests {
     fn sleeping_workers_wake_up() {
         with_threads(3, || {
             for _ in 0..5 {
-                std::thread::sleep(Duration::from_millis(2)); // much longer than SPIN
+                std::thread::sleep(Duration::from_millis(2)); // much longer than anyone looks
                 let sum = AtomicUsize::new(0);
                 for_each_chunk(100, |i| {
                     sum.fetch_add(i, Relaxed);

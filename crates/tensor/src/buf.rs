@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 /// The most bytes of free buffers that a thread keeps; what comes back above it goes to the system.
-const CAP_BYTES: usize = 4 << 30;
+const CAP_BYTES: usize = if usize::BITS == 32 { 1 << 30 } else { 4 << 30 };
 
 #[derive(Default)]
 struct Pool {

@@ -1,33 +1,30 @@
-//! Large products: packing and multiplying as one stream of chunks over all threads.
+//! Large products, in any precision: packing and multiplying tile by tile.
 //!
-//! k is cut into *slabs*. The chunks of a region are, slab by slab, first the packing of B's slab into panels, then its
-//! product with each tile of C. While a tile is computed its rows of A stay in the second-level cache of its thread, a
-//! panel of B in the first; A is read where it is, unless it is stored transposed (packing it was measured to cost more
-//! than it saves). There is no barrier between the phases: a chunk waits for exactly the chunks it needs. All of these
-//! have smaller indices, chunks are handed out in order, and whoever has one finishes it, so the waiting ends. Two
-//! slabs of B are held at a time.
+//! A *tile* is what one chunk of a [`Stream`] computes of C. Its rows of A stay in the second-level cache of its thread,
+//! a panel of B in the first. The driver knows how to cut a product up; how operands are packed and blocks are
+//! multiplied is a [`MicroKernel`]'s part, and what becomes of the result a [`Finish`]'s.
 
-use super::micro::{Block, Kernel, prefetch};
-use super::{Layout, Product, Scratch};
+use super::finish::{Finish, InPlace, Takes};
+use super::micro::{Block, prefetch_far};
+use super::micro_kernel::{MicroKernel, Source};
+use super::product::{Layout, Product};
+use super::scratch::Scratch;
+use super::stream::Stream;
 use crate::parallel::{self, SharedMut};
 use std::cell::{Cell, RefCell};
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release};
 
-/// Rows of A in a tile: with [`DEPTH`] they fill a small part of the second-level cache.
-const TILE_ROWS: usize = 72;
-/// Columns of a tile.
-const TILE_COLS: usize = 1536;
 /// Steps of k that a block of C takes in one go: with them a panel of B fits the first-level cache.
 const DEPTH: usize = 384;
-/// Elements of B in a slab, about; and at most (but for more than 128 Ki columns), so that packing a large vocabulary's
+/// Words of B in a slab, about; and at most (but for more than 128 Ki columns), so that packing a large vocabulary's
 /// matrix does not take a second one's memory.
 const SLAB: usize = 1 << 19;
 const MAX_SLAB: usize = 1 << 22;
-/// Elements of B that one chunk packs, about.
+/// Words of B that one chunk packs, about.
 const PACK: usize = 1 << 15;
-/// How many rows ahead packing asks for.
-const AHEAD: usize = 4;
+/// Words of A, and elements of C, that a tile whose result is handed over may have, unless the rows of one block are
+/// more: parts of a second-level cache of 1 MB.
+const WHOLE_A: usize = 1 << 16;
+const WHOLE_C: usize = 3 << 16;
 
 /// How a product is cut up. Nothing here changes a result.
 struct Plan {
@@ -38,252 +35,332 @@ struct Plan {
     tiles: usize,
     slab: usize,
     slabs: usize,
+    /// Steps of which a tile's rows of A are made ready at once, and those of a block.
+    reach: usize,
     depth: usize,
-    panels: usize,
-    /// The chunks of packing that a slab is cut into, and the panels or, unless B is stored transposed, rows of each.
-    packs: usize,
-    group: usize,
 }
 
 impl Plan {
-    fn new(kernel: &Kernel, g: &Product) -> Plan {
-        let (m, n, k) = (g.m, g.n, g.k);
+    /// Tiles of a C in memory. `whole`: B is packed already, all of k in one slab.
+    fn in_place<K: MicroKernel>(kernel: &K, g: &Product<K::Matrix<'_>>, whole: bool) -> Plan {
+        let (m, n, k, [rows, cols]) = (g.m, g.n, g.k, kernel.size());
         let threads = if g.is_large() { parallel::threads() } else { 1 };
         // Small enough for some tiles per thread, as long as that leaves each a few blocks; all of about one size.
         let enough = 4 * threads;
-        let mut down = m.div_ceil(TILE_ROWS);
-        let mut across = n.div_ceil(TILE_COLS);
+        let mut down = m.div_ceil(K::TILE[0]);
+        let mut across = n.div_ceil(K::TILE[1]);
         if threads > 1 && down * across < enough {
-            down = enough.div_ceil(across).min(m.div_ceil(4 * kernel.rows)).max(down);
-            across = enough.div_ceil(down).min(n.div_ceil(8 * kernel.cols)).max(across);
+            down = enough.div_ceil(across).min(m.div_ceil(K::FEW[0] * rows)).max(down);
+            across = enough.div_ceil(down).min(n.div_ceil(K::FEW[1] * cols)).max(across);
         }
-        let tile_rows = m.div_ceil(down).next_multiple_of(kernel.rows);
-        let tile_cols = n.div_ceil(across).next_multiple_of(kernel.cols);
+        let tile_rows = m.div_ceil(down).next_multiple_of(rows);
+        let tile_cols = n.div_ceil(across).next_multiple_of(cols);
         let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
 
-        let even = |parts: usize| k.div_ceil(parts).next_multiple_of(8);
-        let depth = even(k.div_ceil(DEPTH.min((MAX_SLAB / n).max(32))));
-        let slab = (SLAB / n / depth).max(1) * depth;
-        let panels = n.div_ceil(kernel.cols);
-        // Reading whole rows, where B has them, is several times as fast as reading the rows of one panel.
-        let (size, count) = if g.layout == Layout::NT { (slab.min(k) * kernel.cols, panels) } else { (n, slab.min(k)) };
-        let group = (PACK / size).clamp(1, count);
-        Plan {
-            tile_rows,
-            tile_cols,
-            across,
-            tiles: down * across,
-            slab,
-            slabs: k.div_ceil(slab),
-            depth,
-            panels,
-            packs: count.div_ceil(group),
-            group,
-        }
+        let parts = k.div_ceil(DEPTH.min((MAX_SLAB * K::STEPS / n).max(32)));
+        let depth = k.div_ceil(parts).next_multiple_of(K::GRAIN);
+        let slab = if whole { k.next_multiple_of(K::GRAIN) } else { (SLAB * K::STEPS / n / depth).max(1) * depth };
+        Plan { tile_rows, tile_cols, across, tiles: down * across, slab, slabs: k.div_ceil(slab), reach: depth, depth }
     }
-}
 
-/// The order in which packing and multiplying happen, and what a calling thread keeps for it.
-#[derive(Default)]
-pub(super) struct Stream {
-    /// Per tile: how many slabs it has had.
-    turns: Vec<AtomicUsize>,
+    /// Tiles of whole rows, whose parts are handed over: all of k in one go, so that a part is finished while it is in
+    /// the cache. Rows of C are `c_row` apart.
+    fn handed_over<K: MicroKernel>(kernel: &K, g: &Product<K::Matrix<'_>>, c_row: usize) -> Plan {
+        let (m, k, [rows, _]) = (g.m, g.k, kernel.size());
+        let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(K::GRAIN).max(K::GRAIN);
+        let slab = k.next_multiple_of(K::GRAIN).max(1);
+        let most = (WHOLE_A / K::words(slab).max(1)).min(WHOLE_C / c_row) / rows * rows;
+        let threads = if g.is_large() { parallel::threads() } else { 1 };
+        let enough = if threads > 1 { (4 * threads).min(m.div_ceil(rows)) } else { 1 };
+        let tiles = m.div_ceil(most.clamp(rows, K::TILE[0])).max(enough);
+        let tile_rows = m.div_ceil(tiles).next_multiple_of(rows);
+        Plan { tile_rows, tile_cols: g.n, across: 1, tiles: m.div_ceil(tile_rows), slab, slabs: 1, reach: slab, depth }
+    }
 }
 
 thread_local! {
     static SHARED: Cell<Option<Box<(Scratch, Stream)>>> = const { Cell::new(None) };
-    static PACKED_A: RefCell<Scratch> = RefCell::default();
+    static TILE: RefCell<Scratch> = RefCell::default();
 }
 
-/// Waits until `ready`; panics if another chunk did.
-fn wait(failed: &AtomicBool, ready: impl Fn() -> bool) {
-    let mut spins = 0u32;
-    while !ready() {
-        assert!(!failed.load(Acquire), "gemm: another thread's part failed");
-        spins += 1;
-        if spins < 2000 {
-            std::hint::spin_loop();
-        } else {
-            std::thread::yield_now();
-        }
-    }
-}
-
-/// Tells the chunks that wait for one that it will never be done.
-struct Fail<'a>(&'a AtomicBool);
-
-impl Drop for Fail<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.store(true, Release);
-        }
-    }
-}
-
-impl Stream {
-    /// Runs `pack(slab, part)` for each part of each slab and `multiply(slab, tile)` for each tile of each slab: a tile's
-    /// slabs in order, each after all parts of that slab, which are packed after the last use of the slab two before.
-    pub(super) fn run(
-        &mut self,
-        [slabs, packs, tiles]: [usize; 3],
-        parallel: bool,
-        pack: impl Fn(usize, usize) + Sync,
-        multiply: impl Fn(usize, usize) + Sync,
-    ) {
-        self.turns.iter_mut().for_each(|turn| *turn.get_mut() = 0);
-        if self.turns.len() < tiles {
-            self.turns.resize_with(tiles, AtomicUsize::default);
-        }
-        let turns = &self.turns[..];
-        // Counts of finished chunks, even and odd slabs apart.
-        let packs_done = [const { AtomicUsize::new(0) }; 2];
-        let tiles_done = [const { AtomicUsize::new(0) }; 2];
-        let failed = AtomicBool::new(false);
-
-        let run = |i: usize| {
-            let _fail = Fail(&failed);
-            let (slab, i) = (i / (packs + tiles), i % (packs + tiles));
-            let (parity, before) = (slab % 2, slab / 2);
-            if i < packs {
-                wait(&failed, || tiles_done[parity].load(Acquire) >= before * tiles);
-                pack(slab, i);
-                packs_done[parity].fetch_add(1, Release);
-            } else {
-                let tile = i - packs;
-                wait(&failed, || packs_done[parity].load(Acquire) >= (before + 1) * packs);
-                wait(&failed, || turns[tile].load(Acquire) == slab);
-                multiply(slab, tile);
-                turns[tile].store(slab + 1, Release);
-                tiles_done[parity].fetch_add(1, Release);
-            }
-        };
-        let chunks = slabs * (packs + tiles);
-        if parallel { parallel::for_each_chunk(chunks, run) } else { (0..chunks).for_each(run) }
-    }
-}
-
-pub(super) fn packed(kernel: &Kernel, g: &Product) {
-    let plan = Plan::new(kernel, g);
+/// The product, with B packed on the way.
+pub(super) fn multiply<K: MicroKernel>(kernel: &K, g: &Product<K::Matrix<'_>>) {
+    let plan = Plan::in_place(kernel, g, false);
+    let source = Source { b: g.b, transposed: g.layout == Layout::NT, n: g.n, k: g.k };
+    let packing = Packing::new(kernel, &source, plan.slab);
     let mut shared = SHARED.take().unwrap_or_default();
-    let (b, stream) = &mut *shared;
-    let slab_len = plan.panels * kernel.cols * plan.slab.min(g.k);
-    let packed_b = SharedMut::new(b.get(slab_len * plan.slabs.min(2)));
+    let (memory, stream) = &mut *shared;
+    let memory = SharedMut::new(memory.get(packing.slab_len() * plan.slabs.min(2)));
+    let offset = |slab: usize| slab % 2 * packing.slab_len();
     stream.run(
-        [plan.slabs, plan.packs, plan.tiles],
+        [plan.slabs, packing.parts, plan.tiles],
         g.is_large(),
-        |slab, part| pack_b(kernel, g, &plan, slab, part, &packed_b, slab % 2 * slab_len),
-        |slab, tile| multiply(kernel, g, &plan, slab, tile, packed_b.as_ptr().wrapping_add(slab % 2 * slab_len)),
+        |slab, part| packing.pack(kernel, &source, slab * plan.slab, part, &memory, offset(slab)),
+        |slab, i| {
+            tile(kernel, g, &plan, &InPlace, slab, i, memory.as_ptr().wrapping_add(offset(slab)), packing.panel_len)
+        },
     );
     SHARED.set(Some(shared));
 }
 
-/// Packs part `part` of a slab of B. Row p of panel q starts at `offset + q·slab·cols + p·cols`.
-fn pack_b(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, part: usize, packed: &SharedMut<f32>, offset: usize) {
-    let width = kernel.cols;
-    let p0 = slab * plan.slab;
-    let depth = plan.slab.min(g.k - p0);
-    let panel_len = plan.slab.min(g.k) * width;
-    let first = part * plan.group;
-    if g.layout == Layout::NT {
-        for panel in first..plan.panels.min(first + plan.group) {
-            let j = panel * width;
-            let cols = width.min(g.n - j);
-            let src = &g.b[j * g.k + p0..];
-            assert!(src.len() >= (cols - 1) * g.k + depth);
-            // SAFETY: nobody else has to do with this panel before the part is counted as done.
-            let dst = unsafe { packed.slice(offset + panel * panel_len, depth * width) };
-            // SAFETY: the assertion, and the length of the panel.
-            unsafe { kernel.pack_transposed(src.as_ptr(), g.k, depth, cols, dst.as_mut_ptr()) };
-        }
-    } else {
-        for p in first..depth.min(first + plan.group) {
-            let row = &g.b[(p0 + p) * g.n..][..g.n];
-            for (panel, src) in row.chunks(width).enumerate() {
-                prefetch(src.as_ptr().wrapping_add(AHEAD * g.n), width);
-                // SAFETY: nobody else has to do with this row before the part is counted as done.
-                copy_padded(src, unsafe { packed.slice(offset + panel * panel_len + p * width, width) });
+/// The product with all of B packed already; its parts go to `finish`.
+pub(super) fn multiply_packed<K: MicroKernel, F: Finish>(
+    kernel: &K,
+    g: &Product<K::Matrix<'_>>,
+    b: &[f32],
+    finish: &F,
+) {
+    let plan = match F::TAKES {
+        Takes::Nothing => Plan::in_place(kernel, g, true),
+        _ => Plan::handed_over(kernel, g, c_row::<F>(g.n, kernel.size()[1])),
+    };
+    assert_eq!(b.len(), packed_len(kernel, g.n, g.k));
+    let tile = |i| tile(kernel, g, &plan, finish, 0, i, b.as_ptr(), panel_len(kernel, g.k));
+    if g.is_large() { parallel::for_each_chunk(plan.tiles, tile) } else { (0..plan.tiles).for_each(tile) }
+}
+
+/// How far apart rows are in what is handed over.
+fn c_row<F: Finish>(n: usize, panel: usize) -> usize {
+    match F::TAKES {
+        Takes::Nothing => 0,
+        Takes::Panels => panel,
+        Takes::Rows => n.next_multiple_of(panel),
+    }
+}
+
+/// Words of a packed panel.
+fn panel_len<K: MicroKernel>(kernel: &K, steps: usize) -> usize {
+    K::words(steps) * kernel.size()[1] + K::GAP
+}
+
+/// How many words [`pack`] makes of a B of these sizes.
+pub(super) fn packed_len<K: MicroKernel>(kernel: &K, n: usize, k: usize) -> usize {
+    n.div_ceil(kernel.size()[1]) * panel_len(kernel, k)
+}
+
+/// Packs all of B.
+pub(super) fn pack<K: MicroKernel>(kernel: &K, source: &Source<K::Matrix<'_>>, dst: &mut [f32]) {
+    let packing = Packing::new(kernel, source, source.k);
+    assert_eq!(dst.len(), packing.slab_len());
+    let dst = SharedMut::new(dst);
+    parallel::for_each_chunk(packing.parts, |part| packing.pack(kernel, source, 0, part, &dst, 0));
+}
+
+/// How a slab of B is cut into parts that are packed one by one.
+struct Packing {
+    slab: usize,
+    panels: usize,
+    panel_len: usize,
+    parts: usize,
+    /// Panels or, unless B is stored transposed, rows of words of a part.
+    group: usize,
+}
+
+impl Packing {
+    fn new<K: MicroKernel>(kernel: &K, source: &Source<K::Matrix<'_>>, slab: usize) -> Packing {
+        let (slab, cols) = (slab.min(source.k), kernel.size()[1]);
+        let (panels, words) = (source.n.div_ceil(cols), K::words(slab));
+        // Reading whole rows, where B has them, is several times as fast as reading the rows of one panel.
+        let (size, count) = if source.transposed { (words * cols, panels) } else { (source.n, words) };
+        let group = (PACK / size).clamp(1, count);
+        Packing { slab, panels, panel_len: panel_len(kernel, slab), parts: count.div_ceil(group), group }
+    }
+
+    fn slab_len(&self) -> usize {
+        self.panels * self.panel_len
+    }
+
+    /// Packs part `part` of the slab that begins at step `p0`: row p of panel q goes to `offset + q·panel_len + p·cols`.
+    fn pack<K: MicroKernel>(
+        &self,
+        kernel: &K,
+        source: &Source<K::Matrix<'_>>,
+        p0: usize,
+        part: usize,
+        packed: &SharedMut<f32>,
+        offset: usize,
+    ) {
+        let cols = kernel.size()[1];
+        let steps = p0..source.k.min(p0 + self.slab);
+        let (first, words) = (part * self.group, K::words(steps.len()));
+        if source.transposed {
+            for panel in first..self.panels.min(first + self.group) {
+                // SAFETY: nobody else has to do with this panel before the part is counted as done.
+                let dst = unsafe { packed.slice(offset + panel * self.panel_len, words * cols) };
+                kernel.pack_panel(source, panel * cols, steps.clone(), dst);
             }
+            return;
+        }
+        for p in first..words.min(first + self.group) {
+            kernel.pack_row(source, steps.clone(), p, |panel| {
+                // SAFETY: nobody else has to do with this row before the part is counted as done.
+                unsafe { packed.slice(offset + panel * self.panel_len + p * cols, cols) }
+            });
         }
     }
 }
 
-/// Copies what there is and fills the rest with zeros. Whole rows have a width known to the compiler: no `memcpy` call.
-#[inline]
-fn copy_padded(src: &[f32], dst: &mut [f32]) {
-    if copy_whole::<32>(src, dst) || copy_whole::<16>(src, dst) || copy_whole::<8>(src, dst) {
-        return;
-    }
-    let (head, tail) = dst.split_at_mut(src.len());
-    head.copy_from_slice(src);
-    tail.fill(0.0);
-}
-
-/// Copies if both have `N` elements.
-#[inline(always)]
-fn copy_whole<const N: usize>(src: &[f32], dst: &mut [f32]) -> bool {
-    match (src.as_array::<N>(), dst.as_mut_array::<N>()) {
-        (Some(src), Some(dst)) => {
-            *dst = *src;
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Adds a slab's part to one tile of C.
-fn multiply(kernel: &Kernel, g: &Product, plan: &Plan, slab: usize, tile: usize, packed_b: *const f32) {
-    let (i0, j0) = (tile / plan.across * plan.tile_rows, tile % plan.across * plan.tile_cols);
-    let (i1, j1) = (g.m.min(i0 + plan.tile_rows), g.n.min(j0 + plan.tile_cols));
-    let p1 = g.k.min((slab + 1) * plan.slab);
-    let panel_len = plan.slab.min(g.k) * kernel.cols;
-    PACKED_A.with_borrow_mut(|scratch| {
-        for p in (slab * plan.slab..p1).step_by(plan.depth) {
-            let depth = plan.depth.min(p1 - p);
-            let (a_row, a_k) = g.a_strides();
-            let (a, a_row, a_k, a_block) = if g.layout == Layout::TN {
-                let packed = scratch.get(plan.tile_rows * depth);
-                pack_a(kernel.rows, g, i0..i1, p..p + depth, packed);
-                (&*packed, 1, kernel.rows, kernel.rows * depth)
-            } else {
-                (&g.a[i0 * a_row + p..], a_row, a_k, kernel.rows * a_row)
-            };
-            for j in (j0..j1).step_by(kernel.cols) {
-                let b = packed_b.wrapping_add(j / kernel.cols * panel_len + (p - slab * plan.slab) * kernel.cols);
-                let start = g.start(j, p);
-                for i in (i0..i1).step_by(kernel.rows) {
-                    let block = Block {
-                        a: a[(i - i0) / kernel.rows * a_block..].as_ptr(),
-                        a_row,
-                        a_k,
-                        b,
-                        b_k: kernel.cols,
-                        k: depth,
-                        c: g.c.as_ptr().wrapping_add(i * g.n + j),
-                        c_row: g.n,
-                        rows: kernel.rows.min(i1 - i),
-                        cols: kernel.cols.min(j1 - j),
-                        start,
-                    };
-                    // SAFETY: what was packed has these rows, columns and steps, A and C have them by `gemm`'s assertions;
-                    // the tile is nobody else's until its turn is counted.
-                    unsafe { kernel.block(&block) };
+/// Adds a slab's part to tile `i` of C, or hands the tile over.
+fn tile<K: MicroKernel, F: Finish>(
+    kernel: &K,
+    g: &Product<K::Matrix<'_>>,
+    plan: &Plan,
+    finish: &F,
+    slab: usize,
+    i: usize,
+    packed_b: *const f32,
+    panel_len: usize,
+) {
+    let [most, width] = kernel.size();
+    let part = |i: usize, size: usize, all: usize| i * size..all.min((i + 1) * size);
+    let (rows, cols) = (part(i / plan.across, plan.tile_rows, g.m), part(i % plan.across, plan.tile_cols, g.n));
+    let steps = part(slab, plan.slab, g.k);
+    let blocks = rows.len().div_ceil(most) * cols.len().div_ceil(width);
+    let kept_row = c_row::<F>(g.n, width);
+    let _held = kernel.hold();
+    TILE.with_borrow_mut(|scratch| {
+        // A block may read more rows than it has.
+        let a_len = plan.tile_rows.next_multiple_of(32) * K::words(plan.reach);
+        let (a_room, kept) = scratch.get(a_len + plan.tile_rows * kept_row).split_at_mut(a_len);
+        // Once also if k is 0: then C is what it starts from.
+        for p in (steps.start..steps.end.max(1)).step_by(plan.reach) {
+            let end = steps.end.min(p + plan.reach);
+            let a = kernel.rows_of_a(g, rows.clone(), p..end, a_room);
+            let mut ahead = Ahead::new::<K>(g, plan, i, p, steps.end, blocks);
+            for j in cols.clone().step_by(width) {
+                let cols = width.min(cols.end - j);
+                finish.ahead(rows.clone(), j, cols);
+                let (c, c_row) = match F::TAKES {
+                    Takes::Nothing => (g.c.as_ptr().wrapping_add(rows.start * g.n + j), g.n),
+                    Takes::Panels => (kept.as_mut_ptr(), kept_row),
+                    Takes::Rows => (kept[j..].as_mut_ptr(), kept_row),
+                };
+                let panel = packed_b.wrapping_add(j / width * panel_len);
+                for q in (p..end.max(p + 1)).step_by(plan.depth) {
+                    let start = g.start(j, q);
+                    for i in (0..rows.len()).step_by(most) {
+                        if q == p {
+                            ahead.step();
+                        }
+                        let block = Block {
+                            a: a.first.wrapping_add(i / most * a.block + (q - p) / K::STEPS * a.step),
+                            a_row: a.row,
+                            a_k: a.step,
+                            b: panel.wrapping_add((q - steps.start) / K::STEPS * width),
+                            b_k: width,
+                            k: plan.depth.min(end - q).div_ceil(K::STEPS),
+                            c: c.wrapping_add(i * c_row),
+                            c_row,
+                            rows: most.min(rows.len() - i),
+                            cols,
+                            start,
+                        };
+                        // SAFETY: what was packed has these rows, columns and steps, A has them if it was not, and C by the
+                        // assertions of `checked`, or what is kept by its length; the tile is nobody else's until its
+                        // turn is counted.
+                        unsafe { kernel.multiply(&block) };
+                    }
                 }
+                if F::TAKES == Takes::Panels {
+                    // SAFETY: this tile's own.
+                    unsafe { finish.take(rows.clone(), j, cols, &kept[..rows.len() * kept_row]) };
+                }
+            }
+            if F::TAKES == Takes::Rows {
+                // SAFETY: as above.
+                unsafe { finish.take(rows.clone(), 0, g.n, &kept[..rows.len() * kept_row]) };
             }
         }
     });
 }
 
-/// Packs rows and steps of A, stored transposed, into panels of `width` rows with the steps one after the other.
-fn pack_a(width: usize, g: &Product, rows: Range<usize>, steps: Range<usize>, dst: &mut [f32]) {
-    let depth = steps.len();
-    for (q, p) in steps.enumerate() {
-        let row = &g.a[p * g.m..][rows.clone()];
-        prefetch(row.as_ptr().wrapping_add(AHEAD * g.m), row.len());
-        for (panel, src) in row.chunks(width).enumerate() {
-            let dst = &mut dst[(panel * depth + q) * width..][..width];
-            if !(copy_whole::<12>(src, dst) || copy_whole::<6>(src, dst) || copy_whole::<8>(src, dst)) {
-                dst[..src.len()].copy_from_slice(src);
+/// Asks, block by block, for what this thread packs next of A: else it would stand still until that arrives.
+struct Ahead {
+    next: *const u8,
+    /// Bytes of a row, rows left, and bytes from one row to the next.
+    width: usize,
+    rows: usize,
+    stride: usize,
+    /// Rows per block, in 64ths.
+    rate: usize,
+    debt: usize,
+}
+
+impl Ahead {
+    fn new<K: MicroKernel>(
+        g: &Product<K::Matrix<'_>>,
+        plan: &Plan,
+        tile: usize,
+        p: usize,
+        end: usize,
+        blocks: usize,
+    ) -> Ahead {
+        let Some((first, size)) = K::ahead(&g.a) else {
+            return Ahead { next: std::ptr::null(), width: 0, rows: 0, stride: 0, rate: 0, debt: 0 };
+        };
+        let (i, p) = if p + plan.reach < end {
+            (tile / plan.across * plan.tile_rows, p + plan.reach)
+        } else {
+            ((tile + parallel::threads()) / plan.across * plan.tile_rows, p / plan.slab * plan.slab)
+        };
+        let (rows, steps) = (plan.tile_rows.min(g.m.saturating_sub(i)), plan.reach.min(g.k - p));
+        let (a_row, a_k) = g.a_strides();
+        let (width, rows, stride) = if a_k == 1 { (steps, rows, a_row) } else { (rows, steps, a_k) };
+        let next = first.wrapping_add((i * a_row + p * a_k) * size);
+        let (width, stride) = (width * size, stride * size);
+        Ahead { next, width, rows, stride, rate: (64 * rows).div_ceil(blocks), debt: 0 }
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        self.debt += self.rate;
+        while self.debt >= 64 && self.rows > 0 {
+            prefetch_far(self.next, self.width);
+            self.next = self.next.wrapping_add(self.stride);
+            self.debt -= 64;
+            self.rows -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::bf16::{self, Matrix};
+    use crate::gemm::micro::Kernel;
+    use crate::gemm::portable;
+    use crate::map::testing::normals;
+
+    /// Else two threads would write the same memory.
+    #[test]
+    fn every_word_is_packed_by_one_part() {
+        // From `p0` on a whole slab; one that ends within a group of pairs, with many parts and with one.
+        for (n, k, p0) in [(4100, 64, 0), (4100, 33, 0), (4100, 100, 64), (70, 33, 0)] {
+            for transposed in [false, true] {
+                let b = normals(1, n * k);
+                let unit = &bf16::portable::UNIT;
+                check(unit, &Source { b: Matrix::F32(&b), transposed, n, k }, p0);
+                check::<Kernel>(&portable::KERNEL, &Source { b: &b[..], transposed, n, k }, p0);
             }
+        }
+    }
+
+    fn check<K: MicroKernel>(kernel: &K, source: &Source<K::Matrix<'_>>, p0: usize) {
+        let &Source { n, k, transposed, .. } = source;
+        let packing = Packing::new(kernel, source, 64);
+        let mut writers = vec![0; packing.slab_len()];
+        for part in 0..packing.parts {
+            // No pair of numbers looks like this.
+            let mut memory = vec![f32::from_bits(u32::MAX); packing.slab_len()];
+            packing.pack(kernel, source, p0, part, &SharedMut::new(&mut memory), 0);
+            writers.iter_mut().zip(&memory).for_each(|(w, m)| *w += u32::from(m.to_bits() != u32::MAX));
+        }
+        assert!(packing.parts > 1 || n == 70);
+        for panel in writers.chunks_exact(packing.panel_len) {
+            let (words, rest) = panel.split_at(K::words(64.min(k - p0)) * kernel.size()[1]);
+            assert!(words.iter().all(|&w| w == 1), "{n}×{k} from {p0}, transposed: {transposed}");
+            // Nothing is read there.
+            assert!(rest.iter().all(|&w| w == 0));
         }
     }
 }

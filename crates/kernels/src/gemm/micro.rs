@@ -7,8 +7,6 @@
 //! rows of V already are what a panel is: `b` points at column j of V and `b_k` is the distance between its rows.
 //! A transposed product Pᵀ·dO only swaps `a_row` and `a_k`. Longer sums continue with [`Start::Load`].
 
-use crate::isa;
-
 /// What the chain of each element of a block starts from; `Row` points at the bias of the block's first column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {
@@ -48,32 +46,14 @@ pub(crate) struct Kernel {
     pub cols: usize,
     block: BlockFn,
     pack_transposed: PackFn,
-    dots: Option<BlockFn>,
 }
 
 type BlockFn = unsafe fn(&Block);
 type PackFn = unsafe fn(*const f32, usize, usize, usize, *mut f32);
 
 impl Kernel {
-    pub(super) const fn new(
-        rows: usize,
-        cols: usize,
-        block: BlockFn,
-        pack_transposed: PackFn,
-        dots: Option<BlockFn>,
-    ) -> Kernel {
-        Kernel { rows, cols, block, pack_transposed, dots }
-    }
-
-    /// The kernel of [`isa::isa()`].
-    pub(crate) fn current() -> &'static Kernel {
-        match isa::isa() {
-            #[cfg(target_arch = "x86_64")]
-            isa::Isa::Avx512 | isa::Isa::Avx512Bf16 | isa::Isa::Amx => &super::x86::AVX512,
-            #[cfg(target_arch = "x86_64")]
-            isa::Isa::Avx2 => &super::x86::AVX2,
-            _ => &PORTABLE,
-        }
+    pub(super) const fn new(rows: usize, cols: usize, block: BlockFn, pack_transposed: PackFn) -> Kernel {
+        Kernel { rows, cols, block, pack_transposed }
     }
 
     /// Computes one block: for each element one chain of fused multiply-adds, p = 0, 1, …, k − 1.
@@ -85,26 +65,6 @@ impl Kernel {
         debug_assert!(block.rows <= self.rows && block.cols <= self.cols);
         // SAFETY: the caller's promise; the machine has the instructions, or `current` would not have named us.
         unsafe { (self.block)(block) }
-    }
-
-    /// Can [`Kernel::dots`] be used?
-    pub(crate) fn has_dots(&self) -> bool {
-        self.dots.is_some()
-    }
-
-    /// The block product for at most 4 rows and B stored transposed: element (p, j) of B is at `b + j·b_k + p`. Any
-    /// number of columns.
-    ///
-    /// # Safety
-    /// As for [`Kernel::block`].
-    ///
-    /// # Panics
-    /// If the instruction set has no such kernel: see [`Kernel::has_dots`].
-    pub(crate) unsafe fn dots(&self, block: &Block) {
-        debug_assert!(block.rows <= 4);
-        let dots = self.dots.expect("Kernel::dots: none for this instruction set");
-        // SAFETY: the caller's promise; see `block` for the instructions.
-        unsafe { dots(block) }
     }
 
     /// Packs a panel of B out of B stored transposed: `dst[p·cols() + j] = src[j·stride + p]` for p < k, j < cols;
@@ -122,110 +82,24 @@ impl Kernel {
 
 /// Asks for the cache lines of `len` elements from `p` on, wherever that is.
 #[inline(always)]
-pub(super) fn prefetch<T>(p: *const T, len: usize) {
-    prefetch_to::<{ Cache::First as i32 }, T>(p, len);
+pub(crate) fn prefetch<T>(p: *const T, len: usize) {
+    prefetch_to::<3, T>(p, len);
 }
 
 /// The same for the second-level cache: what is read later, and is too much for the first.
 #[inline(always)]
 pub(super) fn prefetch_far<T>(p: *const T, len: usize) {
-    prefetch_to::<{ Cache::Second as i32 }, T>(p, len);
+    prefetch_to::<2, T>(p, len);
 }
 
-/// As the processor's hints number them.
-enum Cache {
-    First = 3,
-    Second = 2,
-}
-
+/// `HINT` as the processor numbers its caches: `_MM_HINT_T0` is 3, `_MM_HINT_T1` is 2.
 #[inline(always)]
-fn prefetch_to<const CACHE: i32, T>(p: *const T, len: usize) {
+fn prefetch_to<const HINT: i32, T>(p: *const T, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for i in (0..len).step_by(64 / size_of::<T>()) {
         // SAFETY: a prefetch of any address does nothing but bring a line into the cache, if there is one.
-        unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(p.wrapping_add(i).cast()) };
+        unsafe { std::arch::x86_64::_mm_prefetch::<HINT>(p.wrapping_add(i).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (p, len);
-}
-
-/// Plain Rust, the judge of the others; LLVM turns it into NEON on 64-bit ARM.
-pub(super) static PORTABLE: Kernel = Kernel::new(8, 8, portable_block, portable_pack, None);
-
-unsafe fn portable_block(t: &Block) {
-    let mut i = 0;
-    while i < t.rows {
-        // SAFETY: rows i.. of the block, of which there are as many as asked for.
-        unsafe {
-            if t.rows - i == 8 && t.cols == 8 {
-                portable_rows::<8>(t, i);
-                i += 8;
-            } else if t.rows - i >= 4 && t.cols == 8 {
-                portable_rows::<4>(t, i);
-                i += 4;
-            } else {
-                portable_row(t, i);
-                i += 1;
-            }
-        }
-    }
-}
-
-/// `R` full rows of 8 columns from row `i` on, with all sums in local variables.
-#[inline(always)]
-unsafe fn portable_rows<const R: usize>(t: &Block, i: usize) {
-    let mut sums = [[0.0f32; 8]; R];
-    // SAFETY: the caller of `block` promised that all of this is there.
-    unsafe {
-        let c = t.c.add(i * t.c_row);
-        for r in 0..R {
-            match t.start {
-                Start::Zero => (),
-                Start::Load => sums[r] = *c.add(r * t.c_row).cast::<[f32; 8]>(),
-                Start::Row(bias) => sums[r] = *bias.cast::<[f32; 8]>(),
-            }
-        }
-        let a = t.a.add(i * t.a_row);
-        for p in 0..t.k {
-            let b = *t.b.add(p * t.b_k).cast::<[f32; 8]>();
-            for r in 0..R {
-                let x = *a.add(r * t.a_row + p * t.a_k);
-                for j in 0..8 {
-                    sums[r][j] = x.mul_add(b[j], sums[r][j]);
-                }
-            }
-        }
-        for r in 0..R {
-            *c.add(r * t.c_row).cast::<[f32; 8]>() = sums[r];
-        }
-    }
-}
-
-/// Row `i`, of any width.
-unsafe fn portable_row(t: &Block, i: usize) {
-    // SAFETY: the caller of `block` promised that all of this is there.
-    unsafe {
-        let c = std::slice::from_raw_parts_mut(t.c.add(i * t.c_row), t.cols);
-        match t.start {
-            Start::Zero => c.fill(0.0),
-            Start::Load => (),
-            Start::Row(bias) => c.copy_from_slice(std::slice::from_raw_parts(bias, t.cols)),
-        }
-        for p in 0..t.k {
-            let x = *t.a.add(i * t.a_row + p * t.a_k);
-            let b = std::slice::from_raw_parts(t.b.add(p * t.b_k), t.cols);
-            for (c, b) in c.iter_mut().zip(b) {
-                *c = x.mul_add(*b, *c);
-            }
-        }
-    }
-}
-
-unsafe fn portable_pack(src: *const f32, stride: usize, k: usize, cols: usize, dst: *mut f32) {
-    for p in 0..k {
-        for j in 0..8 {
-            // SAFETY: the caller promised j < cols of the source and k·8 of the destination.
-            unsafe { *dst.add(p * 8 + j) = if j < cols { *src.add(j * stride + p) } else { 0.0 } };
-        }
-    }
 }

@@ -4,9 +4,9 @@ use super::micro::{Block, Kernel, Start, prefetch};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of B and 1 an element of A.
-pub(super) static AVX512: Kernel = Kernel::new(12, 32, avx512_block, avx512_pack, Some(avx512_dots));
+pub(super) static AVX512: Kernel = Kernel::new(12, 32, avx512_block, avx512_pack);
 /// Of 16 registers 12 hold sums, 2 a row of B and 1 an element of A.
-pub(super) static AVX2: Kernel = Kernel::new(6, 16, avx2_block, avx2_pack, Some(avx2_dots));
+pub(super) static AVX2: Kernel = Kernel::new(6, 16, avx2_block, avx2_pack);
 
 /// The lowest `n` of 16 lanes (all for more).
 pub(super) fn mask16(n: usize) -> __mmask16 {
@@ -24,6 +24,7 @@ macro_rules! by_rows {
         }
     };
 }
+pub(super) use by_rows;
 
 unsafe fn avx512_block(t: &Block) {
     by_rows!(avx512_rows, t, 1 2 3 4 5 6 7 8 9 10 11 12);
@@ -130,122 +131,6 @@ pub(super) fn transpose16(r: &mut [__m512; 16]) {
         r[8 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(ab02, cd02);
         r[4 + j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(ab13, cd13);
         r[12 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(ab13, cd13);
-    }
-}
-
-unsafe fn avx512_dots(t: &Block) {
-    by_rows!(avx512_dot_rows, t, 1 2 3 4);
-}
-
-/// 16 rows of B at a time: a square of them is transposed in registers, then used like 16 rows of a panel.
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512_dot_rows<const R: usize>(t: &Block) {
-    for j in (0..t.cols).step_by(16) {
-        let cols = (t.cols - j).min(16);
-        let mask = mask16(cols);
-        // SAFETY: the caller promised that rows, columns and k are there; masked lanes touch no memory.
-        unsafe {
-            let mut sums = [_mm512_setzero_ps(); R];
-            for i in 0..R {
-                match t.start {
-                    Start::Zero => (),
-                    Start::Load => sums[i] = _mm512_maskz_loadu_ps(mask, t.c.add(i * t.c_row + j)),
-                    Start::Row(bias) => sums[i] = _mm512_maskz_loadu_ps(mask, bias.add(j)),
-                }
-            }
-            let b = t.b.add(j * t.b_k);
-            for p in (0..t.k).step_by(16) {
-                let depth = (t.k - p).min(16);
-                let mut square = [_mm512_setzero_ps(); 16];
-                if depth == 16 && cols == 16 {
-                    for q in 0..16 {
-                        square[q] = _mm512_loadu_ps(b.add(q * t.b_k + p));
-                        prefetch(b.wrapping_add((q + 16) * t.b_k + p), 1);
-                    }
-                    transpose16(&mut square);
-                    for q in 0..16 {
-                        for i in 0..R {
-                            let x = _mm512_set1_ps(*t.a.add(i * t.a_row + (p + q) * t.a_k));
-                            sums[i] = _mm512_fmadd_ps(x, square[q], sums[i]);
-                        }
-                    }
-                } else {
-                    for q in 0..cols {
-                        square[q] = _mm512_maskz_loadu_ps(mask16(depth), b.add(q * t.b_k + p));
-                    }
-                    transpose16(&mut square);
-                    for q in 0..depth {
-                        for i in 0..R {
-                            let x = _mm512_set1_ps(*t.a.add(i * t.a_row + (p + q) * t.a_k));
-                            sums[i] = _mm512_fmadd_ps(x, square[q], sums[i]);
-                        }
-                    }
-                }
-            }
-            for i in 0..R {
-                _mm512_mask_storeu_ps(t.c.add(i * t.c_row + j), mask, sums[i]);
-            }
-        }
-    }
-}
-
-unsafe fn avx2_dots(t: &Block) {
-    by_rows!(avx2_dot_rows, t, 1 2 3 4);
-}
-
-/// As for AVX-512, with squares of 8 rows; what is left over goes one by one.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2_dot_rows<const R: usize>(t: &Block) {
-    let (whole_cols, whole_k) = (t.cols / 8 * 8, t.k / 8 * 8);
-    for j in (0..whole_cols).step_by(8) {
-        // SAFETY: the caller promised that rows, columns and k are there.
-        unsafe {
-            let mut sums = [_mm256_setzero_ps(); R];
-            for i in 0..R {
-                match t.start {
-                    Start::Zero => (),
-                    Start::Load => sums[i] = _mm256_loadu_ps(t.c.add(i * t.c_row + j)),
-                    Start::Row(bias) => sums[i] = _mm256_loadu_ps(bias.add(j)),
-                }
-            }
-            let b = t.b.add(j * t.b_k);
-            for p in (0..whole_k).step_by(8) {
-                let mut square = [_mm256_setzero_ps(); 8];
-                for q in 0..8 {
-                    square[q] = _mm256_loadu_ps(b.add(q * t.b_k + p));
-                    prefetch(b.wrapping_add((q + 8) * t.b_k + p), 1);
-                }
-                transpose8(&mut square);
-                for q in 0..8 {
-                    for i in 0..R {
-                        let x = _mm256_broadcast_ss(&*t.a.add(i * t.a_row + (p + q) * t.a_k));
-                        sums[i] = _mm256_fmadd_ps(x, square[q], sums[i]);
-                    }
-                }
-            }
-            for i in 0..R {
-                _mm256_storeu_ps(t.c.add(i * t.c_row + j), sums[i]);
-            }
-        }
-    }
-    for i in 0..R {
-        for j in 0..t.cols {
-            let done = if j < whole_cols { whole_k } else { 0 };
-            // SAFETY: as above; `start` was used where a square was computed.
-            unsafe {
-                let c = t.c.add(i * t.c_row + j);
-                let mut sum = match t.start {
-                    _ if j < whole_cols => *c,
-                    Start::Zero => 0.0,
-                    Start::Load => *c,
-                    Start::Row(bias) => *bias.add(j),
-                };
-                for p in done..t.k {
-                    sum = (*t.a.add(i * t.a_row + p * t.a_k)).mul_add(*t.b.add(j * t.b_k + p), sum);
-                }
-                *c = sum;
-            }
-        }
     }
 }
 

@@ -10,10 +10,8 @@
 //! instruction set. The sum of [`BLOCK`] quads fits in 32 bits, and what is added on the way may wrap around; the sums
 //! of blocks are added in f32, in order.
 
-use super::{PANEL, Steps, Stored};
-use crate::isa::vectorise;
-#[cfg(target_arch = "x86_64")]
-use crate::isa::{Isa, isa};
+use super::steps::{PANEL, Steps, Stored};
+use crate::isa::{Isa, isa, vectorise};
 use crate::math::ROUND;
 use crate::parallel;
 #[cfg(target_arch = "x86_64")]
@@ -84,7 +82,7 @@ impl Int8 {
 
     /// See [`super::Panels::outputs`]; x as [`lay`] lays it.
     pub fn outputs(&self, rows: usize, x: &[f32], k: usize, bias: &[f32], from: usize, y: &mut [f32]) {
-        let product = Product { weights: self, rows, x, k, bias, from, dot: dot() };
+        let product = Product { weights: self, rows, x, k, bias, from, isa: isa() };
         // The more rows, the fewer panels, so that the sums fit in the registers.
         let most = [4, 2, 2, 1][rows.min(4) - 1];
         let (n, mut at) = (y.len() / rows, 0);
@@ -115,7 +113,7 @@ struct Product<'a> {
     k: usize,
     bias: &'a [f32],
     from: usize,
-    dot: Dot,
+    isa: Isa,
 }
 
 impl Product<'_> {
@@ -125,23 +123,7 @@ impl Product<'_> {
         let w = &self.weights.quads[from / PANEL * quads..][..P * quads];
         let x: [Input; M] = std::array::from_fn(|m| Input::of(&self.x[(row + m) * input_len(self.k)..], quads));
         let mut sums = [[[0.0; PANEL]; P]; M];
-        match self.dot {
-            // SAFETY: `dot` found that the machine has the instructions.
-            #[cfg(target_arch = "x86_64")]
-            Dot::Vnni => unsafe { vnni(w, &x, &mut sums) },
-            _ => {
-                for (x, sums) in x.iter().zip(&mut sums) {
-                    for (w, sums) in w.chunks_exact(quads).zip(sums) {
-                        match self.dot {
-                            // SAFETY: as above.
-                            #[cfg(target_arch = "x86_64")]
-                            Dot::Avx2 => unsafe { avx2(w, x, sums) },
-                            _ => plain(w, x, sums),
-                        }
-                    }
-                }
-            }
-        }
+        self.add_up(w, &x, &mut sums);
         let width = (P * PANEL).min(n - at);
         let bias = if self.bias.is_empty() { &[][..] } else { &self.bias[at..][..width] };
         for m in 0..M {
@@ -149,31 +131,25 @@ impl Product<'_> {
             finish(sums[m].as_flattened(), x[m].scale, &self.weights.scales[from..], bias, y);
         }
     }
-}
 
-/// What forms the sums of products.
-#[derive(Clone, Copy)]
-enum Dot {
-    /// Plain Rust.
-    Plain,
-    /// `vpmaddwd`, for inputs of 16 bits.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// `vpdpbusd`, for a byte at a time.
-    #[cfg(target_arch = "x86_64")]
-    Vnni,
-}
-
-/// What this thread uses.
-fn dot() -> Dot {
-    #[cfg(target_arch = "x86_64")]
-    return match isa() {
-        isa if isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") => Dot::Vnni,
-        isa if isa >= Isa::Avx2 => Dot::Avx2,
-        _ => Dot::Plain,
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    Dot::Plain
+    /// The sums of products of P panels for M rows.
+    fn add_up<const P: usize, const M: usize>(&self, w: &[Quad], x: &[Input; M], sums: &mut [[[f32; PANEL]; P]; M]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") {
+            // SAFETY: the machine has the instructions.
+            return unsafe { vnni(w, x, sums) };
+        }
+        for (x, sums) in x.iter().zip(sums) {
+            for (w, sums) in w.chunks_exact(w.len() / P).zip(sums) {
+                match self.isa {
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    isa if isa >= Isa::Avx2 => unsafe { avx2(w, x, sums) },
+                    _ => plain(w, x, sums),
+                }
+            }
+        }
+    }
 }
 
 /// A row of inputs, laid out in an array of f32: its scale, −128·Σq of each block, the low bytes of q and the high ones.

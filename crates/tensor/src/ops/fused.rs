@@ -10,10 +10,10 @@ use super::{Attention, matmul::init_of};
 use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
 use motamot_kernels::activation::Activation;
 use motamot_kernels::bf16::{Bf16, Element};
-use motamot_kernels::gemm::bf16::{
-    Matrix, gemm_bf16, gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gated, gemm_bf16_multiplied, gemm_bf16_packed,
-    gemm_bf16_rounded, gemm_bf16_turned,
+use motamot_kernels::fused::{
+    gemm_bf16_activated, gemm_bf16_added, gemm_bf16_gated, gemm_bf16_multiplied, gemm_bf16_rounded, gemm_bf16_turned,
 };
+use motamot_kernels::gemm::bf16::{Matrix, gemm_bf16, gemm_bf16_packed};
 use motamot_kernels::gemm::{Init, Layout};
 use motamot_kernels::rope::{self, Rotary};
 use motamot_kernels::{Grad, elementwise, norm};

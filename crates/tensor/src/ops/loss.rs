@@ -3,7 +3,8 @@
 
 use super::matmul::init_of;
 use crate::{Bf16Buf, Buf, Shape, Tensor, record};
-use motamot_kernels::gemm::bf16::{Matrix, gemm_bf16, gemm_bf16_cross_entropy, gemm_bf16_packed};
+use motamot_kernels::fused::gemm_bf16_cross_entropy;
+use motamot_kernels::gemm::bf16::{Matrix, gemm_bf16, gemm_bf16_packed};
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use motamot_kernels::{elementwise, loss as k};
 

@@ -1,9 +1,9 @@
 //! The block product with `vdpbf16ps`, and the packing of bf16 pairs.
 
-use super::{Block, COLS, Held, PAIRS, Packs, Unit};
+use super::unit::{Block, COLS, Held, PAIRS, Packs, Unit};
 use crate::bf16::Element;
 use crate::gemm::micro::{Start, prefetch};
-use crate::gemm::x86::{mask16, transpose16};
+use crate::gemm::x86::{by_rows, mask16, transpose16};
 use std::arch::x86_64::*;
 
 /// Of 32 registers 24 hold sums, 2 a row of a panel; A comes from memory.
@@ -15,17 +15,7 @@ const fn packs<T: Element>() -> Packs<T> {
 }
 
 unsafe fn block(t: &Block) {
-    macro_rules! by_rows {
-        ($($rows:literal)+) => {
-            match t.rows {
-                0 => (),
-                // SAFETY: the caller's promise.
-                $($rows => unsafe { rows::<$rows>(t) },)+
-                more => unreachable!("a block of {more} rows"),
-            }
-        };
-    }
-    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+    by_rows!(rows, t, 1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]

@@ -1,10 +1,10 @@
 //! Plain Rust on pairs: the judge of the instructions.
 
-use super::{Block, COLS, Held, PAIRS, Packs, Unit};
+use super::unit::{Block, COLS, Held, PAIRS, Packs, Unit};
 use crate::bf16::{Element, pair, to_f32};
 use crate::gemm::micro::Start;
 
-pub(super) static UNIT: Unit =
+pub(in crate::gemm) static UNIT: Unit =
     Unit { rows: 8, hold: Held::default, block, transpose, of_f32: packs(), of_bf16: packs() };
 
 const fn packs<T: Element>() -> Packs<T> {

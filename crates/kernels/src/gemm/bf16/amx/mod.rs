@@ -13,12 +13,15 @@
 //! The intrinsics are not stable in Rust yet, hence `asm!`. Of the tile registers rustc only knows that they may be
 //! clobbered, so that whatever must stay in them stands in one `asm!`.
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod emulator;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests;
 
-use super::{Block, COLS, Held, PAIRS, Unit, avx512};
+use super::avx512;
+use super::unit::{Block, COLS, Held, PAIRS, Unit};
 use crate::gemm::micro::Start;
 use std::arch::asm;
 use std::marker::PhantomData;
@@ -55,52 +58,39 @@ static WHOLE: Shapes = {
     shapes
 };
 
-/// The tiles of this thread, shaped for [`block`] as long as this lives.
+/// Shapes the tiles of this thread for [`block`], as long as the result lives.
 ///
-/// Shapes belong to a thread. Giving tiles back matters: as long as they hold something, the system saves 8 KiB
-/// whenever it takes the thread off its core, and the core cannot sleep deeply. Taking and giving back cost some 80 ns,
-/// so have one of these around a chunk of blocks, not around each. A second one on the same thread would end the first.
-pub(crate) struct Tiles {
-    /// Not to be sent to another thread.
-    _of_this_thread: PhantomData<*const ()>,
-}
-
-impl Tiles {
-    /// # Safety
-    /// The machine must run [`crate::isa::Isa::Amx`].
-    unsafe fn configure() -> Tiles {
-        // SAFETY: the instruction is there by the caller's promise; it reads 64 bytes and clears the tiles.
-        unsafe {
-            asm!(
-                "ldtilecfg [{}]", in(reg) &raw const WHOLE,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack, preserves_flags, readonly),
-            );
-        }
-        Tiles { _of_this_thread: PhantomData }
+/// Giving tiles back matters: as long as they hold something, the system saves 8 KiB whenever it takes the thread off
+/// its core, and the core cannot sleep deeply. Taking and giving back cost some 80 ns, so hold them for a chunk of
+/// blocks, not for each. A second one on the same thread would end the first.
+///
+/// # Safety
+/// The machine must run [`crate::isa::Isa::Amx`].
+unsafe fn hold() -> Held {
+    // SAFETY: the instruction is there by the caller's promise; it reads 64 bytes and clears the tiles.
+    unsafe {
+        asm!(
+            "ldtilecfg [{}]", in(reg) &raw const WHOLE,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, preserves_flags, readonly),
+        );
     }
-}
-
-impl Drop for Tiles {
-    fn drop(&mut self) {
-        // SAFETY: `configure` was allowed to use the tiles; nobody expects anything in them.
-        unsafe {
-            asm!(
-                "tilerelease",
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack, preserves_flags, nomem),
-            );
-        }
-    }
+    Held { give_back: Some(give_back), of_this_thread: PhantomData }
 }
 
 /// # Safety
-/// As [`Tiles::configure`].
-unsafe fn hold() -> Held {
-    // SAFETY: the caller's promise.
-    Some(unsafe { Tiles::configure() })
+/// As [`hold`].
+unsafe fn give_back() {
+    // SAFETY: the caller's promise; nobody expects anything in the tiles.
+    unsafe {
+        asm!(
+            "tilerelease",
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, preserves_flags, nomem),
+        );
+    }
 }
 
 /// 32×32 elements for what tiles cannot read or write in C itself.
@@ -113,7 +103,7 @@ struct Square([[f32; COLS]; ROWS]);
 /// added to what was there. Subnormal numbers count as zero.
 ///
 /// # Safety
-/// What [`Block`] says, with A readable for all 32 rows; this thread holds [`Tiles`].
+/// What [`Block`] says, with A readable for all 32 rows; this thread holds what [`hold`] gives.
 unsafe fn block(t: &Block) {
     debug_assert!(t.rows <= ROWS && t.cols <= COLS);
     // SAFETY: the caller's promise.

@@ -1,14 +1,16 @@
 //! These run the machine code of [`super::block`]: on the unit where there is one, else on the emulator.
 //! Over 500 lines: blocks, whole products, attention and the emulator itself are checked on one set of tiles.
 
-use super::super::{Packed, gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_multiplied};
-use super::super::{driver, portable};
+use super::super::{Packed, portable};
 use super::emulator::{self, Instruction, Tile, TileFile};
 use super::*;
 use crate::activation::Activation;
 use crate::attention::{self, AttentionGrads, View, ViewMut};
 use crate::bf16::{Bf16, Element, pair, round, to_f32};
-use crate::gemm::{Init, Layout, Product};
+use crate::fused::{gemm_bf16_activated, gemm_bf16_cross_entropy, gemm_bf16_multiplied};
+use crate::gemm::micro::Start;
+use crate::gemm::product::Product;
+use crate::gemm::{Init, Layout, driver};
 use crate::isa::{self, Isa};
 use crate::map::testing::normals;
 use crate::parallel::{self, SharedMut};
@@ -24,12 +26,12 @@ fn has_unit() -> bool {
 }
 
 /// Tiles, whether there is a unit or not.
-fn tiles() -> Tiles {
+fn tiles() -> Held {
     if !has_unit() {
         emulator::install();
     }
     // SAFETY: the instructions are there or are emulated.
-    unsafe { Tiles::configure() }
+    unsafe { hold() }
 }
 
 /// A block's operands, with NaNs in A and B where nothing must come from, and room around C.
@@ -179,8 +181,9 @@ fn whole_products_with_any_number_of_threads() {
             for threads in 1..4 {
                 let mut c = before.clone();
                 let (a, b) = (a[..].into(), b[..].into());
-                let product = Product { layout, m, n, k, a, b, c: SharedMut::new(&mut c), init: Init::Accumulate };
-                parallel::with_threads(threads, || driver::multiply_packing(unit, &product));
+                let (a_row, c_all) = (if layout == Layout::TN { m } else { k }, SharedMut::new(&mut c));
+                let product = Product { layout, m, n, k, a, a_row, b, c: c_all, init: Init::Accumulate };
+                parallel::with_threads(threads, || driver::multiply(unit, &product));
                 assert_eq!(c, want, "{layout:?} {m}×{n}×{k}, {threads} threads");
             }
         }
