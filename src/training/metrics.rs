@@ -76,8 +76,8 @@ impl MetricsFile {
 
 /// Fails if a run that is going on writes to this file. (On Windows a lock would keep others from reading it.)
 pub(super) fn check_unused(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    if let Ok(file) = File::open(path)
+    if cfg!(unix)
+        && let Ok(file) = File::open(path)
         && let Err(std::fs::TryLockError::WouldBlock) = file.try_lock()
     {
         return Err(Error::new(format!("{}: another motamot train is running there", path.display()))
