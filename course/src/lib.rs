@@ -16,12 +16,14 @@
 //!  show, html  how a cell shows pictures, tables and tokens
 //!  plot        pictures
 //!  numbers     decimal and thousands marks
-//!  lang        French, English
+//!  catalogue   what the course says, by key, in every language
+//!  lang        the languages
 //! ```
 #![forbid(unsafe_code)]
 
 pub use motamot::*;
 
+pub mod catalogue;
 mod lang;
 pub mod numbers;
 pub mod plot;
