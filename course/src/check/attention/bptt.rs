@@ -226,8 +226,7 @@ fn inputs() -> Vec<Steps> {
 
 fn tell(s: &Steps) -> Text {
     let (t, c) = (s.t(), s.c);
-    let told = format!("T = {t}, C = {c}, h = {}, d_h = {}, W = {}", numbers(&s.h), numbers(&s.d_h), numbers(&s.w));
-    told.into()
+    format!("T = {t}, C = {c}, h = {}, d_h = {}, W = {}", numbers(&s.h), numbers(&s.d_h), numbers(&s.w)).into()
 }
 
 /// The two results have the same inputs; dz comes first, since dW is made from it.

@@ -222,13 +222,8 @@ fn exercise() -> Exercise<'static, Call, Vec<f64>> {
         solution: Box::new(|c| c.with(Right)),
         tell: |c| {
             let (n, t, d) = (c.n(), c.t(), c.d);
-            let told = format!(
-                "n = {n}, T = {t}, d = {d}, q = {}, k = {}, v = {}",
-                numbers(&c.q),
-                numbers(&c.k),
-                numbers(&c.v)
-            );
-            told.into()
+            format!("n = {n}, T = {t}, d = {d}, q = {}, k = {}, v = {}", numbers(&c.q), numbers(&c.k), numbers(&c.v))
+                .into()
         },
         hint: |_, y| {
             if y.iter().any(|x| !x.is_finite()) {
@@ -236,7 +231,6 @@ fn exercise() -> Exercise<'static, Call, Vec<f64>> {
             }
             text("03.2.hint")
         },
-
         mistakes: mistakes(),
     }
 }

@@ -137,12 +137,8 @@ fn exercise() -> Exercise<'static, Input, bool> {
         id: "03.3",
         inputs: sizes.into_iter().flat_map(|(t, d)| (0..PANEL.len()).map(move |at| (at, t, d))).collect(),
         solution: Box::new(|&(at, ..)| PANEL[at].2),
-        tell: |&(at, t, d)| {
-            let name = PANEL[at].0;
-            text("03.3.tell").with("name", name).with("t", t).with("d", d)
-        },
+        tell: |&(at, t, d)| text("03.3.tell").with("name", PANEL[at].0).with("t", t).with("d", d),
         hint: |_, _| text("03.3.hint"),
-
         mistakes: mistakes(),
     }
 }

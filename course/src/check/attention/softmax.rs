@@ -195,15 +195,11 @@ fn exercise() -> Exercise<'static, Rows, Vec<f64>> {
         id: "03.4",
         inputs: inputs(),
         solution: Box::new(|r| r.with(Right)),
-        tell: |r| {
-            let told = format!("p = {}, dp = {}, n = {}, τ = {}", numbers(&r.p), numbers(&r.dp), r.n, r.tau);
-            told.into()
-        },
+        tell: |r| format!("p = {}, dp = {}, n = {}, τ = {}", numbers(&r.p), numbers(&r.dp), r.n, r.tau).into(),
         hint: |r, _| {
             let dot: f64 = r.p.iter().zip(&r.dp).take(r.n).map(|(p, d)| p * d).sum();
             text("03.4.hint").with("dot", format!("{dot:.4}")).with("n", r.n)
         },
-
         mistakes: MISTAKES.map(|(key, bug)| Mistake::new(key, move |r: &Rows| r.with(bug))).into(),
     }
 }

@@ -67,45 +67,43 @@ fn exercise() -> Exercise<'static, Lookup, Vec<f64>> {
         id: "02.2a",
         inputs: inputs(),
         solution: Box::new(Lookup::product),
-        tell: |i| {
-            let told = format!("ids = {:?}, E = {} ({} × {})", i.ids, numbers(&i.table), i.v(), i.c);
-            told.into()
-        },
+        tell: |i| format!("ids = {:?}, E = {} ({} × {})", i.ids, numbers(&i.table), i.v(), i.c).into(),
         hint: |i, _| {
             let n = i.ids.len() * i.c;
             text("02.2a.hint").with("n", n)
         },
-
-        mistakes: vec![
-            Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
-            Known::new("whole-table", |i| i.table.clone()),
-            Known::new("one-hot-only", |i| {
-                i.ids.iter().flat_map(|id| (0..i.v()).map(move |row| f64::from(u8::from(row == *id)))).collect()
-            }),
-            Known::new("position-rows", |i| i.read(|at, _, j| at * i.c + j)),
-            Known::new("columns-for-rows", |i| i.read(|_, id, j| j * i.v() + id)),
-            Known::new("row-start", |i| i.read(|_, id, j| id + j)),
-            Known::new("ids-from-one", |i| i.read(|_, id, j| (id + 1) * i.c + j)),
-            Known::new("first-column-only", |i| i.ids.iter().map(|id| i.table[id * i.c]).collect()),
-            Known::new("rows-summed", |i| {
-                (0..i.c).map(|j| i.ids.iter().map(|id| i.table[id * i.c + j]).sum()).collect()
-            }),
-            Known::new("repeats-skipped", |i| {
-                let first = |at: &usize| !i.ids[..*at].contains(&i.ids[*at]);
-                let rows = (0..i.ids.len()).filter(first).map(|at| i.ids[at]);
-                rows.flat_map(|id| i.table[id * i.c..(id + 1) * i.c].to_vec()).collect()
-            }),
-            Known::new("sorted", |i| {
-                let mut ids = i.ids.clone();
-                ids.sort_unstable();
-                Lookup { ids, table: i.table.clone(), c: i.c }.product()
-            }),
-            Known::new("transposed", |i| {
-                let (y, n) = (i.product(), i.ids.len());
-                (0..y.len()).map(|k| y[k % n * i.c + k / n]).collect()
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
+        Known::new("whole-table", |i| i.table.clone()),
+        Known::new("one-hot-only", |i| {
+            i.ids.iter().flat_map(|id| (0..i.v()).map(move |row| f64::from(u8::from(row == *id)))).collect()
+        }),
+        Known::new("position-rows", |i| i.read(|at, _, j| at * i.c + j)),
+        Known::new("columns-for-rows", |i| i.read(|_, id, j| j * i.v() + id)),
+        Known::new("row-start", |i| i.read(|_, id, j| id + j)),
+        Known::new("ids-from-one", |i| i.read(|_, id, j| (id + 1) * i.c + j)),
+        Known::new("first-column-only", |i| i.ids.iter().map(|id| i.table[id * i.c]).collect()),
+        Known::new("rows-summed", |i| (0..i.c).map(|j| i.ids.iter().map(|id| i.table[id * i.c + j]).sum()).collect()),
+        Known::new("repeats-skipped", |i| {
+            let first = |at: &usize| !i.ids[..*at].contains(&i.ids[*at]);
+            let rows = (0..i.ids.len()).filter(first).map(|at| i.ids[at]);
+            rows.flat_map(|id| i.table[id * i.c..(id + 1) * i.c].to_vec()).collect()
+        }),
+        Known::new("sorted", |i| {
+            let mut ids = i.ids.clone();
+            ids.sort_unstable();
+            Lookup { ids, table: i.table.clone(), c: i.c }.product()
+        }),
+        Known::new("transposed", |i| {
+            let (y, n) = (i.product(), i.ids.len());
+            (0..y.len()).map(|k| y[k % n * i.c + k / n]).collect()
+        }),
+    ]
 }
 
 #[cfg(test)]

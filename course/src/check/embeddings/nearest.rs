@@ -106,7 +106,6 @@ fn exercise() -> Exercise<'static, Query, Found> {
             text("02.3.tell").with("rows", rows).with("c", c).with("shown", shown).with("query", query).with("n", n)
         },
         hint: |_, _| text("02.3.hint"),
-
         mistakes: mistakes(),
     }
 }

@@ -56,20 +56,12 @@ fn has_empty_row((counts, rows, cols): &Counts) -> bool {
 }
 
 fn exercise() -> Exercise<'static, Counts, Vec<f64>> {
-    let mut mistakes = vec![
-        Known::seen("empty-row", |tries| tries.only_wrong_where(has_empty_row)),
-        Known::seen("not-square", |tries| {
-            tries.panics().next().is_some() && tries.only_wrong_where(|(_, rows, cols)| rows != cols)
-        }),
-    ];
-    mistakes.extend(computed());
     Exercise {
         id: "02.4",
         inputs: inputs(),
         solution: Box::new(|(counts, rows, cols)| solution(counts, *rows, *cols)),
         tell: |(counts, rows, cols)| {
-            let shown = numbers(counts);
-            text("02.4.tell").with("rows", rows).with("cols", cols).with("shown", shown)
+            text("02.4.tell").with("rows", rows).with("cols", cols).with("counts", numbers(counts))
         },
         hint: |(counts, rows, cols), _| {
             let (rows, cols) = (*rows, *cols);
@@ -78,21 +70,26 @@ fn exercise() -> Exercise<'static, Counts, Vec<f64>> {
             let (row, column, total) = (numbers(&row), numbers(&column), counts.iter().sum::<f64>());
             text("02.4.hint").with("row", row).with("column", column).with("total", total)
         },
-
-        mistakes,
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let mut all = vec![
+        Known::seen("empty-row", |tries| tries.only_wrong_where(has_empty_row)),
+        Known::seen("not-square", |tries| {
+            tries.panics().next().is_some() && tries.only_wrong_where(|(_, rows, cols)| rows != cols)
+        }),
+    ];
+    let named = values(&[1.0], 1, 1).into_iter().enumerate();
+    all.extend(named.map(|(at, (key, _))| {
+        Known::new(key, move |(counts, rows, cols)| values(counts, *rows, *cols).swap_remove(at).1)
+    }));
+    all
 }
 
 /// Key, result.
 type Value = (&'static str, Vec<f64>);
-
-fn computed() -> impl Iterator<Item = Known> {
-    let named = values(&[1.0], 1, 1).into_iter().enumerate();
-    let one = |(at, (key, _)): (usize, Value)| {
-        Known::new(key, move |(counts, rows, cols)| values(counts, *rows, *cols).swap_remove(at).1)
-    };
-    named.map(one)
-}
 
 /// What each usual mistake gives for a table.
 fn values(counts: &[f64], rows: usize, cols: usize) -> Vec<Value> {
@@ -106,7 +103,6 @@ fn values(counts: &[f64], rows: usize, cols: usize) -> Vec<Value> {
         let cell = |k: usize| positive(counts[k], (counts[k] * total / norms(k / cols, k % cols)).ln());
         (0..rows * cols).map(cell).collect()
     };
-
     vec![
         ("missing-total.all-zero", vec![0.0; right.len()]),
         ("log-base", each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),

@@ -63,11 +63,7 @@ fn of_loss() -> Exercise<'static, Case, f64> {
         inputs: cases(),
         solution: Box::new(Case::loss),
         tell: Case::tell,
-        hint: |c, _| {
-            let scores = numbers(&c.scores());
-            text("02.1.hint-loss").with("scores", scores)
-        },
-
+        hint: |c, _| text("02.1.hint-loss").with("scores", numbers(&c.scores())),
         mistakes,
     }
 }
@@ -80,11 +76,7 @@ fn of_step() -> Exercise<'static, Case, Vectors> {
         inputs: cases(),
         solution: Box::new(|c| (c.stepped().v, c.stepped().flat_u())),
         tell: Case::tell,
-        hint: |c, _| {
-            let g = numbers(&c.errors());
-            text("02.1.hint-step").with("g", g)
-        },
-
+        hint: |c, _| text("02.1.hint-step").with("g", numbers(&c.errors())),
         mistakes,
     }
 }

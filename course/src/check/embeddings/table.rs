@@ -92,127 +92,127 @@ fn exercise() -> Exercise<'static, Lookup, Vec<f64>> {
         id: "02.2b",
         inputs: inputs(),
         solution: Box::new(right),
-        tell: |i| {
-            let told = format!("ids = {:?}, d_out = {}, V = {}, C = {}", i.ids, numbers(&i.d_out), i.v, i.c);
-            told.into()
-        },
+        tell: |i| format!("ids = {:?}, d_out = {}, V = {}, C = {}", i.ids, numbers(&i.d_out), i.v, i.c).into(),
         hint: |i, _| text("02.2b.hint").with("n", i.v * i.c),
-
-        mistakes: vec![
-            Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
-            Known::seen("one-row-per-id", |tries| {
-                tries.each_wrong(|i, got, _| got.len() == i.d_out.len())
-                    && tries.each_wrong(|i, got, _| i.ids.len() == i.v || got.len() != i.v * i.c)
-            }),
-            Known::seen("only-used-rows", |tries| {
-                let rows = |i: &Lookup| {
-                    (i.ids.iter().max().map_or(0, |id| id + 1), (0..i.v).filter(|row| i.ids.contains(row)).count())
-                };
-                let short = |i: &Lookup, got: &Vec<f64>, want: &Vec<f64>| {
-                    got.len() < want.len() && (got.len() == rows(i).0 * i.c || got.len() == rows(i).1 * i.c)
-                };
-                tries.each_wrong(short)
-            }),
-            Known::new("empty-gradient", |i| {
-                let Lookup { v, c, .. } = *i;
-                vec![0.0; v * c]
-            }),
-            Known::new("overwritten", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids), d_out, v, c, |_, x| x)
-            }),
-            Known::new("first-occurrence", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).filter(|(i, _)| !seen(ids, *i)), d_out, v, c, add)
-            }),
-            Known::new("divided-by-counts", |i| {
-                let Lookup { ref ids, c, .. } = *i;
-                map(i, |k, x| x / count(ids, k / c))
-            }),
-            Known::new("divided-by-length", |i| {
-                let Lookup { ref ids, .. } = *i;
-                let n = ids.len();
-                map(i, |_, x| x / n as f64)
-            }),
-            Known::new("multiplied-by-counts", |i| {
-                let Lookup { ref ids, c, .. } = *i;
-                map(i, |k, x| x * count(ids, k / c))
-            }),
-            Known::new("position-rows", |i| {
-                let Lookup { ref d_out, v, c, .. } = *i;
-                rows((0..i.ids.len()).map(|i| (i, i)), d_out, v, c, add)
-            }),
-            Known::new("gathered", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows((0..ids.len()).map(|i| (ids[i], i)), d_out, v, c, add)
-            }),
-            Known::new("first-row-only", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(ids.iter().map(|id| (0, *id)), d_out, v, c, add)
-            }),
-            Known::new("ids-from-one", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).map(|(i, id)| (i, id + 1)), d_out, v, c, add)
-            }),
-            Known::new("ids-from-one", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).map(|(i, id)| (i, id.wrapping_sub(1))), d_out, v, c, add)
-            }),
-            Known::new("last-position-missing", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                let n = ids.len();
-                rows(pairs(ids).take(n - 1), d_out, v, c, add)
-            }),
-            Known::new("first-position-missing", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).skip(1), d_out, v, c, add)
-            }),
-            Known::new("last-column-missing", |i| {
-                let Lookup { c, .. } = *i;
-                map(i, |k, x| if k % c + 1 == c { 0.0 } else { x })
-            }),
-            Known::new("first-column-only", |i| {
-                let Lookup { c, .. } = *i;
-                map(i, |k, x| if k % c == 0 { x } else { 0.0 })
-            }),
-            Known::new("transposed", |i| {
-                let Lookup { v, c, .. } = *i;
-                {
-                    let right = right(i);
-                    (0..v * c).map(|k| right[k % v * c + k / v]).collect()
-                }
-            }),
-            Known::new("sign", |i| map(i, |_, x| -x)),
-            Known::new("counted-not-added", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids), d_out, v, c, |sum, _| sum + 1.0)
-            }),
-            Known::new("id-zero-skipped", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).filter(|(_, id)| *id != 0), d_out, v, c, add)
-            }),
-            Known::new("row-summed", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                {
-                    let sum = |i: usize| d_out[i / c * c..][..c].iter().sum::<f64>();
-                    rows(pairs(ids), &(0..d_out.len()).map(sum).collect::<Vec<f64>>(), v, c, add)
-                }
-            }),
-            Known::new("rows-read-as-columns", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                let n = ids.len();
-                {
-                    let turned = |k: usize| d_out[k % c * n + k / c];
-                    rows(pairs(ids), &(0..d_out.len()).map(turned).collect::<Vec<f64>>(), v, c, add)
-                }
-            }),
-            Known::new("repeats-skipped", |i| {
-                let Lookup { ref ids, ref d_out, v, c } = *i;
-                rows(pairs(ids).filter(|(i, _)| *i == 0 || ids[i - 1] != ids[*i]), d_out, v, c, add)
-            }),
-            Known::new("starts-at-one", |i| map(i, |_, x| x + 1.0)),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
+        Known::seen("one-row-per-id", |tries| {
+            tries.each_wrong(|i, got, _| got.len() == i.d_out.len())
+                && tries.each_wrong(|i, got, _| i.ids.len() == i.v || got.len() != i.v * i.c)
+        }),
+        Known::seen("only-used-rows", |tries| {
+            let rows = |i: &Lookup| {
+                (i.ids.iter().max().map_or(0, |id| id + 1), (0..i.v).filter(|row| i.ids.contains(row)).count())
+            };
+            let short = |i: &Lookup, got: &Vec<f64>, want: &Vec<f64>| {
+                got.len() < want.len() && (got.len() == rows(i).0 * i.c || got.len() == rows(i).1 * i.c)
+            };
+            tries.each_wrong(short)
+        }),
+        Known::new("empty-gradient", |i| {
+            let Lookup { v, c, .. } = *i;
+            vec![0.0; v * c]
+        }),
+        Known::new("overwritten", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids), d_out, v, c, |_, x| x)
+        }),
+        Known::new("first-occurrence", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).filter(|(i, _)| !seen(ids, *i)), d_out, v, c, add)
+        }),
+        Known::new("divided-by-counts", |i| {
+            let Lookup { ref ids, c, .. } = *i;
+            map(i, |k, x| x / count(ids, k / c))
+        }),
+        Known::new("divided-by-length", |i| {
+            let Lookup { ref ids, .. } = *i;
+            let n = ids.len();
+            map(i, |_, x| x / n as f64)
+        }),
+        Known::new("multiplied-by-counts", |i| {
+            let Lookup { ref ids, c, .. } = *i;
+            map(i, |k, x| x * count(ids, k / c))
+        }),
+        Known::new("position-rows", |i| {
+            let Lookup { ref d_out, v, c, .. } = *i;
+            rows((0..i.ids.len()).map(|i| (i, i)), d_out, v, c, add)
+        }),
+        Known::new("gathered", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows((0..ids.len()).map(|i| (ids[i], i)), d_out, v, c, add)
+        }),
+        Known::new("first-row-only", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(ids.iter().map(|id| (0, *id)), d_out, v, c, add)
+        }),
+        Known::new("ids-from-one", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).map(|(i, id)| (i, id + 1)), d_out, v, c, add)
+        }),
+        Known::new("ids-from-one", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).map(|(i, id)| (i, id.wrapping_sub(1))), d_out, v, c, add)
+        }),
+        Known::new("last-position-missing", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            let n = ids.len();
+            rows(pairs(ids).take(n - 1), d_out, v, c, add)
+        }),
+        Known::new("first-position-missing", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).skip(1), d_out, v, c, add)
+        }),
+        Known::new("last-column-missing", |i| {
+            let Lookup { c, .. } = *i;
+            map(i, |k, x| if k % c + 1 == c { 0.0 } else { x })
+        }),
+        Known::new("first-column-only", |i| {
+            let Lookup { c, .. } = *i;
+            map(i, |k, x| if k % c == 0 { x } else { 0.0 })
+        }),
+        Known::new("transposed", |i| {
+            let Lookup { v, c, .. } = *i;
+            {
+                let right = right(i);
+                (0..v * c).map(|k| right[k % v * c + k / v]).collect()
+            }
+        }),
+        Known::new("sign", |i| map(i, |_, x| -x)),
+        Known::new("counted-not-added", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids), d_out, v, c, |sum, _| sum + 1.0)
+        }),
+        Known::new("id-zero-skipped", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).filter(|(_, id)| *id != 0), d_out, v, c, add)
+        }),
+        Known::new("row-summed", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            {
+                let sum = |i: usize| d_out[i / c * c..][..c].iter().sum::<f64>();
+                rows(pairs(ids), &(0..d_out.len()).map(sum).collect::<Vec<f64>>(), v, c, add)
+            }
+        }),
+        Known::new("rows-read-as-columns", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            let n = ids.len();
+            {
+                let turned = |k: usize| d_out[k % c * n + k / c];
+                rows(pairs(ids), &(0..d_out.len()).map(turned).collect::<Vec<f64>>(), v, c, add)
+            }
+        }),
+        Known::new("repeats-skipped", |i| {
+            let Lookup { ref ids, ref d_out, v, c } = *i;
+            rows(pairs(ids).filter(|(i, _)| *i == 0 || ids[i - 1] != ids[*i]), d_out, v, c, add)
+        }),
+        Known::new("starts-at-one", |i| map(i, |_, x| x + 1.0)),
+    ]
 }
 
 #[cfg(test)]

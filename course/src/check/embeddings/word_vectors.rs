@@ -135,24 +135,25 @@ fn exercise() -> Exercise<'static, Language, Vectors> {
             text("02.5.tell").with("seed", seed).with("n", n).with("vocab", VOCAB)
         },
         hint: |_, _| text("02.5.hint").with("enough", ENOUGH),
-
-        mistakes: vec![
-            rows("wrong-shape", |_, rows| rows.is_empty() || !rows.len().is_multiple_of(VOCAB)),
-            rows("not-a-number", |_, rows| rows.iter().any(|x| !x.is_finite())),
-            rows("all-equal", |_, rows| {
-                rows.chunks(rows.len() / VOCAB).all(|row| same_numbers(row, &rows[..row.len()]))
-            }),
-            rows("one-hot", |_, rows| {
-                rows.len() == VOCAB * VOCAB && (0..rows.len()).all(|k| (rows[k] != 0.0) == (k / VOCAB == k % VOCAB))
-            }),
-            rows("raw-counts", |language, rows| (1..6).any(|window| same_numbers(rows, &language.together(window)))),
-            rows("one-number-per-word", |_, rows| rows.len() == VOCAB),
-            rows("direct-neighbours-only", |language, rows| {
-                let seen = language.together(1);
-                rows.len() == seen.len() && rows.iter().zip(&seen).all(|(x, n)| *x == 0.0 || *n > 0.0)
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        rows("wrong-shape", |_, rows| rows.is_empty() || !rows.len().is_multiple_of(VOCAB)),
+        rows("not-a-number", |_, rows| rows.iter().any(|x| !x.is_finite())),
+        rows("all-equal", |_, rows| rows.chunks(rows.len() / VOCAB).all(|row| same_numbers(row, &rows[..row.len()]))),
+        rows("one-hot", |_, rows| {
+            rows.len() == VOCAB * VOCAB && (0..rows.len()).all(|k| (rows[k] != 0.0) == (k / VOCAB == k % VOCAB))
+        }),
+        rows("raw-counts", |language, rows| (1..6).any(|window| same_numbers(rows, &language.together(window)))),
+        rows("one-number-per-word", |_, rows| rows.len() == VOCAB),
+        rows("direct-neighbours-only", |language, rows| {
+            let seen = language.together(1);
+            rows.len() == seen.len() && rows.iter().zip(&seen).all(|(x, n)| *x == 0.0 || *n > 0.0)
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -28,37 +28,41 @@ fn exercise() -> Exercise<'static, Vec<u32>, Pair> {
         solution: Box::new(|x| (x[..x.len() - 1].to_vec(), x[1..].to_vec())),
         tell: |x| text("00.3a.tell").with("x", format!("{x:?}")),
         hint: |_, _| text("00.3a.hint"),
-        mistakes: vec![
-            Known::new("target-not-shifted", |x| (x.clone(), x.clone())),
-            Known::new("target-not-shifted", |x| (x[..x.len() - 1].to_vec(), x[..x.len() - 1].to_vec())),
-            Known::new("target-not-shifted", |x| (x[1..].to_vec(), x[1..].to_vec())),
-            Known::new("lengths-differ.input", |x| (x.clone(), x[1..].to_vec())),
-            Known::new("lengths-differ.target", |x| (x[..x.len() - 1].to_vec(), x.clone())),
-            Known::new("shifted-backwards.slices", |x| (x[1..].to_vec(), x[..x.len() - 1].to_vec())),
-            Known::new("shifted-by-two", |x| (x[..x.len() - 2].to_vec(), x[2..].to_vec())),
-            Known::new("last-question-missing", |x| (x[..x.len() - 2].to_vec(), x[1..x.len() - 1].to_vec())),
-            Known::new("first-question-missing", |x| (x[1..x.len() - 1].to_vec(), x[2..].to_vec())),
-            Known::new("wrapped-around", |x| (x.clone(), x[1..].iter().chain(&x[..1]).copied().collect())),
-            Known::new("padded-target", |x| (x.clone(), x[1..].iter().copied().chain([0]).collect())),
-            Known::new("padded-target", |x| (x.clone(), x[1..].iter().copied().chain([u32::MAX]).collect())),
-            Known::new("padded-target", |x| (x.clone(), x[1..].iter().chain(&x[x.len() - 1..]).copied().collect())),
-            Known::new("one-question-only", |x| (x[..x.len() - 1].to_vec(), x[x.len() - 1..].to_vec())),
-            Known::new("shifted-backwards.rotated", |x| {
-                (x.clone(), x[x.len() - 1..].iter().chain(&x[..x.len() - 1]).copied().collect())
-            }),
-            Known::new("value-plus-one", |x| (x.clone(), x.iter().map(|id| id + 1).collect())),
-            Known::new("value-plus-one", |x| {
-                (x[..x.len() - 1].to_vec(), x[..x.len() - 1].iter().map(|id| id + 1).collect())
-            }),
-            Known::new("cut-in-half", |x| (x[..x.len() / 2].to_vec(), x[x.len() / 2..].to_vec())),
-            Known::new("every-other-question", |x| x.chunks_exact(2).map(|p| (p[0], p[1])).unzip()),
-            Known::new("padded-input", |x| ([0].iter().chain(&x[..x.len() - 1]).copied().collect(), x.clone())),
-            Known::new("prefixes-copied", |x| ((1..x.len()).flat_map(|n| x[..n].to_vec()).collect(), x[1..].to_vec())),
-            Known::new("reversed", |x| {
-                (x[1..].iter().rev().copied().collect(), x[..x.len() - 1].iter().rev().copied().collect())
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::new("target-not-shifted", |x| (x.clone(), x.clone())),
+        Known::new("target-not-shifted", |x| (x[..x.len() - 1].to_vec(), x[..x.len() - 1].to_vec())),
+        Known::new("target-not-shifted", |x| (x[1..].to_vec(), x[1..].to_vec())),
+        Known::new("lengths-differ.input", |x| (x.clone(), x[1..].to_vec())),
+        Known::new("lengths-differ.target", |x| (x[..x.len() - 1].to_vec(), x.clone())),
+        Known::new("shifted-backwards.slices", |x| (x[1..].to_vec(), x[..x.len() - 1].to_vec())),
+        Known::new("shifted-by-two", |x| (x[..x.len() - 2].to_vec(), x[2..].to_vec())),
+        Known::new("last-question-missing", |x| (x[..x.len() - 2].to_vec(), x[1..x.len() - 1].to_vec())),
+        Known::new("first-question-missing", |x| (x[1..x.len() - 1].to_vec(), x[2..].to_vec())),
+        Known::new("wrapped-around", |x| (x.clone(), x[1..].iter().chain(&x[..1]).copied().collect())),
+        Known::new("padded-target", |x| (x.clone(), x[1..].iter().copied().chain([0]).collect())),
+        Known::new("padded-target", |x| (x.clone(), x[1..].iter().copied().chain([u32::MAX]).collect())),
+        Known::new("padded-target", |x| (x.clone(), x[1..].iter().chain(&x[x.len() - 1..]).copied().collect())),
+        Known::new("one-question-only", |x| (x[..x.len() - 1].to_vec(), x[x.len() - 1..].to_vec())),
+        Known::new("shifted-backwards.rotated", |x| {
+            (x.clone(), x[x.len() - 1..].iter().chain(&x[..x.len() - 1]).copied().collect())
+        }),
+        Known::new("value-plus-one", |x| (x.clone(), x.iter().map(|id| id + 1).collect())),
+        Known::new("value-plus-one", |x| {
+            (x[..x.len() - 1].to_vec(), x[..x.len() - 1].iter().map(|id| id + 1).collect())
+        }),
+        Known::new("cut-in-half", |x| (x[..x.len() / 2].to_vec(), x[x.len() / 2..].to_vec())),
+        Known::new("every-other-question", |x| x.chunks_exact(2).map(|p| (p[0], p[1])).unzip()),
+        Known::new("padded-input", |x| ([0].iter().chain(&x[..x.len() - 1]).copied().collect(), x.clone())),
+        Known::new("prefixes-copied", |x| ((1..x.len()).flat_map(|n| x[..n].to_vec()).collect(), x[1..].to_vec())),
+        Known::new("reversed", |x| {
+            (x[1..].iter().rev().copied().collect(), x[..x.len() - 1].iter().rev().copied().collect())
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -66,74 +66,72 @@ fn exercise() -> Exercise<'static, Masked, Pair> {
                 .with("rest", rest)
         },
         hint: |_, _| text("00.3b.hint"),
-        mistakes: vec![
-            Known::new("context-leak.input", |i| (i.ids.clone(), masked(i).1)),
-            Known::new("targets-everywhere", |i| (masked(i).0, i.ids.clone())),
-            Known::new("context-leak.nothing-masked", |i| (i.ids.clone(), i.ids.clone())),
-            Known::new("mask-in-targets", |i| {
-                each(i, |_, asked, id| if asked { (i.mask, i.mask) } else { (id, i.ignore) })
-            }),
-            Known::new("mask-in-targets", |i| (masked(i).0, masked(i).0)),
-            Known::new("targets-inverted", |i| {
-                each(i, |_, asked, id| if asked { (i.mask, i.ignore) } else { (id, id) })
-            }),
-            Known::new("mask-inverted", |i| each(i, |_, asked, id| if asked { (id, i.ignore) } else { (i.mask, id) })),
-            Known::new("everything-ignored", |i| each(i, |_, asked, id| (if asked { i.mask } else { id }, i.ignore))),
-            Known::new("zero-instead-of-ignore", |i| {
-                each(i, |_, asked, id| if asked { (i.mask, id) } else { (id, 0) })
-            }),
-            Known::new("mask-instead-of-ignore", |i| {
-                each(i, |_, asked, id| if asked { (i.mask, id) } else { (id, i.mask) })
-            }),
-            Known::new("ignore-in-input", |i| {
-                each(i, |_, asked, id| if asked { (i.ignore, id) } else { (id, i.ignore) })
-            }),
-            Known::new("tokens-removed", |i| {
-                let kept = (0..i.ids.len()).filter(|at| !i.places.contains(at));
-                (kept.map(|at| i.ids[at]).collect(), masked(i).1)
-            }),
-            Known::new("targets-too-short", |i| (masked(i).0, i.places.iter().map(|&at| i.ids[at]).collect())),
-            Known::new("targets-too-short", |i| {
-                (masked(i).0, (0..i.ids.len()).filter(|at| i.places.contains(at)).map(|at| i.ids[at]).collect())
-            }),
-            Known::new("targets-shifted", |i| {
-                let next = |at: usize| i.ids.get(at + 1).copied().unwrap_or(i.ignore);
-                each(i, |at, asked, id| if asked { (i.mask, next(at)) } else { (id, i.ignore) })
-            }),
-            Known::new("places-off-by-one", |i| masked_at(i, i.places.iter().map(|at| at + 1).collect())),
-            Known::new("places-off-by-one", |i| {
-                masked_at(i, i.places.iter().filter(|&&at| at > 0).map(|at| at - 1).collect())
-            }),
-            Known::new("one-place-only", |i| masked_at(i, i.places[..1].to_vec())),
-            Known::new("one-place-only", |i| masked_at(i, i.places[i.places.len() - 1..].to_vec())),
-            Known::new("masked-by-value", |i| {
-                let hidden: Vec<u32> = i.places.iter().map(|&at| i.ids[at]).collect();
-                masked_at(i, (0..i.ids.len()).filter(|&at| hidden.contains(&i.ids[at])).collect())
-            }),
-            Known::new("mask-and-ignore-swapped", |i| {
-                each(i, |_, asked, id| if asked { (i.ignore, id) } else { (id, i.mask) })
-            }),
-            Known::new("places-off-by-one", |i| masked_at(i, i.places.iter().map(|at| at.saturating_sub(1)).collect())),
-            Known::new("places-as-values", |i| {
-                masked_at(i, (0..i.ids.len()).filter(|&at| i.places.contains(&(i.ids[at] as usize))).collect())
-            }),
-            Known::new("places-not-sorted", |i| {
-                let (mut next, mut found) = (0, vec![]);
-                for at in 0..i.ids.len() {
-                    if i.places.get(next) == Some(&at) {
-                        found.push(at);
-                        next += 1;
-                    }
-                }
-                masked_at(i, found)
-            }),
-            Known::new("places-as-range", |i| masked_at(i, (i.places[0]..=i.places[i.places.len() - 1]).collect())),
-            Known::new("swapped", |i| {
-                let (input, target) = masked(i);
-                (target, input)
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::new("context-leak.input", |i| (i.ids.clone(), masked(i).1)),
+        Known::new("targets-everywhere", |i| (masked(i).0, i.ids.clone())),
+        Known::new("context-leak.nothing-masked", |i| (i.ids.clone(), i.ids.clone())),
+        Known::new("mask-in-targets", |i| {
+            each(i, |_, asked, id| if asked { (i.mask, i.mask) } else { (id, i.ignore) })
+        }),
+        Known::new("mask-in-targets", |i| (masked(i).0, masked(i).0)),
+        Known::new("targets-inverted", |i| each(i, |_, asked, id| if asked { (i.mask, i.ignore) } else { (id, id) })),
+        Known::new("mask-inverted", |i| each(i, |_, asked, id| if asked { (id, i.ignore) } else { (i.mask, id) })),
+        Known::new("everything-ignored", |i| each(i, |_, asked, id| (if asked { i.mask } else { id }, i.ignore))),
+        Known::new("zero-instead-of-ignore", |i| each(i, |_, asked, id| if asked { (i.mask, id) } else { (id, 0) })),
+        Known::new("mask-instead-of-ignore", |i| {
+            each(i, |_, asked, id| if asked { (i.mask, id) } else { (id, i.mask) })
+        }),
+        Known::new("ignore-in-input", |i| each(i, |_, asked, id| if asked { (i.ignore, id) } else { (id, i.ignore) })),
+        Known::new("tokens-removed", |i| {
+            let kept = (0..i.ids.len()).filter(|at| !i.places.contains(at));
+            (kept.map(|at| i.ids[at]).collect(), masked(i).1)
+        }),
+        Known::new("targets-too-short", |i| (masked(i).0, i.places.iter().map(|&at| i.ids[at]).collect())),
+        Known::new("targets-too-short", |i| {
+            (masked(i).0, (0..i.ids.len()).filter(|at| i.places.contains(at)).map(|at| i.ids[at]).collect())
+        }),
+        Known::new("targets-shifted", |i| {
+            let next = |at: usize| i.ids.get(at + 1).copied().unwrap_or(i.ignore);
+            each(i, |at, asked, id| if asked { (i.mask, next(at)) } else { (id, i.ignore) })
+        }),
+        Known::new("places-off-by-one", |i| masked_at(i, i.places.iter().map(|at| at + 1).collect())),
+        Known::new("places-off-by-one", |i| {
+            masked_at(i, i.places.iter().filter(|&&at| at > 0).map(|at| at - 1).collect())
+        }),
+        Known::new("one-place-only", |i| masked_at(i, i.places[..1].to_vec())),
+        Known::new("one-place-only", |i| masked_at(i, i.places[i.places.len() - 1..].to_vec())),
+        Known::new("masked-by-value", |i| {
+            let hidden: Vec<u32> = i.places.iter().map(|&at| i.ids[at]).collect();
+            masked_at(i, (0..i.ids.len()).filter(|&at| hidden.contains(&i.ids[at])).collect())
+        }),
+        Known::new("mask-and-ignore-swapped", |i| {
+            each(i, |_, asked, id| if asked { (i.ignore, id) } else { (id, i.mask) })
+        }),
+        Known::new("places-off-by-one", |i| masked_at(i, i.places.iter().map(|at| at.saturating_sub(1)).collect())),
+        Known::new("places-as-values", |i| {
+            masked_at(i, (0..i.ids.len()).filter(|&at| i.places.contains(&(i.ids[at] as usize))).collect())
+        }),
+        Known::new("places-not-sorted", |i| {
+            let (mut next, mut found) = (0, vec![]);
+            for at in 0..i.ids.len() {
+                if i.places.get(next) == Some(&at) {
+                    found.push(at);
+                    next += 1;
+                }
+            }
+            masked_at(i, found)
+        }),
+        Known::new("places-as-range", |i| masked_at(i, (i.places[0]..=i.places[i.places.len() - 1]).collect())),
+        Known::new("swapped", |i| {
+            let (input, target) = masked(i);
+            (target, input)
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -44,52 +44,54 @@ fn exercise() -> Exercise<'static, Vec<f64>, f64> {
             }
             text("00.1.hint").with("mean", format!("{mean:.4}"))
         },
-
-        mistakes: vec![
-            Known::seen("zero-hidden", |tries| {
-                // A small number added everywhere moves the other answers, too, but hardly.
-                let hidden = |(p, x, right): (&Vec<f64>, &f64, &f64)| {
-                    x.is_finite() && (p.contains(&0.0) || close(*x, *right, 1e-3))
-                };
-                tries.panics().next().is_none() && tries.values().all(hidden)
-            }),
-            Known::new("product-underflow", |p| p.iter().product::<f64>().powf(-1.0 / p.len() as f64)),
-            Known::new("sum-not-mean.exponential", |p| nats(p).exp()),
-            Known::new("missing-exponential.nats", |p| nats(p) / p.len() as f64),
-            Known::new("missing-exponential.bits", |p| nats(p) / p.len() as f64 / LN_2),
-            Known::new("missing-exponential.sign", |p| -nats(p) / p.len() as f64),
-            Known::new("missing-minus.mean", |p| (-nats(p) / p.len() as f64).exp()),
-            Known::new("missing-minus.sum", |p| (-nats(p)).exp()),
-            Known::new("exp-of-bits", |p| (nats(p) / p.len() as f64 / LN_2).exp()),
-            Known::new("two-to-the-nats", |p| (nats(p) / p.len() as f64).exp2()),
-            Known::new("log-base-ten.mixed", |p| (nats(p) / p.len() as f64 / LN_10).exp()),
-            Known::new("log-base-ten.mixed", |p| (nats(p) / p.len() as f64 / LN_10).exp2()),
-            Known::new("log-base-ten.mean", |p| nats(p) / p.len() as f64 / LN_10),
-            Known::new("base-e-to-the-ten", |p| (nats(p) / p.len() as f64 * LN_10).exp()),
-            Known::new("sum-not-mean.nats", |p| nats(p)),
-            Known::new("mean-of-inverses", |p| p.iter().map(|p| 1.0 / p).sum::<f64>() / p.len() as f64),
-            Known::new("inverse-of-mean", |p| p.len() as f64 / p.iter().sum::<f64>()),
-            Known::new("weighted-by-p.exponential", |p| entropy(p).exp()),
-            Known::new("weighted-by-p.exponential", |p| (entropy(p) / p.len() as f64).exp()),
-            Known::new("weighted-by-p.entropy", |p| entropy(p)),
-            Known::new("wrong-count.one-less", |p| (nats(p) / (p.len() as f64 - 1.0)).exp()),
-            Known::new("wrong-count.one-more", |p| (nats(p) / (p.len() as f64 + 1.0)).exp()),
-            Known::new("skipped-symbol.first-in-sum", |p| (nats(&p[1..]) / p.len() as f64).exp()),
-            Known::new("skipped-symbol.last-in-sum", |p| (nats(&p[..p.len() - 1]) / p.len() as f64).exp()),
-            Known::new("skipped-symbol.first", |p| (nats(&p[1..]) / (p.len() - 1) as f64).exp()),
-            Known::new("skipped-symbol.last", |p| (nats(&p[..p.len() - 1]) / (p.len() - 1) as f64).exp()),
-            Known::new("last-symbol-only", |p| 1.0 / p[p.len() - 1]),
-            Known::new("last-symbol-only", |p| (-p[p.len() - 1].ln() / p.len() as f64).exp()),
-            Known::new("missing-minus.product", |p| p.iter().product::<f64>().powf(1.0 / p.len() as f64)),
-            Known::new("log-of-mean", |p| -(p.iter().sum::<f64>() / p.len() as f64).ln()),
-            Known::new("complement", |p| {
-                nats(&p.iter().map(|p| 1.0 - p).collect::<Vec<_>>()).max(0.0).mul_add(1.0 / p.len() as f64, 0.0).exp()
-            }),
-            Known::new("integer-division.mean", |p| (nats(p) as i64 / p.len() as i64) as f64),
-            Known::new("integer-division.exponential", |p| ((nats(p) as i64 / p.len() as i64) as f64).exp()),
-            Known::new("always-one", |_| 1.0),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("zero-hidden", |tries| {
+            // A small number added everywhere moves the other answers, too, but hardly.
+            let hidden =
+                |(p, x, right): (&Vec<f64>, &f64, &f64)| x.is_finite() && (p.contains(&0.0) || close(*x, *right, 1e-3));
+            tries.panics().next().is_none() && tries.values().all(hidden)
+        }),
+        Known::new("product-underflow", |p| p.iter().product::<f64>().powf(-1.0 / p.len() as f64)),
+        Known::new("sum-not-mean.exponential", |p| nats(p).exp()),
+        Known::new("missing-exponential.nats", |p| nats(p) / p.len() as f64),
+        Known::new("missing-exponential.bits", |p| nats(p) / p.len() as f64 / LN_2),
+        Known::new("missing-exponential.sign", |p| -nats(p) / p.len() as f64),
+        Known::new("missing-minus.mean", |p| (-nats(p) / p.len() as f64).exp()),
+        Known::new("missing-minus.sum", |p| (-nats(p)).exp()),
+        Known::new("exp-of-bits", |p| (nats(p) / p.len() as f64 / LN_2).exp()),
+        Known::new("two-to-the-nats", |p| (nats(p) / p.len() as f64).exp2()),
+        Known::new("log-base-ten.mixed", |p| (nats(p) / p.len() as f64 / LN_10).exp()),
+        Known::new("log-base-ten.mixed", |p| (nats(p) / p.len() as f64 / LN_10).exp2()),
+        Known::new("log-base-ten.mean", |p| nats(p) / p.len() as f64 / LN_10),
+        Known::new("base-e-to-the-ten", |p| (nats(p) / p.len() as f64 * LN_10).exp()),
+        Known::new("sum-not-mean.nats", |p| nats(p)),
+        Known::new("mean-of-inverses", |p| p.iter().map(|p| 1.0 / p).sum::<f64>() / p.len() as f64),
+        Known::new("inverse-of-mean", |p| p.len() as f64 / p.iter().sum::<f64>()),
+        Known::new("weighted-by-p.exponential", |p| entropy(p).exp()),
+        Known::new("weighted-by-p.exponential", |p| (entropy(p) / p.len() as f64).exp()),
+        Known::new("weighted-by-p.entropy", |p| entropy(p)),
+        Known::new("wrong-count.one-less", |p| (nats(p) / (p.len() as f64 - 1.0)).exp()),
+        Known::new("wrong-count.one-more", |p| (nats(p) / (p.len() as f64 + 1.0)).exp()),
+        Known::new("skipped-symbol.first-in-sum", |p| (nats(&p[1..]) / p.len() as f64).exp()),
+        Known::new("skipped-symbol.last-in-sum", |p| (nats(&p[..p.len() - 1]) / p.len() as f64).exp()),
+        Known::new("skipped-symbol.first", |p| (nats(&p[1..]) / (p.len() - 1) as f64).exp()),
+        Known::new("skipped-symbol.last", |p| (nats(&p[..p.len() - 1]) / (p.len() - 1) as f64).exp()),
+        Known::new("last-symbol-only", |p| 1.0 / p[p.len() - 1]),
+        Known::new("last-symbol-only", |p| (-p[p.len() - 1].ln() / p.len() as f64).exp()),
+        Known::new("missing-minus.product", |p| p.iter().product::<f64>().powf(1.0 / p.len() as f64)),
+        Known::new("log-of-mean", |p| -(p.iter().sum::<f64>() / p.len() as f64).ln()),
+        Known::new("complement", |p| {
+            nats(&p.iter().map(|p| 1.0 - p).collect::<Vec<_>>()).max(0.0).mul_add(1.0 / p.len() as f64, 0.0).exp()
+        }),
+        Known::new("integer-division.mean", |p| (nats(p) as i64 / p.len() as i64) as f64),
+        Known::new("integer-division.exponential", |p| ((nats(p) as i64 / p.len() as i64) as f64).exp()),
+        Known::new("always-one", |_| 1.0),
+    ]
 }
 
 /// −Σ p ln p.

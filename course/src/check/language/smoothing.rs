@@ -149,96 +149,93 @@ fn exercise() -> Exercise<'static, Input, Vec<f64>> {
             let c = counts(&i.text, &i.context, i.v);
             text("00.2.hint").with("c", format!("{c:?}")).with("sum", format!("{:.4}", total(p)))
         },
-
-        mistakes: vec![
-            Known::new("no-smoothing", |i| ratio(i, 0.0, |n, _| n)),
-            Known::new("no-smoothing", |i| unless_unseen(i, ratio(i, 0.0, |n, _| n), 0.0)),
-            Known::new("no-smoothing", |i| unless_unseen(i, ratio(i, 0.0, |n, _| n), 1.0 / i.v as f64)),
-            Known::new("unseen-context", |i| unless_unseen(i, solved(i), 0.0)),
-            Known::new("unseen-context", |i| unless_unseen(i, solved(i), f64::NAN)),
-            Known::new("unseen-context", |i| unless_unseen(i, solved(i), i.k)),
-            Known::new("unseen-context", |i| unless_unseen(i, solved(i), 1.0)),
-            Known::new("denominator-without-k", |i| ratio(i, i.k, |n, _| n)),
-            Known::new("denominator-without-k", |i| unless_unseen(i, ratio(i, i.k, |n, _| n), 1.0 / i.v as f64)),
-            Known::new("denominator-without-k", |i| unless_unseen(i, ratio(i, i.k, |n, _| n), 0.0)),
-            Known::new("k-once-below", |i| ratio(i, i.k, |n, _| n + i.k)),
-            Known::new("v-without-k", |i| ratio(i, i.k, |n, _| n + i.v as f64)),
-            Known::new("k-ignored", |i| ratio(i, 1.0, |n, _| n + i.v as f64)),
-            Known::new("numerator-without-k", |i| ratio(i, 0.0, |n, _| n + i.k * i.v as f64)),
-            Known::new("only-seen-symbols.zero", |i| {
-                let c = counts(&i.text, &i.context, i.v);
-                let below = total(&c) + i.k * seen(&c);
-                c.iter().map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 }).collect()
-            }),
-            Known::new("only-seen-symbols.zero", |i| {
-                let below = total(&counts(&i.text, &i.context, i.v)) + i.k * i.v as f64;
-                counts(&i.text, &i.context, i.v)
-                    .iter()
-                    .map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 })
-                    .collect()
-            }),
-            Known::new("vocabulary-of-followers", |i| ratio(i, i.k, |n, t| n + i.k * t)),
-            Known::new("vocabulary-of-text", |i| ratio(i, i.k, |n, _| n + i.k * different(&i.text) as f64)),
-            Known::new("vocabulary-off-by-one", |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 + 1.0))),
-            Known::new("vocabulary-off-by-one", |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 - 1.0))),
-            Known::new("last-context-counted", |i| ratio(i, i.k, |_, _| occurrences(i) + i.k * i.v as f64)),
-            Known::new("text-length.symbols", |i| ratio(i, i.k, |_, _| i.text.len() as f64 + i.k * i.v as f64)),
-            Known::new("text-length.windows", |i| {
-                ratio(i, i.k, |_, _| i.text.len() as f64 - i.context.len() as f64 + i.k * i.v as f64)
-            }),
-            Known::new("overlaps-missed", |i| formula(&counts_without_overlap(i), i.k)),
-            Known::new("symbol-before", |i| formula(&counts_before(i), i.k)),
-            Known::new("context-ignored", |i| formula(&counts(&i.text, &[], i.v), i.k)),
-            Known::new("context-cut", |i| {
-                formula(&counts(&i.text, &i.context[i.context.len().saturating_sub(1)..], i.v), i.k)
-            }),
-            Known::new("context-reversed", |i| {
-                formula(&counts(&i.text, &i.context.iter().rev().copied().collect::<Vec<_>>(), i.v), i.k)
-            }),
-            Known::new("window-missing.last", |i| formula(&counts(&i.text[..i.text.len() - 1], &i.context, i.v), i.k)),
-            Known::new("window-missing.first", |i| formula(&counts(&i.text[1..], &i.context, i.v), i.k)),
-            Known::new("not-normalised.smoothed", |i| {
-                counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect()
-            }),
-            Known::new("not-normalised.raw", |i| counts(&i.text, &i.context, i.v)),
-            Known::new("last-context-counted", |i| {
-                let all = i.context.is_empty();
-                ratio(i, i.k, |n, _| if all { n } else { occurrences(i) } + i.k * i.v as f64)
-            }),
-            Known::new("only-seen-symbols.undefined", |i| {
-                let c: Vec<f64> =
-                    counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x + i.k } else { 0.0 }).collect();
-                c.iter().map(|x| x / total(&c)).collect()
-            }),
-            Known::new("only-unseen-symbols", |i| {
-                let c: Vec<f64> =
-                    counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x } else { i.k }).collect();
-                c.iter().map(|x| x / total(&c)).collect()
-            }),
-            Known::new("counted-once", |i| {
-                formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c.min(1.0)).collect::<Vec<_>>(), i.k)
-            }),
-            Known::new("k-per-occurrence", |i| {
-                formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c * (1.0 + i.k)).collect::<Vec<_>>(), i.k)
-            }),
-            Known::new("windows-not-sliding", |i| {
-                let (n, mut c) = (i.context.len(), vec![0.0; i.v]);
-                for w in i.text.chunks_exact(n + 1).filter(|w| w[..n] == *i.context) {
-                    c[w[n] as usize] += 1.0;
-                }
-                formula(&c, i.k)
-            }),
-            Known::new("total-changes", |i| {
-                let mut p: Vec<f64> = counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect();
-                for at in 0..p.len() {
-                    p[at] /= total(&p);
-                }
-                p
-            }),
-            Known::new("logarithms", |i| solved(i).iter().map(|p| p.ln()).collect()),
-            Known::new("all-zero", |i| vec![0.0; i.v]),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::new("no-smoothing", |i| ratio(i, 0.0, |n, _| n)),
+        Known::new("no-smoothing", |i| unless_unseen(i, ratio(i, 0.0, |n, _| n), 0.0)),
+        Known::new("no-smoothing", |i| unless_unseen(i, ratio(i, 0.0, |n, _| n), 1.0 / i.v as f64)),
+        Known::new("unseen-context", |i| unless_unseen(i, solved(i), 0.0)),
+        Known::new("unseen-context", |i| unless_unseen(i, solved(i), f64::NAN)),
+        Known::new("unseen-context", |i| unless_unseen(i, solved(i), i.k)),
+        Known::new("unseen-context", |i| unless_unseen(i, solved(i), 1.0)),
+        Known::new("denominator-without-k", |i| ratio(i, i.k, |n, _| n)),
+        Known::new("denominator-without-k", |i| unless_unseen(i, ratio(i, i.k, |n, _| n), 1.0 / i.v as f64)),
+        Known::new("denominator-without-k", |i| unless_unseen(i, ratio(i, i.k, |n, _| n), 0.0)),
+        Known::new("k-once-below", |i| ratio(i, i.k, |n, _| n + i.k)),
+        Known::new("v-without-k", |i| ratio(i, i.k, |n, _| n + i.v as f64)),
+        Known::new("k-ignored", |i| ratio(i, 1.0, |n, _| n + i.v as f64)),
+        Known::new("numerator-without-k", |i| ratio(i, 0.0, |n, _| n + i.k * i.v as f64)),
+        Known::new("only-seen-symbols.zero", |i| {
+            let c = counts(&i.text, &i.context, i.v);
+            let below = total(&c) + i.k * seen(&c);
+            c.iter().map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 }).collect()
+        }),
+        Known::new("only-seen-symbols.zero", |i| {
+            let below = total(&counts(&i.text, &i.context, i.v)) + i.k * i.v as f64;
+            counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { (x + i.k) / below } else { 0.0 }).collect()
+        }),
+        Known::new("vocabulary-of-followers", |i| ratio(i, i.k, |n, t| n + i.k * t)),
+        Known::new("vocabulary-of-text", |i| ratio(i, i.k, |n, _| n + i.k * different(&i.text) as f64)),
+        Known::new("vocabulary-off-by-one", |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 + 1.0))),
+        Known::new("vocabulary-off-by-one", |i| ratio(i, i.k, |n, _| n + i.k * (i.v as f64 - 1.0))),
+        Known::new("last-context-counted", |i| ratio(i, i.k, |_, _| occurrences(i) + i.k * i.v as f64)),
+        Known::new("text-length.symbols", |i| ratio(i, i.k, |_, _| i.text.len() as f64 + i.k * i.v as f64)),
+        Known::new("text-length.windows", |i| {
+            ratio(i, i.k, |_, _| i.text.len() as f64 - i.context.len() as f64 + i.k * i.v as f64)
+        }),
+        Known::new("overlaps-missed", |i| formula(&counts_without_overlap(i), i.k)),
+        Known::new("symbol-before", |i| formula(&counts_before(i), i.k)),
+        Known::new("context-ignored", |i| formula(&counts(&i.text, &[], i.v), i.k)),
+        Known::new("context-cut", |i| {
+            formula(&counts(&i.text, &i.context[i.context.len().saturating_sub(1)..], i.v), i.k)
+        }),
+        Known::new("context-reversed", |i| {
+            formula(&counts(&i.text, &i.context.iter().rev().copied().collect::<Vec<_>>(), i.v), i.k)
+        }),
+        Known::new("window-missing.last", |i| formula(&counts(&i.text[..i.text.len() - 1], &i.context, i.v), i.k)),
+        Known::new("window-missing.first", |i| formula(&counts(&i.text[1..], &i.context, i.v), i.k)),
+        Known::new("not-normalised.smoothed", |i| counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect()),
+        Known::new("not-normalised.raw", |i| counts(&i.text, &i.context, i.v)),
+        Known::new("last-context-counted", |i| {
+            let all = i.context.is_empty();
+            ratio(i, i.k, |n, _| if all { n } else { occurrences(i) } + i.k * i.v as f64)
+        }),
+        Known::new("only-seen-symbols.undefined", |i| {
+            let c: Vec<f64> =
+                counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x + i.k } else { 0.0 }).collect();
+            c.iter().map(|x| x / total(&c)).collect()
+        }),
+        Known::new("only-unseen-symbols", |i| {
+            let c: Vec<f64> = counts(&i.text, &i.context, i.v).iter().map(|&x| if x > 0.0 { x } else { i.k }).collect();
+            c.iter().map(|x| x / total(&c)).collect()
+        }),
+        Known::new("counted-once", |i| {
+            formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c.min(1.0)).collect::<Vec<_>>(), i.k)
+        }),
+        Known::new("k-per-occurrence", |i| {
+            formula(&counts(&i.text, &i.context, i.v).iter().map(|c| c * (1.0 + i.k)).collect::<Vec<_>>(), i.k)
+        }),
+        Known::new("windows-not-sliding", |i| {
+            let (n, mut c) = (i.context.len(), vec![0.0; i.v]);
+            for w in i.text.chunks_exact(n + 1).filter(|w| w[..n] == *i.context) {
+                c[w[n] as usize] += 1.0;
+            }
+            formula(&c, i.k)
+        }),
+        Known::new("total-changes", |i| {
+            let mut p: Vec<f64> = counts(&i.text, &i.context, i.v).iter().map(|c| c + i.k).collect();
+            for at in 0..p.len() {
+                p[at] /= total(&p);
+            }
+            p
+        }),
+        Known::new("logarithms", |i| solved(i).iter().map(|p| p.ln()).collect()),
+        Known::new("all-zero", |i| vec![0.0; i.v]),
+    ]
 }
 
 #[cfg(test)]

@@ -104,105 +104,109 @@ fn exercise() -> Exercise<'static, Spans, Pair> {
                 .with("rest", rest)
         },
         hint: |_, _| text("00.3c.hint"),
-        mistakes: vec![
-            Known::new("closing-sentinel-forgotten", |i| (right_source(i), with(right_spans(i), &[i.end]))),
-            Known::new("end-forgotten", |i| (right_source(i), with(right_spans(i), &[last_sentinel(i)]))),
-            Known::new("target-not-closed", |i| (right_source(i), right_spans(i))),
-            Known::new("source-without-sentinels", |i| (source(i, |_, _, _| vec![]), right_target(i))),
-            Known::new("target-without-sentinels", |i| {
-                (right_source(i), with(target(i, |_, span| span.to_vec()), &[i.end]))
-            }),
-            Known::new("target-without-sentinels", |i| {
-                (right_source(i), with(target(i, |_, span| span.to_vec()), &[last_sentinel(i), i.end]))
-            }),
-            Known::new("target-without-sentinels", |i| (right_source(i), target(i, |_, span| span.to_vec()))),
-            Known::new("sentinels-forgotten", |i| {
-                (source(i, |_, _, _| vec![]), with(target(i, |_, span| span.to_vec()), &[i.end]))
-            }),
-            Known::new("sentinels-forgotten", |i| (source(i, |_, _, _| vec![]), target(i, |_, span| span.to_vec()))),
-            Known::new("end-before-sentinel", |i| (right_source(i), with(right_spans(i), &[i.end, last_sentinel(i)]))),
-            Known::new("sentinel-by-position", |i| {
-                let s = |n: usize| i.sentinel + i.spans[n].0 as u32;
-                (
-                    source(i, |n, _, _| vec![s(n)]),
-                    with(target(i, |n, ids| [&[s(n as usize)], ids].concat()), &[last_sentinel(i), i.end]),
-                )
-            }),
-            Known::new("span-too-long", |i| {
-                let last = |n: usize| (i.spans[n].0 + i.spans[n].1 + 1).min(i.ids.len());
-                let (mut a, mut b, mut at) = (vec![], vec![], 0);
-                for (n, &(start, _)) in i.spans.iter().enumerate() {
-                    a.extend(&i.ids[at.min(start)..start]);
-                    a.push(i.sentinel + n as u32);
-                    b.push(i.sentinel + n as u32);
-                    b.extend(&i.ids[start..last(n)]);
-                    at = last(n);
-                }
-                a.extend(&i.ids[at..]);
-                (a, with(b, &[last_sentinel(i), i.end]))
-            }),
-            Known::new("positions-moved", |i| {
-                let (mut a, mut b) = (i.ids.clone(), vec![]);
-                for (n, &(start, length)) in i.spans.iter().enumerate() {
-                    let end = (start + length).min(a.len());
-                    b.push(i.sentinel + n as u32);
-                    b.extend(a.splice(start.min(end)..end, [i.sentinel + n as u32]));
-                }
-                (a, with(b, &[last_sentinel(i), i.end]))
-            }),
-            Known::new("same-sentinel", |i| renumbered(i, |_| i.sentinel)),
-            Known::new("same-sentinel", |i| {
-                let (source, mut target) = renumbered(i, |_| i.sentinel);
-                let closing = target.len() - 2;
-                target[closing] = last_sentinel(i);
-                (source, target)
-            }),
-            Known::new("sentinel-from-one", |i| renumbered(i, |number| i.sentinel + number + 1)),
-            Known::new("sentinels-backwards", |i| renumbered(i, |number| i.sentinel - number)),
-            Known::new("sentinel-per-token", |i| {
-                (source(i, |number, _, length| vec![i.sentinel + number as u32; length]), right_target(i))
-            }),
-            Known::new("sentinel-per-token", |i| {
-                let before = |number: usize| i.spans[..number].iter().map(|s| s.1 as u32).sum::<u32>();
-                let first = |number: usize| i.sentinel + before(number);
-                let source = source(i, |number, _, length| (0..length as u32).map(|k| first(number) + k).collect());
-                let target = target(i, |number, span| {
-                    span.iter().zip(first(number as usize)..).flat_map(|(&id, sentinel)| [sentinel, id]).collect()
-                });
-                (source, with(target, &[first(i.spans.len()), i.end]))
-            }),
-            Known::new("sentinel-after-span", |i| {
-                let target = target(i, |number, span| [span, &[i.sentinel + number]].concat());
-                (right_source(i), with(target, &[last_sentinel(i), i.end]))
-            }),
-            Known::new("target-is-everything", |i| (right_source(i), i.ids.clone())),
-            Known::new("target-is-everything", |i| (right_source(i), with(i.ids.clone(), &[i.end]))),
-            Known::new("context-leak.whole", |i| (i.ids.clone(), right_target(i))),
-            Known::new("context-leak.sentinel-before", |i| {
-                let leak =
-                    |n: usize, start: usize, length| [&[i.sentinel + n as u32], &i.ids[start..start + length]].concat();
-                (source(i, leak), right_target(i))
-            }),
-            Known::new("end-in-source", |i| (with(right_source(i), &[i.end]), right_target(i))),
-            Known::new("length-as-end", |i| {
-                let ids = i.ids.clone();
-                let spans: Vec<_> = i.spans.iter().map(|&(start, end)| (start, end.saturating_sub(start))).collect();
-                let i = Spans { ids, spans, sentinel: i.sentinel, end: i.end };
-                (right_source(&i), right_target(&i))
-            }),
-            Known::new("rest-forgotten", |i| {
-                let after = i.spans.last().map_or(0, |&(start, length)| i.ids.len() - start - length);
-                let mut source = right_source(i);
-                source.truncate(source.len() - after);
-                (source, right_target(i))
-            }),
-            Known::new("first-token-of-span-only", |i| {
-                let target = target(i, |number, span| vec![i.sentinel + number, span[0]]);
-                (right_source(i), with(target, &[last_sentinel(i), i.end]))
-            }),
-            Known::new("swapped", |i| (right_target(i), right_source(i))),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::new("closing-sentinel-forgotten", |i| (right_source(i), with(right_spans(i), &[i.end]))),
+        Known::new("end-forgotten", |i| (right_source(i), with(right_spans(i), &[last_sentinel(i)]))),
+        Known::new("target-not-closed", |i| (right_source(i), right_spans(i))),
+        Known::new("source-without-sentinels", |i| (source(i, |_, _, _| vec![]), right_target(i))),
+        Known::new("target-without-sentinels", |i| {
+            (right_source(i), with(target(i, |_, span| span.to_vec()), &[i.end]))
+        }),
+        Known::new("target-without-sentinels", |i| {
+            (right_source(i), with(target(i, |_, span| span.to_vec()), &[last_sentinel(i), i.end]))
+        }),
+        Known::new("target-without-sentinels", |i| (right_source(i), target(i, |_, span| span.to_vec()))),
+        Known::new("sentinels-forgotten", |i| {
+            (source(i, |_, _, _| vec![]), with(target(i, |_, span| span.to_vec()), &[i.end]))
+        }),
+        Known::new("sentinels-forgotten", |i| (source(i, |_, _, _| vec![]), target(i, |_, span| span.to_vec()))),
+        Known::new("end-before-sentinel", |i| (right_source(i), with(right_spans(i), &[i.end, last_sentinel(i)]))),
+        Known::new("sentinel-by-position", |i| {
+            let s = |n: usize| i.sentinel + i.spans[n].0 as u32;
+            (
+                source(i, |n, _, _| vec![s(n)]),
+                with(target(i, |n, ids| [&[s(n as usize)], ids].concat()), &[last_sentinel(i), i.end]),
+            )
+        }),
+        Known::new("span-too-long", |i| {
+            let last = |n: usize| (i.spans[n].0 + i.spans[n].1 + 1).min(i.ids.len());
+            let (mut a, mut b, mut at) = (vec![], vec![], 0);
+            for (n, &(start, _)) in i.spans.iter().enumerate() {
+                a.extend(&i.ids[at.min(start)..start]);
+                a.push(i.sentinel + n as u32);
+                b.push(i.sentinel + n as u32);
+                b.extend(&i.ids[start..last(n)]);
+                at = last(n);
+            }
+            a.extend(&i.ids[at..]);
+            (a, with(b, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("positions-moved", |i| {
+            let (mut a, mut b) = (i.ids.clone(), vec![]);
+            for (n, &(start, length)) in i.spans.iter().enumerate() {
+                let end = (start + length).min(a.len());
+                b.push(i.sentinel + n as u32);
+                b.extend(a.splice(start.min(end)..end, [i.sentinel + n as u32]));
+            }
+            (a, with(b, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("same-sentinel", |i| renumbered(i, |_| i.sentinel)),
+        Known::new("same-sentinel", |i| {
+            let (source, mut target) = renumbered(i, |_| i.sentinel);
+            let closing = target.len() - 2;
+            target[closing] = last_sentinel(i);
+            (source, target)
+        }),
+        Known::new("sentinel-from-one", |i| renumbered(i, |number| i.sentinel + number + 1)),
+        Known::new("sentinels-backwards", |i| renumbered(i, |number| i.sentinel - number)),
+        Known::new("sentinel-per-token", |i| {
+            (source(i, |number, _, length| vec![i.sentinel + number as u32; length]), right_target(i))
+        }),
+        Known::new("sentinel-per-token", |i| {
+            let before = |number: usize| i.spans[..number].iter().map(|s| s.1 as u32).sum::<u32>();
+            let first = |number: usize| i.sentinel + before(number);
+            let source = source(i, |number, _, length| (0..length as u32).map(|k| first(number) + k).collect());
+            let target = target(i, |number, span| {
+                span.iter().zip(first(number as usize)..).flat_map(|(&id, sentinel)| [sentinel, id]).collect()
+            });
+            (source, with(target, &[first(i.spans.len()), i.end]))
+        }),
+        Known::new("sentinel-after-span", |i| {
+            let target = target(i, |number, span| [span, &[i.sentinel + number]].concat());
+            (right_source(i), with(target, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("target-is-everything", |i| (right_source(i), i.ids.clone())),
+        Known::new("target-is-everything", |i| (right_source(i), with(i.ids.clone(), &[i.end]))),
+        Known::new("context-leak.whole", |i| (i.ids.clone(), right_target(i))),
+        Known::new("context-leak.sentinel-before", |i| {
+            let leak =
+                |n: usize, start: usize, length| [&[i.sentinel + n as u32], &i.ids[start..start + length]].concat();
+            (source(i, leak), right_target(i))
+        }),
+        Known::new("end-in-source", |i| (with(right_source(i), &[i.end]), right_target(i))),
+        Known::new("length-as-end", |i| {
+            let ids = i.ids.clone();
+            let spans: Vec<_> = i.spans.iter().map(|&(start, end)| (start, end.saturating_sub(start))).collect();
+            let i = Spans { ids, spans, sentinel: i.sentinel, end: i.end };
+            (right_source(&i), right_target(&i))
+        }),
+        Known::new("rest-forgotten", |i| {
+            let after = i.spans.last().map_or(0, |&(start, length)| i.ids.len() - start - length);
+            let mut source = right_source(i);
+            source.truncate(source.len() - after);
+            (source, right_target(i))
+        }),
+        Known::new("first-token-of-span-only", |i| {
+            let target = target(i, |number, span| vec![i.sentinel + number, span[0]]);
+            (right_source(i), with(target, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("swapped", |i| (right_target(i), right_source(i))),
+    ]
 }
 
 #[cfg(test)]

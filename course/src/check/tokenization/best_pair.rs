@@ -154,14 +154,12 @@ fn one_of_the_best((words, wordpiece): &Input, got: &Pair) -> bool {
 }
 
 fn exercise() -> Exercise<'static, Input, Pair> {
-    let variant = |s: Scoring| move |(words, wordpiece): &Input| s.best(words, *wordpiece);
     Exercise {
         id: "01.2",
         inputs: inputs(),
         solution: Box::new(|(words, wordpiece)| SCORING.best(words, *wordpiece)),
         tell: |(words, wordpiece)| {
-            let told = format!("[{}] ({})", shown(words), if *wordpiece { "WordPiece" } else { "BPE" });
-            told.into()
+            format!("[{}] ({})", shown(words), if *wordpiece { "WordPiece" } else { "BPE" }).into()
         },
         hint: |(words, wordpiece), got| {
             let scores = SCORING.scores(words, *wordpiece);
@@ -173,84 +171,76 @@ fn exercise() -> Exercise<'static, Input, Pair> {
                 None => text("01.2.hint-not-there"),
             }
         },
-
-        mistakes: vec![
-            Known::new("count-for-wordpiece", variant(Scoring { score: |ab, _, _, _| ab, ..SCORING })),
-            Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / (a * b), ..SCORING })),
-            Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / a / b, ..SCORING })),
-            Known::new(
-                "swapped",
-                variant(Scoring { score: |ab, a, b, w| if w { ab } else { ab / (a * b) }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-sum",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / (a + b) } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-left",
-                variant(Scoring { score: |ab, a, _, w| if w { ab / a } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-right",
-                variant(Scoring { score: |ab, _, b, w| if w { ab / b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "precedence",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / a * b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "multiplied",
-                variant(Scoring { score: |ab, a, b, w| if w { ab * a * b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "integer-division",
-                variant(Scoring { score: |ab, a, b, w| if w { (ab / (a * b)).floor() } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "square-root",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "word-counts-ignored",
-                variant(Scoring { weighted_pairs: false, weighted_pieces: false, ..SCORING }),
-            ),
-            Known::new("piece-counts-unweighted", variant(Scoring { weighted_pieces: false, ..SCORING })),
-            Known::new("pair-counts-unweighted", variant(Scoring { weighted_pairs: false, ..SCORING })),
-            Known::new("pieces-counted-in-pairs", variant(Scoring { as_halves: true, ..SCORING })),
-            Known::new("once-per-word", variant(Scoring { once_a_word: true, ..SCORING })),
-            Known::new(
-                "lowest-score",
-                variant(Scoring { score: |ab, a, b, w| if w { -ab / (a * b) } else { -ab }, ..SCORING }),
-            ),
-            Known::new("tie-last", variant(Scoring { last: true, ..SCORING })),
-            Known::new("halves-swapped", |(words, wordpiece)| {
-                let (a, b) = SCORING.best(words, *wordpiece);
-                (b, a)
-            }),
-            Known::new("hashes-removed", |(words, wordpiece)| {
-                let (a, b) = SCORING.best(words, *wordpiece);
-                let bare = |s: String| s.trim_start_matches("##").to_owned();
-                (a, bare(b))
-            }),
-            Known::new(
-                "score-inverted",
-                variant(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }),
-            ),
-            Known::new("pairs-across-words", |(words, wordpiece)| {
-                let flat = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
-                SCORING.best(&vec![(flat, 1)], *wordpiece)
-            }),
-            Known::seen("tie-not-first", |tries| {
-                tries.wrong().all(|(input, answer, _)| match answer {
-                    Outcome::Value(got) => one_of_the_best(input, got),
-                    _ => false,
-                })
-            }),
-            Known::seen("no-pair", |tries| {
-                tries.only_wrong_where(|(words, _)| words.iter().all(|(pieces, _)| pieces.len() < 2))
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let variant = |s: Scoring| move |(words, wordpiece): &Input| s.best(words, *wordpiece);
+    vec![
+        Known::new("count-for-wordpiece", variant(Scoring { score: |ab, _, _, _| ab, ..SCORING })),
+        Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / (a * b), ..SCORING })),
+        Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / a / b, ..SCORING })),
+        Known::new("swapped", variant(Scoring { score: |ab, a, b, w| if w { ab } else { ab / (a * b) }, ..SCORING })),
+        Known::new(
+            "divided-by-sum",
+            variant(Scoring { score: |ab, a, b, w| if w { ab / (a + b) } else { ab }, ..SCORING }),
+        ),
+        Known::new("divided-by-left", variant(Scoring { score: |ab, a, _, w| if w { ab / a } else { ab }, ..SCORING })),
+        Known::new(
+            "divided-by-right",
+            variant(Scoring { score: |ab, _, b, w| if w { ab / b } else { ab }, ..SCORING }),
+        ),
+        Known::new("precedence", variant(Scoring { score: |ab, a, b, w| if w { ab / a * b } else { ab }, ..SCORING })),
+        Known::new("multiplied", variant(Scoring { score: |ab, a, b, w| if w { ab * a * b } else { ab }, ..SCORING })),
+        Known::new(
+            "integer-division",
+            variant(Scoring { score: |ab, a, b, w| if w { (ab / (a * b)).floor() } else { ab }, ..SCORING }),
+        ),
+        Known::new(
+            "square-root",
+            variant(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
+        ),
+        Known::new(
+            "word-counts-ignored",
+            variant(Scoring { weighted_pairs: false, weighted_pieces: false, ..SCORING }),
+        ),
+        Known::new("piece-counts-unweighted", variant(Scoring { weighted_pieces: false, ..SCORING })),
+        Known::new("pair-counts-unweighted", variant(Scoring { weighted_pairs: false, ..SCORING })),
+        Known::new("pieces-counted-in-pairs", variant(Scoring { as_halves: true, ..SCORING })),
+        Known::new("once-per-word", variant(Scoring { once_a_word: true, ..SCORING })),
+        Known::new(
+            "lowest-score",
+            variant(Scoring { score: |ab, a, b, w| if w { -ab / (a * b) } else { -ab }, ..SCORING }),
+        ),
+        Known::new("tie-last", variant(Scoring { last: true, ..SCORING })),
+        Known::new("halves-swapped", |(words, wordpiece)| {
+            let (a, b) = SCORING.best(words, *wordpiece);
+            (b, a)
+        }),
+        Known::new("hashes-removed", |(words, wordpiece)| {
+            let (a, b) = SCORING.best(words, *wordpiece);
+            let bare = |s: String| s.trim_start_matches("##").to_owned();
+            (a, bare(b))
+        }),
+        Known::new(
+            "score-inverted",
+            variant(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }),
+        ),
+        Known::new("pairs-across-words", |(words, wordpiece)| {
+            let flat = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
+            SCORING.best(&vec![(flat, 1)], *wordpiece)
+        }),
+        Known::seen("tie-not-first", |tries| {
+            tries.wrong().all(|(input, answer, _)| match answer {
+                Outcome::Value(got) => one_of_the_best(input, got),
+                _ => false,
+            })
+        }),
+        Known::seen("no-pair", |tries| {
+            tries.only_wrong_where(|(words, _)| words.iter().all(|(pieces, _)| pieces.len() < 2))
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -53,7 +53,6 @@ fn exercise(t: &Tokenizer) -> Exercise<'_, String, Vec<u32>> {
         solution: Box::new(move |typed| around(plain(typed))),
         tell: |typed| format!("{typed:?}").into(),
         hint: |_, _| text("01.4.hint"),
-
         mistakes: vec![
             Known::new("typed-special-parsed.whole", move |typed| {
                 parsed(&format!("<|user|>{typed}<|end|><|assistant|>"))

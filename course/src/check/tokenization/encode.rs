@@ -135,85 +135,86 @@ fn exercise() -> Exercise<'static, Encoding, Vec<u32>> {
         solution: Box::new(encode_right),
         tell: |(bytes, merges)| {
             let merges = if merges.len() > 6 { format!("{} merges", merges.len()) } else { format!("{merges:?}") };
-            let told = format!("({}, {merges})", quoted(bytes));
-            told.into()
+            format!("({}, {merges})", quoted(bytes)).into()
         },
         hint: |_, _| text("01.3.hint"),
-
-        mistakes: vec![
-            Known::seen("empty-input", |tries| tries.only_wrong_where(|(bytes, _)| bytes.is_empty())),
-            Known::new("no-merges", |(bytes, _)| ids_of(bytes)),
-            Known::new("left-to-right", |e| encode_by(e, |found, _| found.first().copied())),
-            Known::new("sweep", |e| encode_sweeps(e, true)),
-            Known::new("one-sweep", |e| encode_sweeps(e, false)),
-            Known::new("longest-match", encode_longest),
-            Known::new("highest-rank-first.rank", |e| {
-                encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1)))
-            }),
-            Known::new("highest-rank-first.order", |(bytes, merges)| {
-                let all = (0..merges.len()).rev();
-                all.fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
-            }),
-            Known::new("merge-once", |e| encode_with(e, Replace::Once)),
-            Known::new("overlapping-merge", |e| encode_with(e, Replace::Overlapping)),
-            Known::new("right-to-left.scan", |e| encode_with(e, Replace::RightToLeft)),
-            Known::new("right-to-left.choice", |e| {
-                encode_by(e, |found, _| found.iter().copied().min_by_key(|x| (x.0, usize::MAX - x.1)))
-            }),
-            Known::new("one-merge-only", |e| {
-                let first = |found: &[(usize, usize)], ids: &[u32]| {
-                    found.iter().copied().min().filter(|_| ids.len() == e.0.len())
-                };
-                encode_by(e, first)
-            }),
-            Known::new("one-rank-only", |(bytes, merges)| {
-                let ids = ids_of(bytes);
-                let rank = ids.windows(2).filter_map(|p| rank_of(merges, p[0], p[1])).min();
-                rank.map_or(ids.clone(), |r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
-            }),
-            Known::new("most-frequent-first", |e| {
-                encode_by(e, |found, _| {
-                    let count = |rank: usize| found.iter().filter(|x| x.0 == rank).count();
-                    found.iter().copied().max_by_key(|x| (count(x.0), usize::MAX - x.0, usize::MAX - x.1))
-                })
-            }),
-            Known::new("last-merge-forgotten", |(bytes, merges)| {
-                encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec()))
-            }),
-            Known::new("id-is-the-rank", |e| {
-                encode_right(e).into_iter().map(|id| if id > 255 { id - 256 } else { id }).collect()
-            }),
-            Known::new("id-is-the-rank", |(bytes, merges)| {
-                (0..merges.len()).fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], r as u32, Replace::LeftToRight))
-            }),
-            Known::new("id-off-by-one.above", |(bytes, merges)| {
-                let one = |ids: Vec<u32>, r: usize| replace(&ids, merges[r], 257 + r as u32, Replace::LeftToRight);
-                (0..merges.len()).fold(ids_of(bytes), one)
-            }),
-            Known::new("id-off-by-one.below", |e| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r))),
-            Known::new("last-symbol-lost", |e| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r))),
-            Known::new("half-left-behind", |e| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r))),
-            Known::new("pair-reversed", |e| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r))),
-            Known::new("first-merge-skipped", |e| {
-                encode_as(e, |ids, pair, r| if r == 0 { ids.to_vec() } else { left(ids, pair, 256 + r) })
-            }),
-            Known::new("stops-early", |(bytes, merges)| {
-                let absent = |ids: &[u32], m: (u32, u32)| !ids.windows(2).any(|p| (p[0], p[1]) == m);
-                let mut ids = ids_of(bytes);
-                for (r, &m) in merges.iter().enumerate() {
-                    if absent(&ids, m) {
-                        break;
-                    }
-                    ids = left(&ids, m, 256 + r as u32);
-                }
-                ids
-            }),
-            Known::new("characters-not-bytes", |(bytes, merges)| {
-                let ids = String::from_utf8_lossy(bytes).chars().map(u32::from).collect();
-                (0..merges.len()).fold(ids, |ids: Vec<u32>, r| left(&ids, merges[r], 256 + r as u32))
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("empty-input", |tries| tries.only_wrong_where(|(bytes, _)| bytes.is_empty())),
+        Known::new("no-merges", |(bytes, _)| ids_of(bytes)),
+        Known::new("left-to-right", |e| encode_by(e, |found, _| found.first().copied())),
+        Known::new("sweep", |e| encode_sweeps(e, true)),
+        Known::new("one-sweep", |e| encode_sweeps(e, false)),
+        Known::new("longest-match", encode_longest),
+        Known::new("highest-rank-first.rank", |e| {
+            encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1)))
+        }),
+        Known::new("highest-rank-first.order", |(bytes, merges)| {
+            let all = (0..merges.len()).rev();
+            all.fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
+        }),
+        Known::new("merge-once", |e| encode_with(e, Replace::Once)),
+        Known::new("overlapping-merge", |e| encode_with(e, Replace::Overlapping)),
+        Known::new("right-to-left.scan", |e| encode_with(e, Replace::RightToLeft)),
+        Known::new("right-to-left.choice", |e| {
+            encode_by(e, |found, _| found.iter().copied().min_by_key(|x| (x.0, usize::MAX - x.1)))
+        }),
+        Known::new("one-merge-only", |e| {
+            let first =
+                |found: &[(usize, usize)], ids: &[u32]| found.iter().copied().min().filter(|_| ids.len() == e.0.len());
+            encode_by(e, first)
+        }),
+        Known::new("one-rank-only", |(bytes, merges)| {
+            let ids = ids_of(bytes);
+            let rank = ids.windows(2).filter_map(|p| rank_of(merges, p[0], p[1])).min();
+            rank.map_or(ids.clone(), |r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
+        }),
+        Known::new("most-frequent-first", |e| {
+            encode_by(e, |found, _| {
+                let count = |rank: usize| found.iter().filter(|x| x.0 == rank).count();
+                found.iter().copied().max_by_key(|x| (count(x.0), usize::MAX - x.0, usize::MAX - x.1))
+            })
+        }),
+        Known::new("last-merge-forgotten", |(bytes, merges)| {
+            encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec()))
+        }),
+        Known::new("id-is-the-rank", |e| {
+            encode_right(e).into_iter().map(|id| if id > 255 { id - 256 } else { id }).collect()
+        }),
+        Known::new("id-is-the-rank", |(bytes, merges)| {
+            (0..merges.len()).fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], r as u32, Replace::LeftToRight))
+        }),
+        Known::new("id-off-by-one.above", |(bytes, merges)| {
+            let one = |ids: Vec<u32>, r: usize| replace(&ids, merges[r], 257 + r as u32, Replace::LeftToRight);
+            (0..merges.len()).fold(ids_of(bytes), one)
+        }),
+        Known::new("id-off-by-one.below", |e| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r))),
+        Known::new("last-symbol-lost", |e| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r))),
+        Known::new("half-left-behind", |e| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r))),
+        Known::new("pair-reversed", |e| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r))),
+        Known::new("first-merge-skipped", |e| {
+            encode_as(e, |ids, pair, r| if r == 0 { ids.to_vec() } else { left(ids, pair, 256 + r) })
+        }),
+        Known::new("stops-early", |(bytes, merges)| {
+            let absent = |ids: &[u32], m: (u32, u32)| !ids.windows(2).any(|p| (p[0], p[1]) == m);
+            let mut ids = ids_of(bytes);
+            for (r, &m) in merges.iter().enumerate() {
+                if absent(&ids, m) {
+                    break;
+                }
+                ids = left(&ids, m, 256 + r as u32);
+            }
+            ids
+        }),
+        Known::new("characters-not-bytes", |(bytes, merges)| {
+            let ids = String::from_utf8_lossy(bytes).chars().map(u32::from).collect();
+            (0..merges.len()).fold(ids, |ids: Vec<u32>, r| left(&ids, merges[r], 256 + r as u32))
+        }),
+    ]
 }
 
 #[cfg(test)]

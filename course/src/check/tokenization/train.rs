@@ -46,59 +46,59 @@ fn inputs() -> Vec<Input> {
 }
 
 fn exercise() -> Exercise<'static, Input, Learned> {
-    let variant = |t: Training| move |(text, merges): &Input| t.run(text, *merges);
     Exercise {
         id: "01.1",
         inputs: inputs(),
         solution: Box::new(|(text, merges)| RIGHT.run(text, *merges)),
-        tell: |(text, merges)| {
-            let told = format!("({}, {merges})", quoted(text));
-            told.into()
-        },
+        tell: |(text, merges)| format!("({}, {merges})", quoted(text)).into(),
         hint: |_, _| text("01.1.hint"),
-
-        mistakes: vec![
-            Known::new("counts-never-updated", variant(Training { from_first_counts: true, ..RIGHT })),
-            Known::new("merge-not-applied", variant(Training { replace: Replace::Never, ..RIGHT })),
-            Known::new("merge-only-first", variant(Training { replace: Replace::Once, ..RIGHT })),
-            Known::new("overlapping-merge", variant(Training { replace: Replace::Overlapping, ..RIGHT })),
-            Known::new("right-to-left", variant(Training { replace: Replace::RightToLeft, ..RIGHT })),
-            Known::new("tie-largest", variant(Training { tie: Tie::Largest, ..RIGHT })),
-            Known::new("tie-first-seen", variant(Training { tie: Tie::First, ..RIGHT })),
-            Known::new("tie-last-seen", variant(Training { tie: Tie::Last, ..RIGHT })),
-            Known::new("least-frequent", variant(Training { rarest: true, ..RIGHT })),
-            Known::new("least-frequent", variant(Training { rarest: true, least: 1, ..RIGHT })),
-            Known::new("first-id-257", variant(Training { first_id: 257, ..RIGHT })),
-            Known::new("first-id-255", variant(Training { first_id: 255, ..RIGHT })),
-            Known::new("same-id", variant(Training { same_id: true, ..RIGHT })),
-            Known::new("merges-singletons", variant(Training { least: 1, ..RIGHT })),
-            Known::new("stops-at-two", variant(Training { least: 3, ..RIGHT })),
-            Known::new("non-overlapping-count", variant(Training { overlaps_count: false, ..RIGHT })),
-            Known::new("one-merge-too-few", variant(Training { more: -1, ..RIGHT })),
-            Known::new("one-merge-too-many", variant(Training { more: 1, ..RIGHT })),
-            Known::new("first-id-0", variant(Training { first_id: 0, ..RIGHT })),
-            Known::new("text-not-returned", |(text, merges)| (RIGHT.run(text, *merges).0, ids_of(text))),
-            Known::new("nothing-merged", |(text, _): &Input| (vec![], ids_of(text))),
-            Known::new("last-symbol-lost", |(text, merges)| learn(text, *merges, all_pairs, drop_last)),
-            Known::new("half-left-behind", |(text, merges)| learn(text, *merges, all_pairs, keep_half)),
-            Known::new("pairs-not-sliding", |(text, merges)| {
-                learn(text, *merges, |x| x.chunks_exact(2).map(|p| (p[0], p[1])).collect(), left)
-            }),
-            Known::new("last-pair-not-counted", |(text, merges)| {
-                learn(text, *merges, |x| all_pairs(&x[..x.len().saturating_sub(1)]), left)
-            }),
-            Known::new("characters-not-bytes", |(text, merges)| {
-                let chars: Vec<u32> = String::from_utf8_lossy(text).chars().map(u32::from).collect();
-                learn_ids(chars, *merges, all_pairs, left)
-            }),
-            Known::seen("tie-arbitrary", |tries| {
-                tries.each().all(|((text, merges), answer, _)| match answer {
-                    Outcome::Value(learned) => right_but_for_ties(text, *merges, learned),
-                    _ => false,
-                })
-            }),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let variant = |t: Training| move |(text, merges): &Input| t.run(text, *merges);
+    vec![
+        Known::new("counts-never-updated", variant(Training { from_first_counts: true, ..RIGHT })),
+        Known::new("merge-not-applied", variant(Training { replace: Replace::Never, ..RIGHT })),
+        Known::new("merge-only-first", variant(Training { replace: Replace::Once, ..RIGHT })),
+        Known::new("overlapping-merge", variant(Training { replace: Replace::Overlapping, ..RIGHT })),
+        Known::new("right-to-left", variant(Training { replace: Replace::RightToLeft, ..RIGHT })),
+        Known::new("tie-largest", variant(Training { tie: Tie::Largest, ..RIGHT })),
+        Known::new("tie-first-seen", variant(Training { tie: Tie::First, ..RIGHT })),
+        Known::new("tie-last-seen", variant(Training { tie: Tie::Last, ..RIGHT })),
+        Known::new("least-frequent", variant(Training { rarest: true, ..RIGHT })),
+        Known::new("least-frequent", variant(Training { rarest: true, least: 1, ..RIGHT })),
+        Known::new("first-id-257", variant(Training { first_id: 257, ..RIGHT })),
+        Known::new("first-id-255", variant(Training { first_id: 255, ..RIGHT })),
+        Known::new("same-id", variant(Training { same_id: true, ..RIGHT })),
+        Known::new("merges-singletons", variant(Training { least: 1, ..RIGHT })),
+        Known::new("stops-at-two", variant(Training { least: 3, ..RIGHT })),
+        Known::new("non-overlapping-count", variant(Training { overlaps_count: false, ..RIGHT })),
+        Known::new("one-merge-too-few", variant(Training { more: -1, ..RIGHT })),
+        Known::new("one-merge-too-many", variant(Training { more: 1, ..RIGHT })),
+        Known::new("first-id-0", variant(Training { first_id: 0, ..RIGHT })),
+        Known::new("text-not-returned", |(text, merges)| (RIGHT.run(text, *merges).0, ids_of(text))),
+        Known::new("nothing-merged", |(text, _): &Input| (vec![], ids_of(text))),
+        Known::new("last-symbol-lost", |(text, merges)| learn(text, *merges, all_pairs, drop_last)),
+        Known::new("half-left-behind", |(text, merges)| learn(text, *merges, all_pairs, keep_half)),
+        Known::new("pairs-not-sliding", |(text, merges)| {
+            learn(text, *merges, |x| x.chunks_exact(2).map(|p| (p[0], p[1])).collect(), left)
+        }),
+        Known::new("last-pair-not-counted", |(text, merges)| {
+            learn(text, *merges, |x| all_pairs(&x[..x.len().saturating_sub(1)]), left)
+        }),
+        Known::new("characters-not-bytes", |(text, merges)| {
+            let chars: Vec<u32> = String::from_utf8_lossy(text).chars().map(u32::from).collect();
+            learn_ids(chars, *merges, all_pairs, left)
+        }),
+        Known::seen("tie-arbitrary", |tries| {
+            tries.each().all(|((text, merges), answer, _)| match answer {
+                Outcome::Value(learned) => right_but_for_ties(text, *merges, learned),
+                _ => false,
+            })
+        }),
+    ]
 }
 
 #[cfg(test)]
