@@ -269,8 +269,10 @@ mod tests {
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".ipynb").map(str::to_owned))
             .map(|name| {
-                let file = |lang: Lang| (lang, text(root.join(lang.folder()).join(format!("{name}.ipynb"))));
-                Source { files: Box::leak(Box::new(Lang::ALL.map(file))), name: Box::leak(name.into_boxed_str()) }
+                let path = |lang: &Lang| root.join(lang.folder()).join(format!("{name}.ipynb"));
+                let there = Lang::ALL.into_iter().filter(|lang| path(lang).exists());
+                let files: Vec<_> = there.map(|lang| (lang, text(path(&lang)))).collect();
+                Source { files: files.leak(), name: name.leak() }
             })
             .collect();
         sources.sort_by_key(|source| source.name);
