@@ -179,7 +179,7 @@ mod tests {
         let third = "    // %% [markdown] nl\n    // a\n";
         wrong(
             &format!("{PROSE}{third}{third}"),
-            "line 11: \"[markdown] nl\": write [markdown] fr, [markdown] en, then",
+            "line 12: \"[markdown] nl\": write [markdown] fr, [markdown] en, then",
         );
         wrong("    // %% concpet\n    f();\n", "the tags of a cell are concept");
         wrong("    // %%\n", "a cell without code");
