@@ -15,9 +15,9 @@
 //!  texts       small texts for experiments
 //!  show, html  how a cell shows pictures, tables and tokens
 //!  plot        pictures
-//!  numbers     decimal and thousands marks
 //!  catalogue   what the course says, by key, in every language
 //!  lang        the languages
+//!  numbers     decimal and thousands marks
 //! ```
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
 //! 03.1: the backward of a recurrent network.
 
-use super::super::answer::{not_the_gradient, numbers, random};
 use crate::catalogue::{Text, text};
-use crate::check::Report;
+use crate::check::answer::{not_the_gradient, numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,9 +1,10 @@
 //! 03.2: causal attention, the queries being the last ones.
 
-use super::super::answer::{numbers, random, same_numbers};
 use crate::catalogue::text;
+use crate::check::answer::{numbers, random, same_numbers};
 use crate::check::exercise::{Exercise, Mistake, Tries};
-use crate::check::{Outcome, Report};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 use motamot_kernels::rng::Rng;
 
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use crate::catalogue::text;
-use crate::check::Report;
 use crate::check::exercise::{Exercise, Mistake, Tries};
+use crate::check::report::Report;
 
 /// A layer: x (t rows of d) → y of the same shape.
 type Layer = fn(&[f64], usize, usize) -> Vec<f64>;

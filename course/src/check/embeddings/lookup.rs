@@ -1,9 +1,9 @@
 //! 02.2a: reading rows is a product with one-hot vectors.
 
-use super::super::answer::{numbers, random};
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::{numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Ids, a table (V, C) and C.

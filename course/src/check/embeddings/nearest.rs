@@ -1,9 +1,9 @@
 //! 02.3: cosine similarity and nearest neighbours.
 
-use super::super::answer::{Answer, numbers, random};
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::{Answer, numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Ids and their measures, best first.

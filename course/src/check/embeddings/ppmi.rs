@@ -1,9 +1,9 @@
 //! 02.4: positive pointwise mutual information.
 
-use super::super::answer::numbers;
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::numbers;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Counts (rows, columns).

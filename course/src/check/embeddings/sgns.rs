@@ -3,10 +3,10 @@
 mod case;
 mod mistakes;
 
-use super::super::answer::{not_the_gradient, numbers, random};
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::{not_the_gradient, numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use case::{Case, Vectors};
 use motamot_kernels::rng::Rng;
 

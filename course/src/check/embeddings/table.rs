@@ -1,9 +1,9 @@
 //! 02.2b: the gradient of a lookup.
 
-use super::super::answer::{numbers, random};
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::{numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Ids, the gradient of each position's vector, V and C.

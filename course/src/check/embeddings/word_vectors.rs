@@ -1,9 +1,9 @@
 //! 02.5: vectors that find a word's twin, by any method.
 
-use super::super::answer::{Answer, same_numbers};
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::answer::{Answer, same_numbers};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 const PAIRS: usize = 30;

@@ -4,7 +4,8 @@ use std::f64::consts::{LN_2, LN_10};
 
 use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
-use crate::check::{Report, close};
+use crate::check::report::Report;
+use crate::check::trial::close;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Vec<f64>, f64>;

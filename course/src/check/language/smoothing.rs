@@ -1,8 +1,8 @@
 //! Exercise 00.2: counts smoothed by adding k.
 
 use crate::catalogue::text;
-use crate::check::Report;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Input, Vec<f64>>;

@@ -2,8 +2,8 @@
 
 use super::tokens::{Pair, tokens};
 use crate::catalogue::text;
-use crate::check::Report;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Spans, Pair>;

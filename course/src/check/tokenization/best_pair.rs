@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
-use crate::check::{Outcome, Report};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 use motamot_kernels::rng::Rng;
 
 type Input = (Words, bool);

@@ -2,8 +2,8 @@
 
 use super::bpe::ids_of;
 use crate::catalogue::text;
-use crate::check::Report;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer};
 
 type Known<'t> = Mistake<'t, String, Vec<u32>>;

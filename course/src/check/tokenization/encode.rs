@@ -4,8 +4,8 @@ mod gpt2;
 
 use super::bpe::*;
 use crate::catalogue::text;
-use crate::check::Report;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Encoding, Vec<u32>>;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::bpe::*;
 use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
-use crate::check::{Outcome, Report};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 
 type Input = (Vec<u8>, usize);
 type Known = Mistake<'static, Input, Learned>;

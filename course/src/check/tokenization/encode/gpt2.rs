@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::text;
-use crate::check::Report;
+use crate::check::report::Report;
 use crate::texts::{gpt2_merges, gpt2_sentences};
 
 /// The learner's encoder with GPT-2's own merges; the report if an id differs.
