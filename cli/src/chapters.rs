@@ -1,14 +1,18 @@
 //! The chapters of the course that the program holds.
 
+use motamot_course::Lang;
 use motamot_course::pages::Source;
 
-/// A notebook's two files. They are part of the program, not of a library: recording them again rebuilds only the command.
+/// A notebook's files, one a language. They are part of the program, not of a library: recording them again rebuilds
+/// only the command.
 macro_rules! chapter {
     ($name:literal) => {
         Source {
             name: $name,
-            fr: include_str!(concat!("../../notebooks/", $name, ".ipynb")),
-            en: include_str!(concat!("../../notebooks/en/", $name, ".ipynb")),
+            files: &[
+                (Lang::Fr, include_str!(concat!("../../notebooks/", $name, ".ipynb"))),
+                (Lang::En, include_str!(concat!("../../notebooks/en/", $name, ".ipynb"))),
+            ],
         }
     };
 }

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 pub struct CoursArgs {
     /// Chapter to read, by its number: 00, 3, A [default: the list of them]
     chapter: Option<String>,
-    /// Language: fr or en [default: $MOTAMOT_LANG, or fr]
+    /// Code of the language, such as en [default: $MOTAMOT_LANG, or fr]
     #[arg(long, value_name = "LANG")]
     lang: Option<String>,
     /// Show hints and solutions, too
@@ -36,7 +36,8 @@ pub struct CoursArgs {
 pub fn run(args: &CoursArgs, sources: &[Source]) -> Result<()> {
     let lang = match &args.lang {
         Some(code) => Lang::parse(code).ok_or_else(|| {
-            Error::usage(format!("--lang {code}: no such language")).help("the languages are fr and en")
+            let codes = Lang::ALL.map(Lang::code).join(" and ");
+            Error::usage(format!("--lang {code}: no such language")).help(format!("the languages are {codes}"))
         })?,
         None => lang(),
     };
@@ -45,7 +46,7 @@ pub fn run(args: &CoursArgs, sources: &[Source]) -> Result<()> {
     let folder = args.out.clone().unwrap_or_else(|| std::env::temp_dir().join("motamot-course"));
     if args.html || args.open {
         let index = book.write(&folder)?;
-        let page = chapter.map(|chapter| folder.join(lang.code()).join(format!("{}.html", chapter.name)));
+        let page = chapter.map(|chapter| folder.join(chapter.lang.code()).join(format!("{}.html", chapter.name)));
         let page = page.unwrap_or(index);
         print(format_args!("{}\n", page.display()))?;
         return if args.open { open(&page) } else { Ok(()) };
@@ -57,21 +58,14 @@ pub fn run(args: &CoursArgs, sources: &[Source]) -> Result<()> {
 }
 
 fn list(book: &Book, lang: Lang) -> String {
-    let mut text = String::from(lang.pick("Le cours motamot\n\n", "The motamot course\n\n"));
+    let mut text = format!("{}\n\n", lang.text("course.title"));
     let wide = book.chapters(lang).map(|c| c.title().chars().count()).max().unwrap_or(0);
     for chapter in book.chapters(lang) {
         let (number, title, time) = (chapter.number(), chapter.title(), chapter.time().unwrap_or(""));
         text += format!("  {number:<3} {title:<wide$}  {time}").trim_end();
         text.push('\n');
     }
-    text += lang.pick(
-        "\nmotamot cours 00           lire un chapitre ici\nmotamot cours 00 --open    le lire dans un navigateur\n\
-         motamot cours --lang en    in English\n",
-        "\nmotamot course 00 --lang en           read a chapter here\n\
-         motamot course 00 --lang en --open    read it in a browser\n\
-         motamot course --lang fr              en français\n",
-    );
-    text
+    text + "\n" + lang.text("course.usage")
 }
 
 /// Shows a chapter: page by page on a terminal, all at once elsewhere.

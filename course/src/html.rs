@@ -320,7 +320,7 @@ mod tests {
     fn numbers_in_a_table_have_the_marks_of_the_language() {
         let table = Table::new(["loss", "tokens"]).row(["2.45", "119250"]);
         let french = || (table.html(), table.text());
-        let (html, text) = numbers::with_marks(numbers::Marks::French, french);
+        let (html, text) = numbers::with_marks(crate::Lang::Fr.marks(), french);
         assert!(html.contains(">2,45<") && html.contains(">119\u{202F}250<"), "{html}");
         assert!(text.ends_with("2,45  119\u{202F}250"), "{text}");
         assert!(table.text().ends_with("2.45  119,250"));

@@ -15,13 +15,15 @@
 //!  texts       small texts for experiments
 //!  show, html  how a cell shows pictures, tables and tokens
 //!  plot        pictures
+//!  catalogue   what the course says, by key, in every language
+//!  lang        the languages
 //!  numbers     decimal and thousands marks
-//!  lang        French, English
 //! ```
 #![forbid(unsafe_code)]
 
 pub use motamot::*;
 
+pub mod catalogue;
 mod lang;
 pub mod numbers;
 pub mod plot;

@@ -6,33 +6,16 @@
 use std::cell::Cell;
 
 /// The marks in a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Marks {
-    /// 1,234.5
-    #[default]
-    English,
-    /// 1 234,5, with a space that is narrow and does not break.
-    French,
-}
-
-impl Marks {
-    const fn thousands(self) -> char {
-        match self {
-            Marks::English => ',',
-            Marks::French => '\u{202F}',
-        }
-    }
-
-    const fn decimal(self) -> char {
-        match self {
-            Marks::English => '.',
-            Marks::French => ',',
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// Between groups of three digits of the whole part.
+    pub thousands: char,
+    /// Before the decimals.
+    pub decimal: char,
 }
 
 thread_local! {
-    static MARKS: Cell<Marks> = const { Cell::new(Marks::English) };
+    static MARKS: Cell<Marks> = const { Cell::new(Marks { thousands: ',', decimal: '.' }) };
 }
 
 /// Runs this with these marks in every number that it writes.
@@ -61,17 +44,17 @@ fn marked(digits: &str) -> String {
     let mut out = String::new();
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(marks.thousands());
+            out.push(marks.thousands);
         }
         out.push(digit);
     }
-    out.extend(rest.chars().map(|c| if c == '.' { marks.decimal() } else { c }));
+    out.extend(rest.chars().map(|c| if c == '.' { marks.decimal } else { c }));
     out
 }
 
 /// A number that Rust printed with a point, such as `1.5e-3`, with our decimal mark.
 pub fn pointed(text: &str) -> String {
-    text.replace('.', &MARKS.get().decimal().to_string())
+    text.replace('.', &MARKS.get().decimal.to_string())
 }
 
 /// A cell of a table with our marks. A cell that holds a number (`is_number`) may have a sign and a unit, and whole
@@ -107,20 +90,22 @@ pub fn cell(text: &str, is_number: bool) -> String {
 mod tests {
     use super::*;
 
+    const FRENCH: Marks = Marks { thousands: '\u{202F}', decimal: ',' };
+
     #[test]
     fn numbers_have_the_marks_of_their_language_and_then_the_old_ones_again() {
-        let both = |value, decimals| (number(value, decimals), with_marks(Marks::French, || number(value, decimals)));
+        let both = |value, decimals| (number(value, decimals), with_marks(FRENCH, || number(value, decimals)));
         assert_eq!(both(1234.5, 1), ("1,234.5".into(), "1\u{202F}234,5".into()));
         assert_eq!(both(-0.25, 2), ("−0.25".into(), "−0,25".into()));
         assert_eq!(both(-0.001, 2), ("0.00".into(), "0,00".into()));
         assert_eq!(both(1e6, 0), ("1,000,000".into(), "1\u{202F}000\u{202F}000".into()));
-        let _ = std::panic::catch_unwind(|| with_marks(Marks::French, || panic!("inside")));
+        let _ = std::panic::catch_unwind(|| with_marks(FRENCH, || panic!("inside")));
         assert_eq!(number(0.5, 1), "0.5");
     }
 
     #[test]
     fn cells_are_rewritten_where_they_hold_numbers() {
-        let french = |text: &str, is_number| with_marks(Marks::French, || cell(text, is_number));
+        let french = |text: &str, is_number| with_marks(FRENCH, || cell(text, is_number));
         for (text, written) in [
             ("2.607", "2,607"),
             ("−10.1", "−10,1"),

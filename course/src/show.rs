@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::html::{Table, Tokens, escaped};
-use crate::numbers::{Marks, with_marks};
+use crate::lang;
+use crate::numbers::with_marks;
 use crate::plot::{Picture, to_svg};
-use crate::{lang, tr};
 use motamot::utils::fs::{create_dir_all, write_atomic};
 
 /// Something that a notebook can show as more than text.
@@ -72,8 +72,7 @@ impl Rich for Table {
 ///
 /// The numbers in it have the marks of the course's language.
 pub fn show(x: &impl Rich) {
-    let marks = lang().pick(Marks::French, Marks::English);
-    let (content, text) = with_marks(marks, || (x.content(), x.text()));
+    let (content, text) = with_marks(lang().marks(), || (x.content(), x.text()));
     if in_notebook() {
         println!("EVCXR_BEGIN_CONTENT {}\n{content}\nEVCXR_END_CONTENT", x.mime());
     } else if let Some(text) = text {
@@ -81,7 +80,7 @@ pub fn show(x: &impl Rich) {
     } else {
         match save(x.mime(), &content) {
             Ok(path) => println!("→ {}", path.display()),
-            Err(e) => println!("{}: {e}", tr("image non enregistrée", "picture not saved")),
+            Err(e) => println!("{}: {e}", lang().text("show.not-saved")),
         }
     }
 }

@@ -16,7 +16,7 @@ pub fn render(cells: &[Cell], outputs: &[Output], lang: Lang) -> Result<String, 
     for (i, cell) in cells.iter().enumerate() {
         let id = format!("cell-{i:03}");
         match cell {
-            Cell::Prose { fr, en } => list.push(markdown(&id, lang.pick(fr, en), &[])),
+            Cell::Prose(texts) => list.push(markdown(&id, prose(texts, lang), &[])),
             Cell::Code { tag, code, .. } => {
                 let output = outputs.next().ok_or("fewer outputs than cells")?;
                 if tag == "solution" {
@@ -56,6 +56,12 @@ pub fn render(cells: &[Cell], outputs: &[Output], lang: Lang) -> Result<String, 
     Ok(text + "\n")
 }
 
+/// The text of a language; the English one where it has none.
+fn prose(texts: &[(String, String)], lang: Lang) -> &str {
+    let find = |lang: Lang| texts.iter().find(|(code, _)| code == lang.code());
+    find(lang).or_else(|| find(Lang::En)).map_or("", |(_, text)| text)
+}
+
 fn tags(tags: Vec<&str>) -> Value {
     if tags.is_empty() { json!({}) } else { json!({ "tags": tags }) }
 }
@@ -88,10 +94,8 @@ fn folded(code: &str, output: &Output, lang: Lang) -> String {
         }
         None => code.to_owned(),
     };
-    let mut text = format!(
-        "<details>\n<summary>{}</summary>\n\n```rust\n{code}\n```\n",
-        lang.pick("Une solution (essaie d'abord !)", "A solution (try first!)")
-    );
+    let mut text =
+        format!("<details>\n<summary>{}</summary>\n\n```rust\n{code}\n```\n", lang.text("notebook.solution"));
     if !output.text.is_empty() {
         let _ = write!(text, "\n```text\n{}\n```\n", output.text.trim_end());
     }
@@ -134,5 +138,13 @@ mod tests {
         assert!(folded.contains("```rust\nh();\n```") && folded.contains("fine"), "{folded}");
         assert_eq!((&en["nbformat"], &en["nbformat_minor"]), (&json!(4), &json!(5)));
         assert!(render(&cells, std::slice::from_ref(&shown), Lang::Fr).is_err());
+    }
+
+    #[test]
+    fn english_stands_in_for_a_language_without_prose() {
+        let third = SOURCE.replace("// Hello", "// Hello\n    // %% [markdown] nl\n    // Hallo");
+        let Cell::Prose(texts) = &parse(&third).unwrap()[0] else { panic!("no prose") };
+        assert_eq!(texts.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["fr", "en", "nl"]);
+        assert_eq!((prose(texts, Lang::Fr), prose(&texts[1..], Lang::Fr)), ("Bonjour", "Hello"));
     }
 }

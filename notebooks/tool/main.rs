@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use motamot::Lang;
+use source::Cell;
 
 mod all {
     //! Each notebook as a module; `build.rs` writes them.
@@ -19,7 +20,8 @@ mod all {
 use all::NOTEBOOKS;
 
 const USAGE: &str = "usage: cargo xtask notebooks [--check] [NN …]
-  without --check   runs the notebooks and writes notebooks/NN_name.ipynb and notebooks/en/NN_name.ipynb
+  without --check   runs the notebooks and writes notebooks/NN_name.ipynb and notebooks/en/NN_name.ipynb,
+                    and as much in each further language in which it has prose
   --check           runs them and fails if a file differs from what it should be (times marked with ⏱ excepted)";
 
 fn main() -> ExitCode {
@@ -46,10 +48,18 @@ fn main() -> ExitCode {
         if !wanted.is_empty() && !wanted.iter().any(|w| name.starts_with(w.as_str())) {
             continue;
         }
-        for lang in Lang::ALL {
+        let cells = match read(&root, name) {
+            Ok(cells) => cells,
+            Err(why) => {
+                eprintln!("error: {name}: {why}");
+                errors += 1;
+                continue;
+            }
+        };
+        for lang in languages(&cells) {
             let clock = std::time::Instant::now();
-            let path = root.join(lang.pick("", "en")).join(format!("{name}.ipynb"));
-            match make(&root, name, lang)
+            let path = root.join(lang.folder()).join(format!("{name}.ipynb"));
+            match make(&root, name, &cells, lang)
                 .and_then(|text| if check { compare(&path, &text) } else { write(&path, &text) })
             {
                 Ok(()) => println!("{name} ({}): ok in {:.1} s", lang.code(), clock.elapsed().as_secs_f32()),
@@ -73,13 +83,32 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs a notebook and makes its file.
-fn make(root: &Path, name: &str, lang: Lang) -> Result<String, String> {
+/// The cells of a notebook, with prose in languages of the course alone.
+fn read(root: &Path, name: &str) -> Result<Vec<Cell>, String> {
     let text = fs::read_to_string(root.join("src").join(format!("{name}.rs"))).map_err(|e| e.to_string())?;
     let cells = source::parse(&text)?;
-    let codes = cells.iter().filter(|cell| matches!(cell, source::Cell::Code { .. })).count();
-    let outputs = record::run(&root.join(lang.pick("", "en")), name, lang, codes)?;
-    ipynb::render(&cells, &outputs, lang)
+    if let Some(code) = codes(&cells).find(|code| Lang::parse(code).is_none()) {
+        return Err(format!("[markdown] {code}: course/src/lang.rs has no such language"));
+    }
+    Ok(cells)
+}
+
+/// The code of the language of each prose.
+fn codes(cells: &[Cell]) -> impl Iterator<Item = &str> {
+    let texts = cells.iter().filter_map(|cell| if let Cell::Prose(texts) = cell { Some(texts) } else { None });
+    texts.flatten().map(|(code, _)| code.as_str())
+}
+
+/// The languages in which a notebook has prose.
+fn languages(cells: &[Cell]) -> impl Iterator<Item = Lang> {
+    Lang::ALL.into_iter().filter(|lang| codes(cells).any(|code| code == lang.code()))
+}
+
+/// Runs a notebook and makes its file.
+fn make(root: &Path, name: &str, cells: &[Cell], lang: Lang) -> Result<String, String> {
+    let codes = cells.iter().filter(|cell| matches!(cell, Cell::Code { .. })).count();
+    let outputs = record::run(&root.join(lang.folder()), name, lang, codes)?;
+    ipynb::render(cells, &outputs, lang)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

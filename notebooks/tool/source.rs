@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! A prose cell stands twice, French first. A cell of code may have one tag of [`TAGS`]; a `solution` is run, but shown
-//! folded away.
+//! A prose cell stands twice, French first. Other languages may follow, `[markdown] nl` say; English stands in where
+//! there is none. A cell of code may have one tag of [`TAGS`]; a `solution` is run, but shown folded away.
 
 /// What a cell of code may be called.
 pub const TAGS: [&str; 6] = ["concept", "library", "agreement", "golden", "exercise", "solution"];
@@ -21,13 +21,8 @@ pub const TAGS: [&str; 6] = ["concept", "library", "agreement", "golden", "exerc
 /// A cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Prose in French and in English.
-    Prose {
-        /// French markdown.
-        fr: String,
-        /// English markdown.
-        en: String,
-    },
+    /// Prose: the code of each language and its markdown, French and English first.
+    Prose(Vec<(String, String)>),
     /// Code, with its tag, if it has one.
     Code {
         /// One of [`TAGS`], or empty.
@@ -53,9 +48,18 @@ pub fn parse(text: &str) -> Result<Vec<Cell>, String> {
         let words: Vec<&str> = mark.split_whitespace().collect();
         match (words.as_slice(), french.take()) {
             (["[markdown]", "fr"], None) => french = Some((line, prose(&body).map_err(at)?)),
-            (["[markdown]", "en"], Some((_, fr))) => cells.push(Cell::Prose { fr, en: prose(&body).map_err(at)? }),
+            (["[markdown]", "en"], Some((_, fr))) => {
+                let texts = [("fr", fr), ("en", prose(&body).map_err(at)?)];
+                cells.push(Cell::Prose(texts.map(|(code, text)| (code.to_owned(), text)).into()));
+            }
             (["[markdown]", "en"], None) => return Err(at("English prose without French prose before it".into())),
             (_, Some((line, _))) => return Err(format!("line {line}: French prose without English prose after it")),
+            (["[markdown]", code], None) if code.len() == 2 && *code != "fr" => match cells.last_mut() {
+                Some(Cell::Prose(texts)) if texts.iter().all(|(known, _)| known != code) => {
+                    texts.push(((*code).to_owned(), prose(&body).map_err(at)?));
+                }
+                _ => return Err(at(format!("\"{mark}\": write [markdown] fr, [markdown] en, then other languages"))),
+            },
             (["[markdown]", ..], None) => return Err(at(format!("\"{mark}\": write [markdown] fr or [markdown] en"))),
             (tag, None) if tag.is_empty() || (tag.len() == 1 && TAGS.contains(&tag[0])) => {
                 let code = code(&body);
@@ -138,7 +142,8 @@ mod tests {
     fn prose_stands_twice_and_code_loses_its_indentation() {
         let code = "    // %% concept\n    let x = [1,\n        2];\n    println!(\"{x:?}\");\n";
         let cells = parse(&source(&format!("{PROSE}{code}"))).unwrap();
-        assert_eq!(cells[0], Cell::Prose { fr: "# Un\n\ndeux".into(), en: "# One".into() });
+        let texts = [("fr", "# Un\n\ndeux"), ("en", "# One")].map(|(code, text)| (code.to_owned(), text.to_owned()));
+        assert_eq!(cells[0], Cell::Prose(texts.into()));
         let code = "let x = [1,\n    2];\nprintln!(\"{x:?}\");".into();
         assert_eq!(cells[1], Cell::Code { tag: "concept".into(), code, line: 10 });
     }
@@ -171,6 +176,11 @@ mod tests {
         wrong("    // %% [markdown] en\n    // a\n", "English prose without French");
         wrong("    // %% [markdown] fr\n    // %% [markdown] en\n    // a\n", "line 4: prose without text");
         wrong("    // %% [markdown] de\n    // a\n", "write [markdown] fr");
+        let third = "    // %% [markdown] nl\n    // a\n";
+        wrong(
+            &format!("{PROSE}{third}{third}"),
+            "line 12: \"[markdown] nl\": write [markdown] fr, [markdown] en, then",
+        );
         wrong("    // %% concpet\n    f();\n", "the tags of a cell are concept");
         wrong("    // %%\n", "a cell without code");
         wrong("    // %% [markdown] fr\n    // a\n    f();\n", "no comment: f();");

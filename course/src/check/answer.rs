@@ -1,8 +1,8 @@
 //! What learners' functions answer: when two answers are the same, how they are shown, where they differ.
 
-use super::exercise::Words;
 use super::report::Report;
 use super::trial::{close, largest_difference, numeric_gradient};
+use crate::catalogue::{Text, text};
 use motamot_kernels::rng::Rng;
 use std::fmt::Debug;
 
@@ -24,7 +24,7 @@ pub(super) trait Answer: Debug {
     fn shown(&self) -> String;
 
     /// " (…)": where this first differs from the right one, if that is worth saying.
-    fn differs(&self, _right: &Self) -> Option<Words> {
+    fn differs(&self, _right: &Self) -> Option<Text> {
         None
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn random(rng: &mut Rng, n: usize, size: f64) -> Vec<f64> {
 /// The report if `got` is not the gradient of `loss` at `at`, by central differences.
 pub(super) fn not_the_gradient(
     exercise: &'static str,
-    (fr, en): (&str, &str),
+    input: Text,
     got: &[f64],
     at: &[f64],
     loss: impl FnMut(&[f64]) -> f64,
@@ -73,32 +73,18 @@ pub(super) fn not_the_gradient(
         return None;
     }
     let at = largest_difference(got, &slope).0;
-    let (got, slope) = (numbers(got), numbers(&slope));
-    Some(Report::wrong(
-        exercise,
-        format!(
-            "sur {fr}, il faut {slope} (les différences finies), mais ta fonction donne {got} (le plus grand écart est \
-             à l'indice {at})"
-        ),
-        format!(
-            "on {en}, the answer is {slope} (finite differences), but your function gives {got} (the largest \
-             difference is at index {at})"
-        ),
-    ))
+    let said = text("check.not-the-gradient").with("input", input).with("slope", numbers(&slope));
+    Some(Report::wrong(exercise, said.with("got", numbers(got)).with("at", at)))
 }
 
 /// " (…)": the lengths, or the first place where two lists differ.
-fn place<T>(got: &[T], right: &[T], same: impl Fn(&T, &T) -> bool, shown: impl Fn(&T) -> String) -> Option<Words> {
+fn place<T>(got: &[T], right: &[T], same: impl Fn(&T, &T) -> bool, shown: impl Fn(&T) -> String) -> Option<Text> {
     let (n, wanted) = (got.len(), right.len());
     if n != wanted {
-        return Some((format!(" ({n} éléments au lieu de {wanted})"), format!(" ({n} elements instead of {wanted})")));
+        return Some(text("check.length").with("n", n).with("wanted", wanted));
     }
     let at = got.iter().zip(right).position(|(got, right)| !same(got, right))?;
-    let (got, right) = (shown(&got[at]), shown(&right[at]));
-    Some((
-        format!(" (premier écart à l'indice {at} : {got} au lieu de {right})"),
-        format!(" (they first differ at index {at}: {got} instead of {right})"),
-    ))
+    Some(text("check.place").with("at", at).with("got", shown(&got[at])).with("right", shown(&right[at])))
 }
 
 impl Answer for f64 {
@@ -142,7 +128,7 @@ impl Answer for Vec<f64> {
         numbers(self)
     }
 
-    fn differs(&self, right: &Vec<f64>) -> Option<Words> {
+    fn differs(&self, right: &Vec<f64>) -> Option<Text> {
         place(self, right, |a, b| same_number(*a, *b), |x| number(*x))
             .filter(|_| self.len() != right.len() || right.len() > 1)
     }
@@ -162,7 +148,7 @@ impl Answer for Vec<u32> {
         listed(self, 30)
     }
 
-    fn differs(&self, right: &Vec<u32>) -> Option<Words> {
+    fn differs(&self, right: &Vec<u32>) -> Option<Text> {
         place(self, right, |a, b| a == b, |x| x.to_string()).filter(|_| right.len() > 3)
     }
 }
@@ -188,7 +174,7 @@ impl Answer for Vec<(usize, f64)> {
         format!("[{}{}]", pairs.join(", "), if self.len() > 6 { ", …" } else { "" })
     }
 
-    fn differs(&self, right: &Vec<(usize, f64)>) -> Option<Words> {
+    fn differs(&self, right: &Vec<(usize, f64)>) -> Option<Text> {
         let same = |a: &(usize, f64), b: &(usize, f64)| a.0 == b.0 && same_number(a.1, b.1);
         place(self, right, same, |(i, x)| format!("({i}, {})", number(*x)))
     }
@@ -228,17 +214,11 @@ where
         format!("({}, {})", self.0.shown(), self.1.shown())
     }
 
-    fn differs(&self, right: &Self) -> Option<Words> {
-        let (first, second) = (self.0.same(&right.0), self.1.same(&right.1));
-        let (fr, en) = match (first, second) {
-            (false, true) => {
-                ("le second résultat est juste, pas le premier", "the second result is right, the first is not")
-            }
-            (true, false) => {
-                ("le premier résultat est juste, pas le second", "the first result is right, the second is not")
-            }
-            _ => return None,
-        };
-        Some((format!(" ({fr})"), format!(" ({en})")))
+    fn differs(&self, right: &Self) -> Option<Text> {
+        match (self.0.same(&right.0), self.1.same(&right.1)) {
+            (false, true) => Some(text("check.first-wrong")),
+            (true, false) => Some(text("check.second-wrong")),
+            _ => None,
+        }
     }
 }

@@ -1,41 +1,44 @@
 //! One exercise and how it is checked.
 //!
-//! A new checker is an [`Exercise`] (the inputs, the reference, the named mistakes, the hints) and a public function that
-//! hands the learner's function to [`Exercise::check`]. That runs it on all inputs, finds what is wrong, and looks for a
-//! mistake that explains *every* answer given; the more special ones stand first in the list. Exercises with two results
-//! are two of them, one after the other ([`Report::and`]): the first thing that is wrong is told first.
+//! A new checker is an [`Exercise`] (the inputs, the reference, the named mistakes, the hints), a public function that
+//! hands the learner's function to [`Exercise::check`]; what it says stands in the catalogues (`course/texts/`), in a table
+//! named after its id. The check runs the function on all inputs, finds what is wrong, and looks for a mistake that explains
+//! *every* answer given; the more special ones stand first in the list. Exercises with two results are two of them, one
+//! after the other ([`Report::and`]): the first thing that is wrong is told first.
 
 use super::answer::Answer;
 use super::report::Report;
 use super::trial::{Outcome, trial};
-
-/// The same in French and in English.
-pub(super) type Words = (String, String);
+use crate::Lang;
+use crate::catalogue::{Text, text};
 
 /// How an exercise is checked.
 pub(super) struct Exercise<'a, I, O> {
-    /// `"03.2"`: notebook, then number.
+    /// `"03.2"`: notebook, then number; its table in the catalogues, where `passed` says what was checked.
     pub id: &'static str,
     /// What the learner's function is tried on, the edges of the domain included.
     pub inputs: Vec<I>,
     /// The reference.
     pub solution: Box<dyn Fn(&I) -> O + 'a>,
     /// An input in words.
-    pub tell: fn(&I) -> Words,
+    pub tell: fn(&I) -> Text,
     /// Where to look if no mistake is recognised: the input, the wrong answer.
-    pub hint: fn(&I, &O) -> Words,
-    /// What was checked.
-    pub passed: (&'static str, &'static str),
+    pub hint: fn(&I, &O) -> Text,
     /// The usual mistakes, the more special ones first.
     pub mistakes: Vec<Mistake<'a, I, O>>,
 }
 
-/// A usual mistake: its name, what to say in French and in English, and how it is recognised.
+/// A usual mistake and how it is recognised.
 pub(super) struct Mistake<'a, I, O> {
-    pub name: &'static str,
-    fr: &'static str,
-    en: &'static str,
+    /// Its name, which is the key of what is said about it. A mistake that is explained in several ways has a text for
+    /// each, with a dot between the name and the way: `norm-squared.row`.
+    pub key: &'static str,
     sign: Sign<'a, I, O>,
+}
+
+/// The name of a mistake: `norm-squared` of the key `norm-squared.row`.
+pub(super) fn name_of(key: &'static str) -> &'static str {
+    key.split('.').next().unwrap_or(key)
 }
 
 /// A look at all the answers.
@@ -48,18 +51,13 @@ enum Sign<'a, I, O> {
 
 impl<'a, I, O> Mistake<'a, I, O> {
     /// Recognised by what it computes.
-    pub fn new(name: &'static str, fr: &'static str, en: &'static str, gives: impl Fn(&I) -> O + 'a) -> Self {
-        Mistake { name, fr, en, sign: Sign::Gives(Box::new(gives)) }
+    pub fn new(key: &'static str, gives: impl Fn(&I) -> O + 'a) -> Self {
+        Mistake { key, sign: Sign::Gives(Box::new(gives)) }
     }
 
     /// Recognised by a look at all the answers: at where they are wrong, at a shape, at a panic.
-    pub fn seen(
-        name: &'static str,
-        fr: &'static str,
-        en: &'static str,
-        sign: impl Fn(&Tries<I, O>) -> bool + 'a,
-    ) -> Self {
-        Mistake { name, fr, en, sign: Sign::Seen(Box::new(sign)) }
+    pub fn seen(key: &'static str, sign: impl Fn(&Tries<I, O>) -> bool + 'a) -> Self {
+        Mistake { key, sign: Sign::Seen(Box::new(sign)) }
     }
 }
 
@@ -152,14 +150,24 @@ impl<I, O: Answer> Exercise<'_, I, O> {
         }
         let right: Vec<O> = self.inputs.iter().map(&self.solution).collect();
         let tries = Tries { inputs: &self.inputs, answers: &answers, right: &right };
-        // The shortest input that goes wrong is the easiest to follow by hand.
-        let Some(example) = tries.wrong().min_by_key(|(input, ..)| (self.tell)(input).0.len()) else {
-            return Report::passed(self.id, self.passed.0, self.passed.1);
+        let Some(example) = tries.wrong().min_by_key(|(input, ..)| self.length(input)) else {
+            return Report::passed(self.id, self.own("passed"));
         };
         match self.mistakes.iter().find(|m| m.explains(&tries)).or_else(|| self.likeliest(&tries)) {
             Some(m) => self.named(m, &tries, example),
             None => self.unnamed(example),
         }
+    }
+
+    /// A text of its own table.
+    fn own(&self, key: &str) -> Text {
+        text(format!("{}.{key}", self.id))
+    }
+
+    /// How long it is to tell: the shortest input that goes wrong is the easiest to follow by hand. One language
+    /// decides, so that all of them show the same input.
+    fn length(&self, input: &I) -> usize {
+        (self.tell)(input).in_lang(Lang::ALL[0]).len()
     }
 
     /// A second mistake may hide the first. Real numbers hardly agree by chance: the mistake that explains most of the wrong
@@ -173,33 +181,26 @@ impl<I, O: Answer> Exercise<'_, I, O> {
     }
 
     fn named(&self, m: &Mistake<I, O>, tries: &Tries<I, O>, example: (&I, &Outcome<O>, &O)) -> Report {
-        let (mut fr, mut en) = (m.fr.to_owned(), m.en.to_owned());
-        if let Some((input, message)) = tries.panics().min_by_key(|(input, _)| (self.tell)(input).0.len()) {
-            let (at, at_en) = (self.tell)(input);
-            fr += &format!(". Et elle panique sur {at} : « {message} »");
-            en += &format!(". And it panics on {at_en}: \"{message}\"");
+        let mut said = self.own(m.key);
+        if let Some((input, message)) = tries.panics().min_by_key(|(input, _)| self.length(input)) {
+            said = text("check.and-panics").with("mistake", said);
+            said = said.with("input", (self.tell)(input)).with("message", message);
         } else if let (Sign::Seen(_), (input, Outcome::Value(got), right)) = (&m.sign, example) {
-            let ((at, at_en), (right, got)) = ((self.tell)(input), (right.shown(), got.shown()));
-            fr += &format!(". Par exemple, sur {at}, il faut {right}, et tu donnes {got}");
-            en += &format!(". For example, on {at_en} the answer is {right}, and you give {got}");
+            said = text("check.for-example").with("mistake", said).with("input", (self.tell)(input));
+            said = said.with("right", right.shown()).with("got", got.shown());
         }
-        Report::mistake(self.id, m.name, fr, en)
+        Report::mistake(self.id, name_of(m.key), said)
     }
 
     fn unnamed(&self, (input, answer, right): (&I, &Outcome<O>, &O)) -> Report {
-        let (at, at_en) = (self.tell)(input);
+        let at = (self.tell)(input);
         match answer {
             Outcome::Value(got) => {
-                let (place, place_en) = got.differs(right).unwrap_or_default();
-                let (hint, hint_en) = (self.hint)(input, got);
-                let (right, got) = (right.shown(), got.shown());
-                Report::wrong(
-                    self.id,
-                    format!("sur {at}, il faut {right}, mais ta fonction donne {got}{place}. {hint}"),
-                    format!("on {at_en}, the answer is {right}, but your function gives {got}{place_en}. {hint_en}"),
-                )
+                let said = text("check.wrong").with("input", at).with("right", right.shown());
+                let said = said.with("got", got.shown()).with("place", got.differs(right).unwrap_or("".into()));
+                Report::wrong(self.id, said.with("hint", (self.hint)(input, got)))
             }
-            Outcome::Panic(message) => Report::panicked(self.id, (&at, &at_en), message),
+            Outcome::Panic(message) => Report::panicked(self.id, at, message),
             Outcome::Unfinished => Report::unfinished(self.id),
         }
     }
@@ -209,7 +210,6 @@ impl<I, O: Answer> Exercise<'_, I, O> {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
-    use crate::Lang;
     use crate::check::{Verdict, unfinished};
 
     /// Both languages say something, and the mistake has this name.
@@ -225,11 +225,14 @@ pub(super) mod testing {
     pub fn helpful(what: &str, report: &Report) {
         let parts = match report.verdict() {
             Verdict::Mistake { .. } => vec![],
-            Verdict::Wrong { fr, .. } if fr.starts_with("ta fonction a paniqué sur ") => vec![],
-            Verdict::Wrong { fr, en } => vec![
-                fr.contains("il faut ") && fr.contains(", mais ta fonction donne "),
-                en.contains("the answer is ") && en.contains(", but your function gives "),
-            ],
+            Verdict::Wrong(text) if text.in_lang(Lang::Fr).starts_with("ta fonction a paniqué sur ") => vec![],
+            Verdict::Wrong(text) => {
+                let [fr, en] = [Lang::Fr, Lang::En].map(|lang| text.in_lang(lang));
+                vec![
+                    fr.contains("il faut ") && fr.contains(", mais ta fonction donne "),
+                    en.contains("the answer is ") && en.contains(", but your function gives "),
+                ]
+            }
             _ => panic!("{what}: {report:?}"),
         };
         assert!(parts.iter().all(|&part| part), "{what}: {report:?}");
@@ -252,8 +255,10 @@ pub(super) mod testing {
             assert_eq!(self.check(|_| unfinished()), Report::unfinished(self.id));
             assert_eq!(self.check(|_| todo!()), Report::unfinished(self.id));
             for m in &self.mistakes {
+                let key = format!("{}.{}", self.id, m.key);
+                assert_ne!(Lang::En.text(&key), key, "texts/en.toml does not have it");
                 if let Sign::Gives(gives) = &m.sign {
-                    named(&self.check(gives), m.name);
+                    named(&self.check(gives), name_of(m.key));
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! Checks of the exercises: give yours, get an answer that helps.
 //!
 //! A checker takes the learner's own function, tries it on random inputs, on frozen values and against the usual
-//! mistakes, and answers in French or English (see [`crate::lang`]):
+//! mistakes, and answers in the language of the process (see [`crate::lang`]):
 //!
 //! ```
-//! use motamot::check;
+//! use motamot_course::check;
 //!
 //! fn perplexity(p: &[f64]) -> f64 {
 //!     let nats: f64 = p.iter().map(|p| -p.ln()).sum();

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use crate::catalogue::{Text, text};
 use crate::{Lang, lang};
 
-/// The answer of a check, in both languages; `Display` speaks the one of the process.
+/// The answer of a check, in every language; `Display` speaks the one of the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     exercise: &'static str,
@@ -15,30 +16,18 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// All is right: what was checked.
-    Passed {
-        /// In French.
-        fr: String,
-        /// In English.
-        en: String,
-    },
+    Passed(Text),
     /// The learner has not begun.
     Unfinished,
     /// A usual mistake, recognised by what it computes.
     Mistake {
         /// Its short name, such as `missing-scale`; tests and the course's index use it.
         name: &'static str,
-        /// In French: what happened, and where to look.
-        fr: String,
-        /// In English.
-        en: String,
+        /// What happened, and where to look.
+        said: Text,
     },
     /// Wrong in a way that no fingerprint knows: the input, what was expected, what came.
-    Wrong {
-        /// In French.
-        fr: String,
-        /// In English.
-        en: String,
-    },
+    Wrong(Text),
 }
 
 impl Report {
@@ -48,28 +37,24 @@ impl Report {
     }
 
     /// All is right.
-    pub fn passed(exercise: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Report {
-        Report::new(exercise, Verdict::Passed { fr: fr.into(), en: en.into() })
+    pub fn passed(exercise: &'static str, checked: Text) -> Report {
+        Report::new(exercise, Verdict::Passed(checked))
     }
 
     /// A usual mistake.
-    pub fn mistake(exercise: &'static str, name: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Report {
-        Report::new(exercise, Verdict::Mistake { name, fr: fr.into(), en: en.into() })
+    pub fn mistake(exercise: &'static str, name: &'static str, said: Text) -> Report {
+        Report::new(exercise, Verdict::Mistake { name, said })
     }
 
     /// Wrong in another way.
-    pub fn wrong(exercise: &'static str, fr: impl Into<String>, en: impl Into<String>) -> Report {
-        Report::new(exercise, Verdict::Wrong { fr: fr.into(), en: en.into() })
+    pub fn wrong(exercise: &'static str, said: Text) -> Report {
+        Report::new(exercise, Verdict::Wrong(said))
     }
 
-    /// The learner's function panicked. `input` says, in French and English, what it was given.
-    pub(super) fn panicked(exercise: &'static str, input: (&str, &str), message: &str) -> Report {
-        let (fr, en) = why(message);
-        Report::wrong(
-            exercise,
-            format!("ta fonction a paniqué sur {} : « {message} »{fr}", input.0),
-            format!("your function panicked on {}: \"{message}\"{en}", input.1),
-        )
+    /// The learner's function panicked on this input.
+    pub(super) fn panicked(exercise: &'static str, input: Text, message: &str) -> Report {
+        let said = text("check.panicked").with("input", input).with("message", message);
+        Report::wrong(exercise, said.with("why", why(message)))
     }
 
     /// This report, unless all is right: then what the next check finds, if anything.
@@ -84,7 +69,7 @@ impl Report {
 
     /// Whether all is right.
     pub fn is_passed(&self) -> bool {
-        matches!(self.verdict, Verdict::Passed { .. })
+        matches!(self.verdict, Verdict::Passed(_))
     }
 
     /// The name of the mistake that was recognised.
@@ -102,16 +87,13 @@ impl Report {
 
     /// The answer in a language.
     pub fn text(&self, lang: Lang) -> String {
-        let title = format!("{} {}", lang.pick("Exercice", "Exercise"), self.exercise);
-        match &self.verdict {
-            Verdict::Passed { fr, en } => format!("✔ {title} : {}", lang.pick(fr, en)),
-            Verdict::Unfinished => {
-                let next = lang.pick("à toi de jouer : complète la fonction", "your turn: complete the function");
-                format!("… {title} : {next}")
-            }
-            Verdict::Mistake { fr, en, .. } | Verdict::Wrong { fr, en } => format!("✘ {title} : {}", lang.pick(fr, en)),
-        }
-        .replace(" : ", lang.pick("\u{a0}: ", ": "))
+        let report = match &self.verdict {
+            Verdict::Passed(checked) => text("report.passed").with("said", checked.clone()),
+            Verdict::Unfinished => text("report.unfinished"),
+            Verdict::Mistake { said, .. } | Verdict::Wrong(said) => text("report.wrong").with("said", said.clone()),
+        };
+        let report = report.with("exercise", self.exercise).in_lang(lang);
+        if lang.spaced_signs() { report.replace(" : ", "\u{a0}: ") } else { report }
     }
 }
 
@@ -121,35 +103,20 @@ impl fmt::Display for Report {
     }
 }
 
-/// What the usual messages of a panic mean, in French and English.
-fn why(message: &str) -> (&'static str, &'static str) {
+/// What the usual messages of a panic mean.
+fn why(message: &str) -> Text {
     let starts = |start: &str| message.starts_with(start);
     if starts("attempt to subtract with overflow") {
-        (
-            ". Un `usize` ne descend pas sous 0 : écris `i + 1 < len` et non `i < len - 1`, ou `saturating_sub`",
-            ". A `usize` does not go below 0: write `i + 1 < len`, not `i < len - 1`, or `saturating_sub`",
-        )
+        text("panic.below-zero")
     } else if starts("index out of bounds") || starts("range ") {
-        (
-            ". Un indice sort de la liste : y a-t-il un voisin (`i + 1 < len`) ? et si elle est vide, ou plus courte ?",
-            ". An index leaves the list: is there a neighbour (`i + 1 < len`)? and what if it is empty, or shorter?",
-        )
+        text("panic.index")
     } else if starts("window size must be non-zero") {
-        (
-            ". `windows(0)` n'existe pas : un contexte vide est permis",
-            ". There is no `windows(0)`: an empty context is allowed",
-        )
+        text("panic.no-window")
     } else if message.contains("Utf8Error") {
-        (
-            ". Des octets quelconques ne sont pas toujours de l'UTF-8 : travaille sur les octets eux-mêmes",
-            ". Any bytes are not always UTF-8: work on the bytes themselves",
-        )
+        text("panic.utf8")
     } else if starts("called `Option::unwrap()` on a `None`") {
-        (
-            ". Un `unwrap` n'a rien trouvé : cette entrée n'a peut-être rien à donner (vide ? nom inexact ?)",
-            ". An `unwrap` found nothing: this input may have nothing to give (empty? a name that is not exact?)",
-        )
+        text("panic.nothing")
     } else {
-        ("", "")
+        "".into()
     }
 }

@@ -1,4 +1,4 @@
-//! The whole course: its chapters in both languages, and its HTML edition.
+//! The whole course: its chapters in every language, and its HTML edition.
 //!
 //! The edition is a folder of plain files: `index.html`, `style.css`, `fr/NN_name.html`, `en/NN_name.html`. It needs no
 //! network and no server.
@@ -19,22 +19,30 @@ const PAGE: &str = include_str!("book/page.html");
 /// The chapters of the course, in order.
 #[derive(Debug)]
 pub struct Book {
-    chapters: Vec<[Chapter; 2]>,
+    /// Each in the languages that it has.
+    chapters: Vec<Vec<Chapter>>,
 }
 
 impl Book {
     /// Reads the notebooks' files.
     pub fn read(sources: &[Source]) -> Result<Book> {
         let read = |source: &Source| {
-            let [fr, en] = Lang::ALL.map(|lang| Chapter::read(source.name, lang, lang.pick(source.fr, source.en)));
-            Ok([fr?, en?])
+            source.files.iter().map(|(lang, text)| Chapter::read(source.name, *lang, text)).collect::<Result<_>>()
         };
         Ok(Book { chapters: sources.iter().map(read).collect::<Result<_>>()? })
     }
 
-    /// The chapters in one language.
+    /// The chapters in one language; in English where it does not have one.
     pub fn chapters(&self, lang: Lang) -> impl Iterator<Item = &Chapter> {
-        self.chapters.iter().map(move |[fr, en]| lang.pick(fr, en))
+        self.chapters.iter().filter_map(move |all| {
+            let find = |lang: Lang| all.iter().find(|chapter| chapter.lang == lang);
+            find(lang).or_else(|| find(Lang::En))
+        })
+    }
+
+    /// The languages that have a chapter.
+    fn languages(&self) -> impl Iterator<Item = Lang> {
+        Lang::ALL.into_iter().filter(|lang| self.chapters.iter().flatten().any(|chapter| chapter.lang == *lang))
     }
 
     /// The chapter of a number or name: `3`, `03`, `a`, `03_attention_mechanism`.
@@ -62,11 +70,12 @@ impl Book {
     /// The files of the HTML edition: path in its folder, and content.
     pub fn pages(&self) -> Result<Vec<(String, String)>> {
         let mut pages = vec![("style.css".to_owned(), STYLE.to_owned()), ("index.html".to_owned(), self.index())];
-        for lang in Lang::ALL {
+        let languages: Vec<Lang> = self.languages().collect();
+        for &lang in &languages {
             let chapters: Vec<&Chapter> = self.chapters(lang).collect();
             for i in 0..chapters.len() {
                 let path = format!("{}/{}.html", lang.code(), chapters[i].name);
-                pages.push((path, chapter_page(&chapters, i, lang)?));
+                pages.push((path, chapter_page(&chapters, i, lang, &languages)?));
             }
         }
         Ok(pages)
@@ -74,26 +83,14 @@ impl Book {
 
     fn index(&self) -> String {
         let mut main = String::from("<main id=\"text\">\n<h1>motamot</h1>\n");
-        for lang in Lang::ALL {
+        for lang in self.languages() {
             let code = lang.code();
             let _ = write!(
                 main,
                 "<section class=\"lang\" id=\"{code}\" lang=\"{code}\">\n<h2>{}</h2>\n<p>{}</p>\n<p>{}</p>\n<ol class=\"chapters\">\n",
-                lang.pick("Un GPT, mot à mot", "A GPT, word by word"),
-                lang.pick(
-                    "Un cours pour construire en Rust, à partir de rien, un modèle de langue de la famille GPT, \
-                     l'entraîner sur un ordinateur ordinaire et dialoguer avec lui. Il faut savoir programmer un peu et \
-                     manier vecteurs et matrices ; le Rust nécessaire est expliqué en chemin.",
-                    "A course in building a language model of the GPT family from scratch, in Rust, training it on an \
-                     ordinary computer and talking to it. You need some programming, vectors and matrices; the Rust \
-                     that is needed is explained on the way."
-                ),
-                lang.pick(
-                    "Chaque nombre et chaque figure de ces pages est ce que le code affiche : les chapitres sont des \
-                     programmes, exécutés pour écrire ces pages.",
-                    "Every number and picture in these pages is what the code printed: the chapters are programs, which \
-                     were run to write these pages."
-                ),
+                lang.text("book.heading"),
+                lang.text("book.about"),
+                lang.text("book.numbers"),
             );
             for chapter in self.chapters(lang) {
                 let time =
@@ -106,11 +103,7 @@ impl Book {
                     title(chapter)
                 );
             }
-            let _ = write!(
-                main,
-                "</ol>\n<p>{}</p>\n<ul class=\"legend\">\n",
-                lang.pick("Le code porte des étiquettes :", "Code carries labels:")
-            );
+            let _ = write!(main, "</ol>\n<p>{}</p>\n<ul class=\"legend\">\n", lang.text("book.labels"));
             for tag in Tag::ALL {
                 let (name, meaning) = (tag.name(lang), tag.meaning(lang));
                 let _ =
@@ -119,8 +112,10 @@ impl Book {
             main += "</ul>\n</section>\n";
         }
         main += "</main>";
-        let links = "<a href=\"#fr\" lang=\"fr\">Français</a>\n<a href=\"#en\" lang=\"en\">English</a>";
-        page(Lang::Fr, "motamot: un GPT, mot à mot · a GPT, word by word", "", links, &main)
+        let link = |lang: Lang| format!("<a href=\"#{0}\" lang=\"{0}\">{1}</a>", lang.code(), lang.name());
+        let links: Vec<String> = self.languages().map(link).collect();
+        let titles: Vec<&str> = self.languages().map(|lang| lang.text("book.title")).collect();
+        page(Lang::ALL[0], &format!("motamot: {}", titles.join(" · ")), "", &links.join("\n"), &main)
     }
 }
 
@@ -134,10 +129,10 @@ fn title(chapter: &Chapter) -> String {
             _ => String::new(),
         })
         .collect();
-    escape(&if chapter.lang == Lang::Fr { html::unbroken(&text) } else { text })
+    escape(&if chapter.lang.spaced_signs() { html::unbroken(&text) } else { text })
 }
 
-fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
+fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang]) -> Result<String> {
     let chapter = chapters[i];
     let known: Vec<&str> = chapters.iter().map(|c| c.name.as_str()).collect();
     let body = html::body(chapter, &known)?;
@@ -146,7 +141,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
         .iter()
         .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(anchor), escape(text)))
         .collect();
-    let contents = lang.pick("Dans ce chapitre", "In this chapter");
+    let contents = lang.text("book.in-this-chapter");
     let mut main = String::from("<main id=\"text\" class=\"chapter\">\n");
     if !sections.is_empty() {
         let _ = write!(
@@ -156,11 +151,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
         );
     }
     main += &body.html;
-    let _ = writeln!(
-        main,
-        "<nav class=\"pager\" aria-label=\"{}\">",
-        lang.pick("Chapitres voisins", "Neighbouring chapters")
-    );
+    let _ = writeln!(main, "<nav class=\"pager\" aria-label=\"{}\">", lang.text("book.neighbours"));
     let mut neighbour = |other: &Chapter, class: &str, before: &str, after: &str| {
         let (number, title) = (escape(other.number()), title(other));
         let _ =
@@ -173,16 +164,13 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
         neighbour(next, "next", "", " →");
     }
     main += "</nav>\n</main>";
-    let other = lang.pick(Lang::En, Lang::Fr).code();
-    let links = format!(
-        "<a href=\"../index.html#{}\">{}</a>\n<a href=\"../{other}/{}.html\" lang=\"{other}\" hreflang=\"{other}\">{}</a>",
-        lang.code(),
-        lang.pick("Sommaire", "Contents"),
-        chapter.name,
-        lang.pick("English", "Français")
-    );
+    let mut links = format!("<a href=\"../index.html#{}\">{}</a>", lang.code(), lang.text("book.contents"));
+    for other in languages.iter().filter(|other| **other != lang) {
+        let (code, page, name) = (other.code(), &chapter.name, other.name());
+        let _ = write!(links, "\n<a href=\"../{code}/{page}.html\" lang=\"{code}\" hreflang=\"{code}\">{name}</a>");
+    }
     let name = format!("{} · {} · motamot", escape(chapter.number()), title(chapter));
-    Ok(page(lang, &name, "../", &links, &main))
+    Ok(page(chapter.lang, &name, "../", &links, &main))
 }
 
 fn page(lang: Lang, title: &str, root: &str, links: &str, main: &str) -> String {
@@ -190,8 +178,8 @@ fn page(lang: Lang, title: &str, root: &str, links: &str, main: &str) -> String 
         .replace("{root}", root)
         .replace("{title}", title)
         .replace("{links}", links)
-        .replace("{skip}", lang.pick("Aller au texte", "Skip to the text"))
-        .replace("{theme}", lang.pick("Clair ou sombre", "Light or dark"))
+        .replace("{skip}", lang.text("book.skip"))
+        .replace("{theme}", lang.text("book.theme"))
         // Last: what it holds is not a template.
         .replace("{main}", main)
 }
@@ -208,9 +196,12 @@ mod tests {
 
     fn sources() -> [Source; 2] {
         let fr = "# 00 · L'*été* & $x_1$\nDurée : 1 h\n\n## Une {main}\n[suite](01_b.ipynb#fin)";
+        let files = |fr, en| -> &'static [(Lang, &'static str)] {
+            Box::leak(Box::new([(Lang::Fr, notebook(fr)), (Lang::En, notebook(en))]))
+        };
         [
-            Source { name: "00_a", fr: notebook(fr), en: notebook("# 00 · Summer\n## One\n[here](#one)") },
-            Source { name: "01_b", fr: notebook("# 01 · B\n## Fin"), en: notebook("# 01 · B") },
+            Source { name: "00_a", files: files(fr, "# 00 · Summer\n## One\n[here](#one)") },
+            Source { name: "01_b", files: files("# 01 · B\n## Fin", "# 01 · B") },
         ]
     }
 
@@ -269,7 +260,7 @@ mod tests {
     /// The notebooks as they are now, not only those of the program.
     #[test]
     fn the_course_has_no_broken_link_and_no_unknown_formula() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../notebooks");
         let text = |path: PathBuf| -> &'static str {
             let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             Box::leak(text.into_boxed_str())
@@ -277,10 +268,11 @@ mod tests {
         let mut sources: Vec<Source> = std::fs::read_dir(&root)
             .unwrap()
             .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".ipynb").map(str::to_owned))
-            .map(|name| Source {
-                fr: text(root.join(format!("{name}.ipynb"))),
-                en: text(root.join(format!("en/{name}.ipynb"))),
-                name: Box::leak(name.into_boxed_str()),
+            .map(|name| {
+                let path = |lang: &Lang| root.join(lang.folder()).join(format!("{name}.ipynb"));
+                let there = Lang::ALL.into_iter().filter(|lang| path(lang).exists());
+                let files: Vec<_> = there.map(|lang| (lang, text(path(&lang)))).collect();
+                Source { files: files.leak(), name: name.leak() }
             })
             .collect();
         sources.sort_by_key(|source| source.name);

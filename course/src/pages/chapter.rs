@@ -5,15 +5,13 @@ use serde_json::Value;
 use crate::Lang;
 use motamot::utils::{Error, Result};
 
-/// A notebook as it stands in the program: its name and the text of its two files.
+/// A notebook as it stands in the program: its name and the text of its files.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// Such as `03_attention_mechanism`.
     pub name: &'static str,
-    /// The French .ipynb file.
-    pub fr: &'static str,
-    /// The English one.
-    pub en: &'static str,
+    /// The .ipynb file of each language that has one; English must be among them, and stands in for the others.
+    pub files: &'static [(Lang, &'static str)],
 }
 
 /// What a cell of code is for.
@@ -48,26 +46,24 @@ impl Tag {
 
     /// Its name for a reader.
     pub fn name(self, lang: Lang) -> &'static str {
-        match self {
-            Tag::Concept => "concept",
-            Tag::Library => lang.pick("bibliothèque", "library"),
-            Tag::Agreement => lang.pick("accord", "agreement"),
-            Tag::Golden => lang.pick("nombre témoin", "golden number"),
-            Tag::Exercise => lang.pick("exercice", "exercise"),
-        }
+        lang.text(match self {
+            Tag::Concept => "tag.name.concept",
+            Tag::Library => "tag.name.library",
+            Tag::Agreement => "tag.name.agreement",
+            Tag::Golden => "tag.name.golden",
+            Tag::Exercise => "tag.name.exercise",
+        })
     }
 
     /// What it promises.
     pub fn meaning(self, lang: Lang) -> &'static str {
-        match self {
-            Tag::Concept => {
-                lang.pick("l'idée à partir de rien, en boucles simples", "the idea from scratch, plain loops")
-            }
-            Tag::Library => lang.pick("la même chose avec motamot", "the same thing through motamot"),
-            Tag::Agreement => lang.pick("les deux donnent les mêmes nombres", "both give the same numbers"),
-            Tag::Golden => lang.pick("le même sur toutes les machines", "the same on every machine"),
-            Tag::Exercise => lang.pick("à toi de jouer, correction automatique", "your turn, checked automatically"),
-        }
+        lang.text(match self {
+            Tag::Concept => "tag.meaning.concept",
+            Tag::Library => "tag.meaning.library",
+            Tag::Agreement => "tag.meaning.agreement",
+            Tag::Golden => "tag.meaning.golden",
+            Tag::Exercise => "tag.meaning.exercise",
+        })
     }
 }
 

@@ -6,7 +6,6 @@ use std::fmt::Write;
 
 use super::chapter::{Cell, Chapter, Output};
 use super::{highlight, math};
-use crate::Lang;
 use motamot::utils::{Error, Result};
 
 /// A chapter's cells as HTML, and its sections.
@@ -44,7 +43,7 @@ pub(super) fn escape(text: &str) -> String {
 pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     let mut body = Body { html: String::new(), sections: Vec::new() };
     let mut page = Page {
-        french: chapter.lang == Lang::Fr,
+        french: chapter.lang.spaced_signs(),
         known,
         taken: BTreeSet::from(["text".to_owned()]),
         titled: false,
@@ -191,7 +190,7 @@ impl Page<'_> {
     }
 
     fn output(&mut self, output: &Output, chapter: &Chapter) -> String {
-        let label = chapter.lang.pick("Sortie", "Output");
+        let label = chapter.lang.text("page.output");
         match output {
             Output::Text(text) => format!(
                 "<pre class=\"output\" tabindex=\"0\" aria-label=\"{label}\"><samp>{}</samp></pre>\n",
@@ -205,7 +204,7 @@ impl Page<'_> {
             Output::Svg(svg) => {
                 self.picture += 1;
                 let title = picture_title(svg)
-                    .unwrap_or_else(|| format!("{} {}", chapter.lang.pick("Figure", "Picture"), self.picture));
+                    .unwrap_or_else(|| format!("{} {}", chapter.lang.text("page.picture"), self.picture));
                 let svg = svg.find("<svg").map_or(svg.as_str(), |start| &svg[start..]);
                 let labelled = svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{}\"", escape(&title)), 1);
                 let svg = if svg.split('>').next().is_some_and(|tag| tag.contains("role=")) { svg } else { &labelled };
@@ -330,6 +329,7 @@ fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lang;
     use crate::pages::Tag;
 
     fn render(cells: Vec<Cell>) -> Result<Body> {

@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use super::chapter::{Cell, Chapter, Output, Tag};
 use super::{highlight, html, math};
-use crate::Lang;
 use motamot::utils::Result;
 
 /// Columns of the text.
@@ -27,7 +26,7 @@ pub struct View {
 
 /// Renders a chapter. `picture` takes the number of a picture and its SVG, and says where it is.
 pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str) -> Result<String>) -> Result<String> {
-    let mut page = Page { view, french: chapter.lang == Lang::Fr, ..Page::default() };
+    let mut page = Page { view, french: chapter.lang.spaced_signs(), ..Page::default() };
     let mut pictures = 0;
     for cell in &chapter.cells {
         match cell {
@@ -58,11 +57,7 @@ pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str
         }
     }
     if page.hidden {
-        let more = match chapter.lang {
-            Lang::Fr => "Les indices et les solutions sont repliés (▸) : --answers les montre.",
-            Lang::En => "Hints and solutions are folded away (▸): --answers shows them.",
-        };
-        let _ = writeln!(page.out, "{more}");
+        let _ = writeln!(page.out, "{}", chapter.lang.text("page.folded"));
     }
     Ok(page.out)
 }
@@ -403,6 +398,7 @@ fn plain(html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Lang;
 
     fn show(cells: Vec<Cell>, view: View) -> String {
         let chapter = Chapter { name: "00_x".into(), lang: Lang::En, cells };

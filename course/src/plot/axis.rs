@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn ticks_have_the_marks_of_the_language() {
-        use crate::numbers::{Marks, with_marks};
-        let french = |values: &[f64]| with_marks(Marks::French, || labels(Scale::Linear, values, 2));
+        use crate::numbers::with_marks;
+        let french = |values: &[f64]| with_marks(crate::Lang::Fr.marks(), || labels(Scale::Linear, values, 2));
         assert_eq!(french(&[0.0, 2000.0]), ["0", "1\u{202F}000", "2\u{202F}000"]);
         assert_eq!(french(&[0.0, 1.0]), ["0,0", "0,5", "1,0"]);
     }

@@ -1,13 +1,10 @@
 //! 03.1: the backward of a recurrent network.
 
-mod slips;
-
-use super::super::answer::{not_the_gradient, numbers, random};
-use super::Slip;
-use crate::check::Report;
+use crate::catalogue::{Text, text};
+use crate::check::answer::{not_the_gradient, numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
-use slips::{IN_DW, IN_DZ};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Bug {
@@ -48,6 +45,46 @@ enum Bug {
     LastMissing,
 }
 use Bug::*;
+
+/// The usual mistakes in dz.
+const IN_DZ: [(&str, Bug); 22] = [
+    ("missing-tanh-derivative", NoDerivative),
+    ("missing-future", NoFuture),
+    ("not-transposed", NotTransposed),
+    ("derivative-at-previous-state", PreviousState),
+    ("derivative-not-squared", NotSquared),
+    ("tanh-twice", TanhTwice),
+    ("sigmoid-derivative", Sigmoid),
+    ("future-before-tanh", FutureBeforeTanh),
+    ("future-not-through-tanh", TanhOnlyOwn),
+    ("own-not-through-tanh", TanhOnlyFuture),
+    ("future-accumulated", FutureAccumulates),
+    ("own-gradient-lost", OwnLost),
+    ("forward-order", ForwardOrder),
+    ("missing-weights", NoWeights),
+    ("wrong-sign.dz", Sign),
+    ("last-step-skipped", LastSkipped),
+    ("first-step-skipped", FirstSkipped),
+    ("derivative-without-one", Squared),
+    ("time-reversed", TimeReversed),
+    ("gradient-before-tanh", GradientOfState),
+    ("one-step-only", OneStep),
+    ("future-changed-inside-loop", FutureInLoop),
+];
+
+/// The usual mistakes in dW.
+const IN_DW: [(&str, Bug); 10] = [
+    ("overwritten.each-step", OverwrittenFirst),
+    ("overwritten.one-step", OverwrittenLast),
+    ("state-after", StateAfter),
+    ("gradient-transposed", Transposed),
+    ("mean-over-time", Mean),
+    ("weights-before-tanh", BeforeTanh),
+    ("weights-own-loss-only", OwnOnly),
+    ("wrong-sign.dw", SignW),
+    ("first-step-missing", FirstMissing),
+    ("last-step-missing", LastMissing),
+];
 
 /// z_t = x_t + W·h_{t−1}, h_t = tanh(z_t): h (T + 1, C), dL/dh_t as it comes from each step's own loss (T, C) → (dW, dz).
 fn backward(bug: Bug, h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>, Vec<f64>) {
@@ -167,9 +204,9 @@ pub fn rnn_backward(f: impl Fn(&[f64], &[f64], &[f64], usize) -> (Vec<f64>, Vec<
         let (start, r) = (random(&mut rng, c, 0.5), random(&mut rng, t * c, 1.5));
         let loss = |x: &[f64], w: &[f64]| states(x, w, &start, c)[c..].iter().zip(&r).map(|(h, r)| h * r).sum::<f64>();
         let (dw, dz) = f(&states(&x, &w, &start, c), &r, &w, c);
-        let input = ("un vrai réseau, T = 5, C = 3", "a real network, T = 5, C = 3");
-        not_the_gradient("03.1", input, &dw, &w, |w| loss(&x, w))
-            .or_else(|| not_the_gradient("03.1", input, &dz, &x, |x| loss(x, &w)))
+        let input = || text("03.1.network");
+        not_the_gradient("03.1", input(), &dw, &w, |w| loss(&x, w))
+            .or_else(|| not_the_gradient("03.1", input(), &dz, &x, |x| loss(x, &w)))
     })
 }
 
@@ -187,65 +224,35 @@ fn inputs() -> Vec<Steps> {
     [by_hand].into_iter().chain(random).collect()
 }
 
-fn tell(s: &Steps) -> (String, String) {
+fn tell(s: &Steps) -> Text {
     let (t, c) = (s.t(), s.c);
-    let told = format!("T = {t}, C = {c}, h = {}, d_h = {}, W = {}", numbers(&s.h), numbers(&s.d_h), numbers(&s.w));
-    (told.clone(), told)
+    format!("T = {t}, C = {c}, h = {}, d_h = {}, W = {}", numbers(&s.h), numbers(&s.d_h), numbers(&s.w)).into()
 }
 
 /// The two results have the same inputs; dz comes first, since dW is made from it.
 fn exercise(
     solution: fn(&Steps) -> Vec<f64>,
-    hint: fn(&Steps, &Vec<f64>) -> (String, String),
-    slips: &'static [Slip<Bug>],
+    hint: fn(&Steps, &Vec<f64>) -> Text,
+    bugs: &[(&'static str, Bug)],
     computed: fn(&Steps, Bug) -> Vec<f64>,
 ) -> Exercise<'static, Steps, Vec<f64>> {
-    let mut mistakes = vec![Mistake::seen(
-        "out-of-bounds",
-        "un indice sort d'un tableau : `h` a T + 1 lignes de C, `d_h` et dz en ont T (donc T = d_h.len() / C) ; h_t est la ligne t + 1 de `h` quand on compte les pas à partir de 0",
-        "an index leaves an array: `h` has T + 1 rows of C, `d_h` and dz have T (so T = d_h.len() / C); h_t is row t + 1 of `h` when steps count from 0",
-        |tries| tries.out_of_bounds(),
-    )];
-    mistakes.extend(slips.iter().map(|&(bug, name, fr, en)| Mistake::new(name, fr, en, move |s| computed(s, bug))));
-    Exercise {
-        id: "03.1",
-        inputs: inputs(),
-        solution: Box::new(solution),
-        tell,
-        hint,
-        passed: (
-            "dW et dz sont justes sur 9 tailles, et égaux aux différences finies d'un vrai réseau",
-            "dW and dz are right for 9 sizes, and equal the finite differences of a real network",
-        ),
-        mistakes,
-    }
+    let mut mistakes = vec![Mistake::seen("out-of-bounds", |tries| tries.out_of_bounds())];
+    mistakes.extend(bugs.iter().map(|&(key, bug)| Mistake::new(key, move |s| computed(s, bug))));
+    Exercise { id: "03.1", inputs: inputs(), solution: Box::new(solution), tell, hint, mistakes }
 }
 
 fn of_dz() -> Exercise<'static, Steps, Vec<f64>> {
     let hint = |s: &Steps, _: &Vec<f64>| {
         let last = numbers(&s.with(None).1[(s.t() - 1) * s.c..]);
-        (
-            format!("C'est dz qui est faux. Commence par son dernier pas, qui n'a pas de futur : {last}"),
-            format!("It is dz that is wrong. Begin with its last step, which has no future: {last}"),
-        )
+        text("03.1.hint-dz").with("last", last)
     };
     let mut exercise = exercise(|s| s.with(None).1, hint, &IN_DZ, |s, bug| s.with(bug).1);
-    exercise.mistakes.push(Mistake::new(
-        "swapped-results",
-        "les deux résultats sont échangés : rends (dW, dz), dans cet ordre",
-        "the two results are swapped: return (dW, dz), in this order",
-        |s: &Steps| s.with(None).0,
-    ));
+    exercise.mistakes.push(Mistake::new("swapped-results", |s: &Steps| s.with(None).0));
     exercise
 }
 
 fn of_dw() -> Exercise<'static, Steps, Vec<f64>> {
-    let hint = |_: &Steps, _: &Vec<f64>| {
-        (
-            "C'est dW qui est faux ; dz est juste. dW[i][j] = Σ_t dz_t[i]·h_{t−1}[j]".into(),
-            "It is dW that is wrong; dz is right. dW[i][j] = Σ_t dz_t[i]·h_{t−1}[j]".into(),
-        )
-    };
+    let hint = |_: &Steps, _: &Vec<f64>| text("03.1.hint-dw");
     exercise(|s| s.with(None).0, hint, &IN_DW, |s, bug| s.with(bug).0)
 }
 
@@ -264,6 +271,7 @@ fn states(x: &[f64], w: &[f64], start: &[f64], c: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::exercise::name_of;
     use crate::check::exercise::testing::{helpful, named};
     use crate::check::unfinished;
 
@@ -278,8 +286,8 @@ mod tests {
 
     #[test]
     fn the_first_mistake_on_the_way_is_named() {
-        for (bug, name, ..) in IN_DZ.iter().chain(&IN_DW) {
-            named(&rnn_backward(|h, d, w, c| backward(*bug, h, d, w, c)), name);
+        for (key, bug) in IN_DZ.iter().chain(&IN_DW) {
+            named(&rnn_backward(|h, d, w, c| backward(*bug, h, d, w, c)), name_of(key));
         }
         let swapped = rnn_backward(|h, d, w, c| {
             let (dw, dz) = backward(None, h, d, w, c);

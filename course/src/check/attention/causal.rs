@@ -1,10 +1,10 @@
 //! 03.2: causal attention, the queries being the last ones.
 
-mod slips;
-
-use super::super::answer::{numbers, random};
-use crate::check::Report;
-use crate::check::exercise::Exercise;
+use crate::catalogue::text;
+use crate::check::answer::{numbers, random, same_numbers};
+use crate::check::exercise::{Exercise, Mistake, Tries};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 use motamot_kernels::rng::Rng;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -43,6 +43,41 @@ enum Bug {
     LogWeights,
 }
 use Bug::*;
+
+/// The usual mistakes that compute something else.
+const BUGS: [(&str, Bug); 31] = [
+    ("missing-scale", NoScale),
+    ("divided-by-d", DividedByD),
+    ("divided-by-root-t", DividedByRootT),
+    ("multiplied-by-root-d", Multiplied),
+    ("scaled-after-softmax", ScaledAfter),
+    ("masked-after-softmax", MaskedAfter),
+    ("missing-mask", NoMask),
+    ("mask-with-zero", MaskZero),
+    ("mask-excludes-itself", MaskStrict),
+    ("mask-one-late", MaskOneLate),
+    ("mask-reversed", MaskReversed),
+    ("wrong-axis", WrongAxis),
+    ("transposed-scores", TransposedScores),
+    ("not-normalised", NotNormalised),
+    ("not-normalised", NotNormalisedMax),
+    ("missing-softmax", NoSoftmax),
+    ("missing-exponential", LinearWeights),
+    ("keys-for-values", KeysForValues),
+    ("queries-for-values", QueriesForValues),
+    ("values-for-keys", ValuesForKeys),
+    ("divided-by-count", Mean),
+    ("uniform-weights", Uniform),
+    ("base-two", BaseTwo),
+    ("hard-maximum", Hardest),
+    ("output-transposed", OutputTransposed),
+    ("queries-not-aligned", NotAligned),
+    ("integer-root", IntegerRoot),
+    ("own-value-only", OwnValue),
+    ("negated-scores", NegatedScores),
+    ("only-the-last-keys", OnlyLast),
+    ("log-softmax", LogWeights),
+];
 
 /// n queries are the last of t positions: query i stands at t − n + i and sees the keys up to itself.
 fn attention(bug: Bug, q: &[f64], k: &[f64], v: &[f64], d: usize) -> Vec<f64> {
@@ -188,34 +223,58 @@ fn exercise() -> Exercise<'static, Call, Vec<f64>> {
         solution: Box::new(|c| c.with(Right)),
         tell: |c| {
             let (n, t, d) = (c.n(), c.t(), c.d);
-            let told = format!(
-                "n = {n}, T = {t}, d = {d}, q = {}, k = {}, v = {}",
-                numbers(&c.q),
-                numbers(&c.k),
-                numbers(&c.v)
-            );
-            (told.clone(), told)
+            format!("n = {n}, T = {t}, d = {d}, q = {}, k = {}, v = {}", numbers(&c.q), numbers(&c.k), numbers(&c.v))
+                .into()
         },
         hint: |_, y| {
             if y.iter().any(|x| !x.is_finite()) {
-                return (
-                    "Il y a un NaN ou un infini : une ligne sans clé visible ? une division par 0 ?".into(),
-                    "There is a NaN or an infinity: a row without a visible key? a division by 0?".into(),
-                );
+                return text("03.2.hint-not-finite");
             }
-            (
-                "Vérifie dans l'ordre : score, 1/√d, clés visibles, somme des poids = 1 (sans epsilon), mélange de V"
-                    .into(),
-                "Check in this order: score, 1/√d, visible keys, weights adding up to 1 (no epsilon), mixture of V"
-                    .into(),
-            )
+            text("03.2.hint")
         },
-        passed: (
-            "juste sur 12 entrées, égale aux valeurs figées de PyTorch, causale, et stable avec des scores de ±5 000",
-            "right on 12 inputs, equal to PyTorch's frozen values, causal, and stable with scores of ±5,000",
-        ),
-        mistakes: slips::all(),
+        mistakes: mistakes(),
     }
+}
+
+type Known = Mistake<'static, Call, Vec<f64>>;
+type Seen<'t> = Tries<'t, Call, Vec<f64>>;
+
+/// All else is right, and this is wrong.
+fn wrong_at(tries: &Seen, k: [f64; 2]) -> bool {
+    tries.only_wrong_where(Call::is_large) && tries.wrong().any(|(call, ..)| call.k == k)
+}
+
+/// The rows before the last depend on the last key or value: the first two inputs differ in nothing else.
+fn looks_ahead(tries: &Seen) -> bool {
+    let mut answers = tries.each().map(|(call, answer, _)| (call, answer));
+    let (Some((call, Outcome::Value(a))), Some((_, Outcome::Value(b)))) = (answers.next(), answers.next()) else {
+        return false;
+    };
+    let before = (call.t() - 1) * call.d;
+    a.len() == b.len() && a.len() >= before && !same_numbers(&a[..before], &b[..before])
+}
+
+fn mistakes() -> Vec<Known> {
+    let mut all = vec![
+        Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
+        Known::seen("one-row-per-key", |tries| {
+            tries.each_wrong(|call, y, _| call.n() < call.t() && y.len() == call.k.len())
+        }),
+        Known::seen("no-max-subtraction", |tries| wrong_at(tries, LARGE[0]) || wrong_at(tries, LARGE[3])),
+        Known::seen("finite-mask", |tries| {
+            let future = |(call, answer): (&Call, &Outcome<Vec<f64>>)| match answer {
+                Outcome::Value(y) => call.k == LARGE[1] && same_numbers(y, &[7.0, 5.0]),
+                _ => false,
+            };
+            wrong_at(tries, LARGE[1]) && tries.wrong().any(|(call, answer, _)| future((call, answer)))
+        }),
+        Known::seen("maximum-starts-too-high", |tries| wrong_at(tries, LARGE[1])),
+        Known::seen("maximum-of-hidden-scores", |tries| wrong_at(tries, LARGE[2])),
+        Known::seen("clamped-scores", |tries| wrong_at(tries, LARGE[4])),
+    ];
+    all.extend(BUGS.map(|(key, bug)| Known::new(key, move |call: &Call| call.with(bug))));
+    all.push(Known::seen("looks-ahead", looks_ahead));
+    all
 }
 
 #[cfg(test)]

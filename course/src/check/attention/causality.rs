@@ -1,11 +1,10 @@
 //! 03.3: a test of causality, itself tested on layers that leak and layers that do not.
 
-mod slips;
-
 use std::cell::Cell;
 
-use crate::check::Report;
-use crate::check::exercise::Exercise;
+use crate::catalogue::text;
+use crate::check::exercise::{Exercise, Mistake, Tries};
+use crate::check::report::Report;
 
 /// A layer: x (t rows of d) → y of the same shape.
 type Layer = fn(&[f64], usize, usize) -> Vec<f64>;
@@ -138,23 +137,78 @@ fn exercise() -> Exercise<'static, Input, bool> {
         id: "03.3",
         inputs: sizes.into_iter().flat_map(|(t, d)| (0..PANEL.len()).map(move |at| (at, t, d))).collect(),
         solution: Box::new(|&(at, ..)| PANEL[at].2),
-        tell: |&(at, t, d)| {
-            let name = PANEL[at].0;
-            (format!("la couche « {name} » (t = {t}, d = {d})"), format!("the layer \"{name}\" (t = {t}, d = {d})"))
-        },
-        hint: |_, _| {
-            (
-                "Essaie chaque j, fais bouger toute la ligne x_j d'une entrée au hasard, compare toutes les lignes i < j, en \
-                 valeur absolue"
-                    .into(),
-                "Try each j, move the whole row x_j of a random input, compare all rows i < j, by absolute value".into(),
-            )
-        },
-        passed: (
-            "ton test accepte 3 couches causales et démasque les 12 fuites, à 3 tailles",
-            "your test accepts 3 causal layers and exposes all 12 leaks, at 3 sizes",
-        ),
-        mistakes: slips::all(),
+        tell: |&(at, t, d)| text("03.3.tell").with("name", PANEL[at].0).with("t", t).with("d", d),
+        hint: |_, _| text("03.3.hint"),
+        mistakes: mistakes(),
+    }
+}
+
+type Known = Mistake<'static, Input, bool>;
+
+/// A look at what was said of each layer.
+type Sign = fn(&Answers) -> bool;
+
+fn mistakes() -> Vec<Known> {
+    let exchanged = Known::seen("t-and-d-exchanged", |_| SHAPE.get().2);
+    let by_answers = SIGNS.map(|(key, sign)| {
+        Known::seen(key, move |tries: &Tries<Input, bool>| Answers::of(tries).is_some_and(|answers| sign(&answers)))
+    });
+    [exchanged].into_iter().chain(by_answers).collect()
+}
+
+/// The usual mistakes, recognised by the answers, in this order.
+const SIGNS: [(&str, Sign); 14] = [
+    ("always-true", |a| a.all(true)),
+    ("always-false", |a| a.all(false)),
+    ("inverted", |a| a.inverted()),
+    ("wrong-direction", |a| !a.says("causal attention") && a.says("reversed")),
+    ("includes-itself", |a| !a.says("causal attention") && a.says("shifted")),
+    ("demands-change", |a| a.says("causal attention") && !a.says("shifted")),
+    ("input-hides-the-leak", |a| a.only_misses(&["masked after softmax"])),
+    ("only-last-token", |a| a.misses("1 → 0") && !a.misses("last → 0")),
+    ("only-neighbours", |a| a.misses("last → 0") && !a.misses("last → last but one")),
+    ("only-first-output", |a| a.misses("last → last but one") && !a.misses("last → 0")),
+    ("last-token-not-moved", |a| a.misses("last → 0") && a.misses("last → last but one") && !a.misses("1 → 0")),
+    ("one-channel-compared", |a| a.misses("channel out") && !a.misses("last → last but one")),
+    ("one-channel-moved", |a| a.misses("channel in") && !a.misses("last → last but one")),
+    ("tolerance-too-large", |a| a.only_misses(&["small", "1 → 0, small channel"])),
+];
+
+/// What the learner's test said of each layer of the panel.
+struct Answers(Vec<bool>);
+
+impl Answers {
+    /// At the first size where one is wrong.
+    fn of(tries: &Tries<Input, bool>) -> Option<Answers> {
+        let &(_, t, d) = tries.wrong().next()?.0;
+        let there = tries.values().filter(|(input, ..)| (input.1, input.2) == (t, d));
+        Some(Answers(there.map(|(_, answer, _)| *answer).collect())).filter(|answers| answers.0.len() == PANEL.len())
+    }
+
+    fn says(&self, name: &str) -> bool {
+        PANEL.iter().zip(&self.0).any(|((known, ..), answer)| *known == name && *answer)
+    }
+
+    /// A leak that was taken for causal.
+    fn misses(&self, name: &str) -> bool {
+        self.says(name)
+    }
+
+    /// Wrong answers are about some of these leaks, and nothing else.
+    fn only_misses(&self, names: &[&str]) -> bool {
+        self.wrong().all(|i| names.contains(&PANEL[i].0))
+    }
+
+    fn all(&self, answer: bool) -> bool {
+        self.0.iter().all(|&a| a == answer)
+    }
+
+    fn inverted(&self) -> bool {
+        self.wrong().count() == PANEL.len()
+    }
+
+    fn wrong(&self) -> impl Iterator<Item = usize> {
+        (0..PANEL.len()).filter(|&i| self.0[i] != PANEL[i].2)
     }
 }
 

@@ -1,12 +1,10 @@
 //! 03.4: the backward of softmax with a temperature.
 
-mod slips;
-
-use super::super::answer::{not_the_gradient, numbers, random};
-use crate::check::Report;
+use crate::catalogue::text;
+use crate::check::answer::{not_the_gradient, numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
-use slips::SLIPS;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Bug {
@@ -45,6 +43,42 @@ enum Bug {
     RowsForWidth,
 }
 use Bug::*;
+
+/// The usual mistakes.
+const MISTAKES: [(&str, Bug); 32] = [
+    ("only-diagonal", OnlyDiagonal),
+    ("missing-sum", NoSum),
+    ("missing-p", NoP),
+    ("wrong-sign", Sign),
+    ("added-sum", PlusSum),
+    ("unweighted-sum", PlainSum),
+    ("mean-instead-of-weighted-sum", Mean),
+    ("sum-over-everything", WholeMatrix),
+    ("wrong-axis", Columns),
+    ("missing-temperature", NoTemperature),
+    ("multiplied-by-temperature", TimesTemperature),
+    ("softmax-again", SoftmaxAgain),
+    ("log-softmax", LogSoftmax),
+    ("sum-without-itself", SumWithoutSelf),
+    ("diagonal-without-gradient", JacobianRow),
+    ("tanh-derivative", TanhLike),
+    ("temperature-on-one-term.sum", TemperatureOnSum),
+    ("temperature-on-one-term.gradient", TemperatureOnGradient),
+    ("root-of-temperature", RootTemperature),
+    ("temperature-twice", TemperatureTwice),
+    ("root-of-width", RootWidth),
+    ("sum-divided-by-n", Average),
+    ("cross-entropy-gradient", MinusGradient),
+    ("off-diagonal-sign", PlusOffDiagonal),
+    ("missing-diagonal", OffDiagonalOnly),
+    ("sum-not-reset", SumKept),
+    ("running-sum", Running),
+    ("sum-of-p", SumOfP),
+    ("p-and-gradient-exchanged", Exchanged),
+    ("last-term-missing", LastTermMissing),
+    ("last-row-missing", LastRowMissing),
+    ("rows-for-width", RowsForWidth),
+];
 
 fn softmax(x: &[f64], tau: f64) -> Vec<f64> {
     let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -139,7 +173,7 @@ pub fn softmax_backward(f: impl Fn(&[f64], &[f64], usize, f64) -> Vec<f64>) -> R
         let (x, dp) = (random(&mut rng, 2 * n, 2.0), random(&mut rng, 2 * n, 1.5));
         let rows = Rows::new(&x, dp.clone(), n, tau);
         let loss = |x: &[f64]| Rows::new(x, vec![], n, tau).p.iter().zip(&dp).map(|(p, d)| p * d).sum();
-        not_the_gradient("03.4", ("2 lignes de 4, τ = 1.3", "2 rows of 4, τ = 1.3"), &f(&rows.p, &dp, n, tau), &x, loss)
+        not_the_gradient("03.4", text("03.4.rows"), &f(&rows.p, &dp, n, tau), &x, loss)
     })
 }
 
@@ -161,28 +195,12 @@ fn exercise() -> Exercise<'static, Rows, Vec<f64>> {
         id: "03.4",
         inputs: inputs(),
         solution: Box::new(|r| r.with(Right)),
-        tell: |r| {
-            let told = format!("p = {}, dp = {}, n = {}, τ = {}", numbers(&r.p), numbers(&r.dp), r.n, r.tau);
-            (told.clone(), told)
-        },
+        tell: |r| format!("p = {}, dp = {}, n = {}, τ = {}", numbers(&r.p), numbers(&r.dp), r.n, r.tau).into(),
         hint: |r, _| {
             let dot: f64 = r.p.iter().zip(&r.dp).take(r.n).map(|(p, d)| p * d).sum();
-            (
-                format!(
-                    "Pour la première ligne, Σ p·dp vaut {dot:.4} : affiche d'abord la tienne. Une ligne a {} nombres",
-                    r.n
-                ),
-                format!("In the first row, Σ p·dp is {dot:.4}: print yours first. A row has {} numbers", r.n),
-            )
+            text("03.4.hint").with("dot", format!("{dot:.4}")).with("n", r.n)
         },
-        passed: (
-            "dx est juste sur 8 tailles et températures, et égal aux différences finies",
-            "dx is right for 8 sizes and temperatures, and equals the finite differences",
-        ),
-        mistakes: SLIPS
-            .iter()
-            .map(|&(bug, name, fr, en)| Mistake::new(name, fr, en, move |r: &Rows| r.with(bug)))
-            .collect(),
+        mistakes: MISTAKES.map(|(key, bug)| Mistake::new(key, move |r: &Rows| r.with(bug))).into(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! 02.2a: reading rows is a product with one-hot vectors.
 
-use super::super::answer::{numbers, random};
-use crate::check::Report;
+use crate::catalogue::text;
+use crate::check::answer::{numbers, random};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Ids, a table (V, C) and C.
@@ -66,109 +67,43 @@ fn exercise() -> Exercise<'static, Lookup, Vec<f64>> {
         id: "02.2a",
         inputs: inputs(),
         solution: Box::new(Lookup::product),
-        tell: |i| {
-            let told = format!("ids = {:?}, E = {} ({} × {})", i.ids, numbers(&i.table), i.v(), i.c);
-            (told.clone(), told)
-        },
+        tell: |i| format!("ids = {:?}, E = {} ({} × {})", i.ids, numbers(&i.table), i.v(), i.c).into(),
         hint: |i, _| {
             let n = i.ids.len() * i.c;
-            (
-                format!(
-                    "Le résultat a {n} nombres : pour chaque id, la ligne de E qui va de id · width à (id + 1) · width"
-                ),
-                format!("The result has {n} numbers: for each id the row of E from id · width to (id + 1) · width"),
-            )
+            text("02.2a.hint").with("n", n)
         },
-        passed: (
-            "égal au produit par les one-hot sur 7 tables, ids répétés et liste vide compris",
-            "equal to the product with one-hot vectors on 7 tables, with repeated ids and an empty list",
-        ),
-        mistakes: vec![
-            Known::seen(
-                "out-of-bounds",
-                "un indice sort de la table : la ligne id va de id · width à (id + 1) · width, et il n'y a pas toujours d'id à lire",
-                "an index leaves the table: row id goes from id · width to (id + 1) · width, and there is not always an id to read",
-                |tries| tries.out_of_bounds(),
-            ),
-            Known::new(
-                "whole-table",
-                "tu rends la table entière : il faut une ligne par id, dans l'ordre des ids",
-                "you return the whole table: one row per id is wanted, in the order of the ids",
-                |i| i.table.clone(),
-            ),
-            Known::new(
-                "one-hot-only",
-                "tu rends les one-hot eux-mêmes : il reste à les multiplier par E, donc à lire une ligne",
-                "you return the one-hot vectors themselves: they are still to be multiplied by E, that is, to read a row",
-                |i| i.ids.iter().flat_map(|id| (0..i.v()).map(move |row| f64::from(u8::from(row == *id)))).collect(),
-            ),
-            Known::new(
-                "position-rows",
-                "tu lis la ligne i pour la position i : c'est la ligne ids[i] qu'il faut",
-                "you read row i for position i: it is row ids[i]",
-                |i| i.read(|at, _, j| at * i.c + j),
-            ),
-            Known::new(
-                "columns-for-rows",
-                "tu lis une colonne de E : l'élément j de la ligne id est à l'indice id · width + j",
-                "you read a column of E: element j of row id is at index id · width + j",
-                |i| i.read(|_, id, j| j * i.v() + id),
-            ),
-            Known::new(
-                "row-start",
-                "la ligne id ne commence pas à l'indice id, mais à id · width",
-                "row id does not start at index id, but at id · width",
-                |i| i.read(|_, id, j| id + j),
-            ),
-            Known::new(
-                "ids-from-one",
-                "tu lis la ligne d'après : les lignes se comptent à partir de 0",
-                "you read the next row: rows count from 0",
-                |i| i.read(|_, id, j| (id + 1) * i.c + j),
-            ),
-            Known::new(
-                "first-column-only",
-                "tu ne rends qu'un nombre par id, le premier de sa ligne : il en faut width",
-                "you return one number per id, the first of its row: width of them are wanted",
-                |i| i.ids.iter().map(|id| i.table[id * i.c]).collect(),
-            ),
-            Known::new(
-                "rows-summed",
-                "tu additionnes les lignes lues : chaque position garde la sienne",
-                "you add up the rows that you read: each position keeps its own",
-                |i| (0..i.c).map(|j| i.ids.iter().map(|id| i.table[id * i.c + j]).sum()).collect(),
-            ),
-            Known::new(
-                "repeats-skipped",
-                "un id répété n'est lu qu'une fois : chaque position a sa ligne, la même si l'id est le même",
-                "a repeated id is read once: each position has its row, the same one if the id is the same",
-                |i| {
-                    let first = |at: &usize| !i.ids[..*at].contains(&i.ids[*at]);
-                    let rows = (0..i.ids.len()).filter(first).map(|at| i.ids[at]);
-                    rows.flat_map(|id| i.table[id * i.c..(id + 1) * i.c].to_vec()).collect()
-                },
-            ),
-            Known::new(
-                "sorted",
-                "tes lignes suivent l'ordre de la table : c'est l'ordre des ids qui compte",
-                "your rows follow the order of the table: the order of the ids is what counts",
-                |i| {
-                    let mut ids = i.ids.clone();
-                    ids.sort_unstable();
-                    Lookup { ids, table: i.table.clone(), c: i.c }.product()
-                },
-            ),
-            Known::new(
-                "transposed",
-                "tes lignes sont rangées en colonnes : le nombre j de la position i est à l'indice i · width + j",
-                "your rows are stored as columns: number j of position i is at index i · width + j",
-                |i| {
-                    let (y, n) = (i.product(), i.ids.len());
-                    (0..y.len()).map(|k| y[k % n * i.c + k / n]).collect()
-                },
-            ),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("out-of-bounds", |tries| tries.out_of_bounds()),
+        Known::new("whole-table", |i| i.table.clone()),
+        Known::new("one-hot-only", |i| {
+            i.ids.iter().flat_map(|id| (0..i.v()).map(move |row| f64::from(u8::from(row == *id)))).collect()
+        }),
+        Known::new("position-rows", |i| i.read(|at, _, j| at * i.c + j)),
+        Known::new("columns-for-rows", |i| i.read(|_, id, j| j * i.v() + id)),
+        Known::new("row-start", |i| i.read(|_, id, j| id + j)),
+        Known::new("ids-from-one", |i| i.read(|_, id, j| (id + 1) * i.c + j)),
+        Known::new("first-column-only", |i| i.ids.iter().map(|id| i.table[id * i.c]).collect()),
+        Known::new("rows-summed", |i| (0..i.c).map(|j| i.ids.iter().map(|id| i.table[id * i.c + j]).sum()).collect()),
+        Known::new("repeats-skipped", |i| {
+            let first = |at: &usize| !i.ids[..*at].contains(&i.ids[*at]);
+            let rows = (0..i.ids.len()).filter(first).map(|at| i.ids[at]);
+            rows.flat_map(|id| i.table[id * i.c..(id + 1) * i.c].to_vec()).collect()
+        }),
+        Known::new("sorted", |i| {
+            let mut ids = i.ids.clone();
+            ids.sort_unstable();
+            Lookup { ids, table: i.table.clone(), c: i.c }.product()
+        }),
+        Known::new("transposed", |i| {
+            let (y, n) = (i.product(), i.ids.len());
+            (0..y.len()).map(|k| y[k % n * i.c + k / n]).collect()
+        }),
+    ]
 }
 
 #[cfg(test)]

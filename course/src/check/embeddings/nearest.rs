@@ -1,10 +1,9 @@
 //! 02.3: cosine similarity and nearest neighbours.
 
-mod mistakes;
-
-use super::super::answer::{numbers, random};
-use crate::check::Report;
-use crate::check::exercise::Exercise;
+use crate::catalogue::text;
+use crate::check::answer::{Answer, numbers, random};
+use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Ids and their measures, best first.
@@ -104,29 +103,156 @@ fn exercise() -> Exercise<'static, Query, Found> {
         solution: Box::new(|q| solution(&q.table, q.c, q.query, q.n)),
         tell: |q| {
             let (rows, c, query, n, shown) = (q.rows(), q.c, q.query, q.n, numbers(&q.table));
-            (
-                format!("une table de {rows} lignes de {c} {shown}, requête {query}, n = {n}"),
-                format!("a table of {rows} rows of {c} {shown}, query {query}, n = {n}"),
-            )
+            text("02.3.tell").with("rows", rows).with("c", c).with("shown", shown).with("query", query).with("n", n)
         },
-        hint: |_, _| {
-            (
-                "Calcule à la main le cosinus de la requête avec la première ligne : produit scalaire, puis les deux normes".into(),
-                "Work out by hand the query's cosine with the first row: dot product, then both norms".into(),
-            )
-        },
-        passed: (
-            "justes sur 10 tables, lignes nulles, ex æquo et n trop grand compris",
-            "right on 10 tables, with zero rows, ties and an n that is too large",
-        ),
-        mistakes: mistakes::all(),
+        hint: |_, _| text("02.3.hint"),
+        mistakes: mistakes(),
     }
+}
+
+type Known = Mistake<'static, Query, Found>;
+
+/// The usual wrong measures.
+const MEASURES: [(&str, Measure); 13] = [
+    ("dot-product", dot),
+    ("missing-sqrt", |a, b| dot(a, b) / (dot(a, a) * dot(b, b))),
+    ("one-norm-only.row", |a, b| dot(a, b) / norm(b)),
+    ("one-norm-only.query", |a, b| dot(a, b) / norm(a)),
+    ("norms-added", |a, b| dot(a, b) / (norm(a) + norm(b))),
+    ("norm-squared.query", |a, b| dot(a, b) / dot(a, a)),
+    ("norm-squared.row", |a, b| dot(a, b) / dot(b, b)),
+    ("absolute-value", |a, b| cosine(a, b).abs()),
+    ("squared-cosine", |a, b| cosine(a, b) * cosine(a, b)),
+    ("l1-norm", |a, b| dot(a, b) / (a.iter().map(|x| x.abs()).sum::<f64>() * b.iter().map(|x| x.abs()).sum::<f64>())),
+    ("centred", |a, b| {
+        let centre = |x: &[f64]| -> Vec<f64> { x.iter().map(|y| y - x.iter().sum::<f64>() / x.len() as f64).collect() };
+        cosine(&centre(a), &centre(b))
+    }),
+    ("mean-not-sum", |a, b| cosine(a, b) / a.len() as f64),
+    ("euclidean-distance", |a, b| -a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()),
+];
+
+fn same_ids(a: &Found, b: &Found) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0)
+}
+
+fn take(found: &Found, n: usize) -> Found {
+    found.iter().copied().take(n).collect()
+}
+
+fn reversed(found: &Found) -> Found {
+    found.iter().rev().copied().collect()
+}
+
+/// A list that gives the mistake away. Tables with a row of zeros may give anything.
+fn list(key: &'static str, sign: impl Fn(&Query, &Found) -> bool + 'static) -> Known {
+    Known::seen(key, move |tries| {
+        !tries.only_wrong_where(Query::has_zero_row) && tries.each_wrong(|q, got, _| q.has_zero_row() || sign(q, got))
+    })
+}
+
+/// What the answers show, in the order in which it is looked for.
+fn mistakes() -> Vec<Known> {
+    let mut all = vec![
+        Known::seen("zero-vector", |tries| tries.only_wrong_where(Query::has_zero_row)),
+        Known::seen("too-few-rows", |tries| {
+            tries.panics().next().is_some() && tries.only_wrong_where(|q: &Query| q.n >= q.rows())
+        }),
+        list("empty-list", |_, got| got.is_empty()),
+        list("query-included", |q, got| {
+            let all = q.ranked(cosine);
+            got.first().is_some_and(|(i, _)| *i == q.query) && !same_ids(got, &take(&reversed(&all), q.n))
+        }),
+        list("ascending-order", |q, got| {
+            let all = q.ranked(cosine);
+            let others = q.others(cosine);
+            same_ids(got, &take(&reversed(&others), q.n)) || same_ids(got, &take(&reversed(&all), q.n))
+        }),
+        list("reversed-result", |q, got| {
+            let others = q.others(cosine);
+            got.same(&reversed(&take(&others, q.n)))
+        }),
+        list("cosine-distance", |q, got| {
+            let others = q.others(cosine);
+            let distances: Found = others.iter().map(|(i, x)| (*i, 1.0 - x)).collect();
+            got.same(&take(&distances, q.n)) || got.same(&take(&reversed(&distances), q.n))
+        }),
+        list("not-sorted", |q, got| {
+            let others = q.others(cosine);
+            let mut plain = others.clone();
+            plain.sort_by_key(|(i, _)| *i);
+            got.same(&take(&plain, q.n))
+        }),
+        list("copies-excluded", |q, got| {
+            let others = q.others(cosine);
+            let no_copies: Found = others.iter().copied().filter(|(_, x)| *x < 1.0 - 1e-9).take(q.n).collect();
+            got.same(&no_copies) && !got.same(&take(&others, q.n))
+        }),
+        list("best-dropped", |q, got| {
+            let others = q.others(cosine);
+            let without_first: Found = others.iter().copied().skip(1).take(q.n).collect();
+            got.same(&without_first) || got.same(&others.iter().copied().skip(1).take(q.n.saturating_sub(1)).collect())
+        }),
+    ];
+    all.extend(MEASURES.map(|(key, by)| {
+        list(key, move |q: &Query, got: &Found| {
+            let wrong = q.others(by);
+            let positive: Found = wrong.iter().map(|(i, x)| (*i, -x)).collect();
+            let backwards: Found = positive.iter().rev().copied().collect();
+            [wrong, positive, backwards].iter().any(|found| got.same(&found.iter().copied().take(q.n).collect()))
+        })
+    }));
+    all.extend([
+        list("one-too-many", |q, got| {
+            let others = q.others(cosine);
+            got.same(&others.iter().copied().take(q.n + 1).collect()) && got.len() == q.n + 1
+        }),
+        list("one-too-few", |q, got| {
+            let others = q.others(cosine);
+            got.len() + 1 == q.n.min(others.len()) && got.iter().all(|x| others.iter().any(|y| x.0 == y.0))
+        }),
+        list("ties", |q, got| {
+            let others = q.others(cosine);
+            let mut ties = others.clone();
+            ties.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+            got.same(&take(&ties, q.n)) && !take(&ties, q.n).same(&take(&others, q.n))
+        }),
+        list("not-truncated", |q, got| got.len() > q.n && got.same(&q.others(cosine))),
+        list("ids-renumbered", |q, got| {
+            let shifted = |(i, x): (usize, f64)| (if i > q.query { i - 1 } else { i }, x);
+            let mut wrong: Found = q.others(cosine).into_iter().map(shifted).take(q.n).collect();
+            let sorted = got.same(&wrong);
+            wrong.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            sorted || got.same(&wrong)
+        }),
+        list("ids-from-one", |q, got| {
+            let one = |(i, x): (usize, f64)| (i + 1, x);
+            got.same(&q.others(cosine).into_iter().map(one).take(q.n).collect())
+        }),
+        list("places-for-ids", |q, got| {
+            let places = q.others(cosine).into_iter().take(q.n).enumerate();
+            got.same(&places.map(|(i, (_, x))| (i, x)).collect())
+        }),
+        list("positive-only", |q, got| {
+            got.same(&q.others(cosine).into_iter().filter(|(_, x)| *x > 0.0).take(q.n).collect())
+        }),
+        list("angle", |q, got| {
+            let angle = |(i, x): (usize, f64)| (i, x.clamp(-1.0, 1.0).acos());
+            got.same(&q.others(cosine).into_iter().map(angle).take(q.n).collect())
+        }),
+        list("columns-for-rows", |q, got| {
+            let (rows, c) = (q.rows(), q.c);
+            let turned: Vec<f64> = (0..rows * c).map(|k| q.table[k % c * rows + k / c]).collect();
+            got.same(&solution(&turned, c, q.query, q.n))
+        }),
+    ]);
+    all
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mistakes::MEASURES;
     use super::*;
+    use crate::check::exercise::name_of;
     use crate::check::exercise::testing::helpful;
 
     fn mistake(f: impl Fn(&[f64], usize, usize, usize) -> Found) -> &'static str {
@@ -147,12 +273,12 @@ mod tests {
 
     #[test]
     fn each_wrong_measure_is_recognised() {
-        for (name, _, _, by) in MEASURES {
-            assert_eq!(mistake(|t, c, q, n| with(by, t, c, q, n)), name);
+        for (key, by) in MEASURES {
+            assert_eq!(mistake(|t, c, q, n| with(by, t, c, q, n)), name_of(key));
         }
         // The distance itself, the nearest first.
         let positive = |t: &[f64], c: usize, q: usize, n: usize| -> Found {
-            with(MEASURES[12].3, t, c, q, n).into_iter().map(|(i, x)| (i, -x)).collect()
+            with(MEASURES[12].1, t, c, q, n).into_iter().map(|(i, x)| (i, -x)).collect()
         };
         assert_eq!(mistake(positive), "euclidean-distance");
     }

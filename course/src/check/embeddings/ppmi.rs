@@ -1,10 +1,9 @@
 //! 02.4: positive pointwise mutual information.
 
-mod mistakes;
-
-use super::super::answer::numbers;
-use crate::check::Report;
+use crate::catalogue::text;
+use crate::check::answer::numbers;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 /// Counts (rows, columns).
@@ -57,47 +56,110 @@ fn has_empty_row((counts, rows, cols): &Counts) -> bool {
 }
 
 fn exercise() -> Exercise<'static, Counts, Vec<f64>> {
-    let mut mistakes = vec![
-        Known::seen(
-            "empty-row",
-            "un mot qui n'a aucun voisin a une marge nulle, et 0/0 n'est pas un nombre : un compte nul donne 0 (et une table vide, une liste vide)",
-            "a word without neighbours has a marginal of zero, and 0/0 is not a number: a zero count gives 0 (and an empty table an empty list)",
-            |tries| tries.only_wrong_where(has_empty_row),
-        ),
-        Known::seen(
-            "not-square",
-            "juste sur les tables carrées, mais pas sur les autres : i va de 0 à lignes − 1, j de 0 à colonnes − 1, et la case (i, j) est à l'indice i · colonnes + j",
-            "right on square tables, but not on others: i goes from 0 to rows − 1, j from 0 to columns − 1, and cell (i, j) is at index i · columns + j",
-            |tries| tries.panics().next().is_some() && tries.only_wrong_where(|(_, rows, cols)| rows != cols),
-        ),
-    ];
-    mistakes.extend(mistakes::all());
     Exercise {
         id: "02.4",
         inputs: inputs(),
         solution: Box::new(|(counts, rows, cols)| solution(counts, *rows, *cols)),
         tell: |(counts, rows, cols)| {
-            let shown = numbers(counts);
-            (format!("{rows} × {cols} comptes {shown}"), format!("{rows} × {cols} counts {shown}"))
+            text("02.4.tell").with("rows", rows).with("cols", cols).with("counts", numbers(counts))
         },
         hint: |(counts, rows, cols), _| {
             let (rows, cols) = (*rows, *cols);
             let row: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
             let column: Vec<f64> = (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
             let (row, column, total) = (numbers(&row), numbers(&column), counts.iter().sum::<f64>());
-            (
-                format!(
-                    "Les sommes des lignes sont {row}, celles des colonnes {column}, N = {total} : affiche les tiennes"
-                ),
-                format!("The sums of the rows are {row}, of the columns {column}, N = {total}: print yours"),
-            )
+            text("02.4.hint").with("row", row).with("column", column).with("total", total)
         },
-        passed: (
-            "juste sur 8 tables, carrées ou non, lignes vides comprises",
-            "right on 8 tables, square or not, with empty rows",
-        ),
-        mistakes,
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let mut all = vec![
+        Known::seen("empty-row", |tries| tries.only_wrong_where(has_empty_row)),
+        Known::seen("not-square", |tries| {
+            tries.panics().next().is_some() && tries.only_wrong_where(|(_, rows, cols)| rows != cols)
+        }),
+    ];
+    let named = values(&[1.0], 1, 1).into_iter().enumerate();
+    all.extend(named.map(|(at, (key, _))| {
+        Known::new(key, move |(counts, rows, cols)| values(counts, *rows, *cols).swap_remove(at).1)
+    }));
+    all
+}
+
+/// Key, result.
+type Value = (&'static str, Vec<f64>);
+
+/// What each usual mistake gives for a table.
+fn values(counts: &[f64], rows: usize, cols: usize) -> Vec<Value> {
+    let each = |f: &dyn Fn(f64, f64, f64, f64) -> f64| cells(counts, rows, cols, f);
+    let right = solution(counts, rows, cols);
+    let (r, c) = (rows as f64, cols as f64);
+    let row = |i: usize| counts[i * cols..(i + 1) * cols].iter().sum::<f64>();
+    let column = |j: usize| (0..rows).map(|i| counts[i * cols + j]).sum::<f64>();
+    let total: f64 = counts.iter().sum();
+    let each_at = |norms: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let cell = |k: usize| positive(counts[k], (counts[k] * total / norms(k / cols, k % cols)).ln());
+        (0..rows * cols).map(cell).collect()
+    };
+    vec![
+        ("missing-total.all-zero", vec![0.0; right.len()]),
+        ("log-base", each(&|n, r, c, t| positive(n, (n * t / (r * c)).log2()))),
+        ("log-base", each(&|n, r, c, t| positive(n, (n * t / (r * c)).log10()))),
+        ("missing-positive-part.pmi", each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln() } else { 0.0 })),
+        ("missing-positive-part.infinite", each(&|n, r, c, t| (n * t / (r * c)).ln())),
+        ("absolute-value", each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().abs() } else { 0.0 })),
+        ("negated", each(&|n, r, c, t| positive(n, -(n * t / (r * c)).ln()))),
+        ("missing-log", each(&|n, r, c, t| n * t / (r * c))),
+        ("missing-log", each(&|n, r, c, t| positive(n, n * t / (r * c) - 1.0))),
+        ("log-one-plus", each(&|n, r, c, t| (n * t / (r * c)).ln_1p())),
+        ("smoothed-counts.numerator", each(&|n, r, c, t| ((n + 1.0) * t / (r * c)).ln().max(0.0))),
+        ("missing-total.factor", each(&|n, r, c, _| if n > 0.0 { (n / (r * c)).ln() } else { 0.0 })),
+        ("total-squared", each(&|n, r, c, t| positive(n, (n * t * t / (r * c)).ln()))),
+        ("log-of-counts", each(&|n, _, _, _| positive(n, n.ln()))),
+        ("wrong-marginals", each(&|n, r, _, t| positive(n, (n * t / (r * r)).ln()))),
+        ("wrong-marginals", each(&|n, _, c, t| positive(n, (n * t / (c * c)).ln()))),
+        ("one-marginal", each(&|n, r, _, t| positive(n, (n * t / r).ln()))),
+        ("one-marginal", each(&|n, _, c, t| positive(n, (n * t / c).ln()))),
+        ("one-marginal", each(&|n, r, _, _| positive(n, (n / r).ln() + c.ln()))),
+        ("one-marginal", each(&|n, _, c, _| positive(n, (n / c).ln() + r.ln()))),
+        ("weighted", each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln()) * n / t)),
+        ("transposed", (0..rows * cols).map(|k| right[k % rows * cols + k / rows]).collect()),
+        ("marginals-swapped", {
+            let sums_of_rows: Vec<f64> = (0..rows).map(|i| counts[i * cols..(i + 1) * cols].iter().sum()).collect();
+            let sums_of_columns: Vec<f64> = (0..cols).map(|j| (0..rows).map(|i| counts[i * cols + j]).sum()).collect();
+            let total: f64 = counts.iter().sum();
+            let at = |x: &[f64], i: usize| x[i.min(x.len() - 1)];
+            let cell = |k: usize| counts[k] * total / (at(&sums_of_columns, k / cols) * at(&sums_of_rows, k % cols));
+            (0..rows * cols).map(|k| positive(counts[k], cell(k).ln())).collect()
+        }),
+        ("one-side-sums.rows", each_at(&|i, j| row(i) * row(j.min(rows - 1)))),
+        ("one-side-sums.columns", each_at(&|i, j| column(i.min(cols - 1)) * column(j))),
+        ("smoothed-counts.all", {
+            let more: Vec<f64> = counts.iter().map(|n| n + 1.0).collect();
+            solution(&more, rows, cols)
+        }),
+        ("smoothed-contexts", {
+            let z: f64 = (0..cols).map(|j| column(j).powf(0.75)).sum();
+            each(&|n, r, c, _| positive(n, (n / r * z / c.powf(0.75)).ln()))
+        }),
+        ("wrong-total", each(&|n, r, c, _| positive(n, (n * counts.len() as f64 / (r * c)).ln()))),
+        ("missing-brackets", each(&|n, r, c, t| positive(n, (n * t / r * c).ln()))),
+        ("marginals-added", each(&|n, r, c, t| positive(n, (n * t / (r + c)).ln()))),
+        ("normalised", each(&|n, r, c, t| positive(n, (n * t / (r * c)).ln() / -(n / t).ln()))),
+        ("clipped-at-one", each(&|n, r, c, t| if n > 0.0 { (n * t / (r * c)).ln().max(1.0) } else { 0.0 })),
+        ("wrong-stride", {
+            let mut result = vec![0.0; rows * cols];
+            for k in 0..rows * cols {
+                let at = k / cols * rows + k % cols;
+                if at < counts.len() && counts[at] > 0.0 {
+                    result[at] = positive(1.0, (counts[at] * total / (row(k / cols) * column(k % cols))).ln());
+                }
+            }
+            result
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! 02.5: vectors that find a word's twin, by any method.
 
-use super::super::answer::{Answer, same_numbers};
-use crate::check::Report;
+use crate::catalogue::text;
+use crate::check::answer::{Answer, same_numbers};
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 const PAIRS: usize = 30;
@@ -120,13 +121,8 @@ fn by_counting(language: &Language) -> Vectors {
 }
 
 /// Recognised by the rows alone: in each answer that is not enough.
-fn rows(
-    name: &'static str,
-    fr: &'static str,
-    en: &'static str,
-    sign: impl Fn(&Language, &[f64]) -> bool + 'static,
-) -> Known {
-    Known::seen(name, fr, en, move |tries| tries.each_wrong(|language, got, _| sign(language, &got.rows)))
+fn rows(key: &'static str, sign: impl Fn(&Language, &[f64]) -> bool + 'static) -> Known {
+    Known::seen(key, move |tries| tries.each_wrong(|language, got, _| sign(language, &got.rows)))
 }
 
 fn exercise() -> Exercise<'static, Language, Vectors> {
@@ -136,79 +132,28 @@ fn exercise() -> Exercise<'static, Language, Vectors> {
         solution: Box::new(by_counting),
         tell: |language| {
             let (n, seed) = (language.ids.len(), language.seed);
-            (
-                format!("la langue de graine {seed} ({n} mots, vocabulaire de {VOCAB})"),
-                format!("the language of seed {seed} ({n} words, a vocabulary of {VOCAB})"),
-            )
+            text("02.5.tell").with("seed", seed).with("n", n).with("vocab", VOCAB)
         },
-        hint: |_, _| {
-            (
-                format!(
-                    "C'est le nombre de jumeaux retrouvés ; il en faut {ENOUGH}. Essaie la PPMI de 02.4 avec une fenêtre \
-                     de 2 : la ligne d'un mot est son vecteur"
-                ),
-                format!(
-                    "That is how many twins were found; {ENOUGH} are needed. Try the PPMI of 02.4 with a window of 2: a \
-                     word's row is its vector"
-                ),
-            )
-        },
-        passed: (
-            "au moins 25 jumeaux sur 30 retrouvés parmi les dix premiers voisins, dans deux langues ; le hasard en trouve 2",
-            "at least 25 twins of 30 found among the ten nearest neighbours, in two languages; chance finds 2",
-        ),
-        mistakes: vec![
-            rows(
-                "wrong-shape",
-                "il faut un vecteur par mot : `vocab` lignes de même largeur, mises bout à bout",
-                "there must be a vector per word: `vocab` rows of one width, side by side",
-                |_, rows| rows.is_empty() || !rows.len().is_multiple_of(VOCAB),
-            ),
-            rows(
-                "not-a-number",
-                "tes vecteurs contiennent des NaN ou des infinis : une division 0/0, ou ln 0 ?",
-                "your vectors hold NaN or infinities: a division 0/0, or ln 0?",
-                |_, rows| rows.iter().any(|x| !x.is_finite()),
-            ),
-            rows(
-                "all-equal",
-                "tous les mots ont le même vecteur (nul, peut-être) : rien ne les distingue, donc aucun n'est proche",
-                "all words have the same vector (zero, perhaps): nothing tells them apart, so none is close",
-                |_, rows| rows.chunks(rows.len() / VOCAB).all(|row| same_numbers(row, &rows[..row.len()])),
-            ),
-            rows(
-                "one-hot",
-                "chaque mot a son axe à lui (one-hot) : tous les cosinus valent 0, un tel vecteur ne sait rien des voisins",
-                "each word has an axis of its own (one-hot): all cosines are 0, such a vector knows nothing of the neighbours",
-                |_, rows| {
-                    rows.len() == VOCAB * VOCAB && (0..rows.len()).all(|k| (rows[k] != 0.0) == (k / VOCAB == k % VOCAB))
-                },
-            ),
-            rows(
-                "raw-counts",
-                "ce sont les comptes bruts : les mots de remplissage, partout fréquents, rendent tous les vecteurs semblables. \
-                 Corrige-les par les fréquences (PPMI)",
-                "these are the raw counts: the filler words, frequent everywhere, make all vectors alike. Correct them for \
-                 frequency (PPMI)",
-                |language, rows| (1..6).any(|window| same_numbers(rows, &language.together(window))),
-            ),
-            rows(
-                "one-number-per-word",
-                "un seul nombre par mot (sa fréquence ?) : avec une seule dimension, tous les cosinus valent 1 ou −1",
-                "one number per word (its frequency?): in one dimension all cosines are 1 or −1",
-                |_, rows| rows.len() == VOCAB,
-            ),
-            rows(
-                "direct-neighbours-only",
-                "ta fenêtre n'est que de 1 : les voisins directs d'un jumeau sont ici des mots de remplissage. Prends 2",
-                "your window is 1 only: a twin's direct neighbours are filler words here. Take 2",
-                |language, rows| {
-                    let seen = language.together(1);
-                    rows.len() == seen.len() && rows.iter().zip(&seen).all(|(x, n)| *x == 0.0 || *n > 0.0)
-                },
-            ),
-        ],
+        hint: |_, _| text("02.5.hint").with("enough", ENOUGH),
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        rows("wrong-shape", |_, rows| rows.is_empty() || !rows.len().is_multiple_of(VOCAB)),
+        rows("not-a-number", |_, rows| rows.iter().any(|x| !x.is_finite())),
+        rows("all-equal", |_, rows| rows.chunks(rows.len() / VOCAB).all(|row| same_numbers(row, &rows[..row.len()]))),
+        rows("one-hot", |_, rows| {
+            rows.len() == VOCAB * VOCAB && (0..rows.len()).all(|k| (rows[k] != 0.0) == (k / VOCAB == k % VOCAB))
+        }),
+        rows("raw-counts", |language, rows| (1..6).any(|window| same_numbers(rows, &language.together(window)))),
+        rows("one-number-per-word", |_, rows| rows.len() == VOCAB),
+        rows("direct-neighbours-only", |language, rows| {
+            let seen = language.together(1);
+            rows.len() == seen.len() && rows.iter().zip(&seen).all(|(x, n)| *x == 0.0 || *n > 0.0)
+        }),
+    ]
 }
 
 #[cfg(test)]

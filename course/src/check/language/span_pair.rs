@@ -1,8 +1,9 @@
 //! Exercise 00.3c: what a span model reads and what it must answer.
 
-use super::{EXACT_PAIR, Pair, tokens};
-use crate::check::Report;
+use super::tokens::{Pair, tokens};
+use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Spans, Pair>;
@@ -91,256 +92,121 @@ fn renumbered(i: &Spans, number: impl Fn(u32) -> u32) -> Pair {
 }
 
 fn exercise() -> Exercise<'static, Spans, Pair> {
-    let no_sentinels = (
-        "la source a perdu ses sentinelles : le modèle ne sait pas où il manque quelque chose",
-        "the source has lost its sentinels: the model cannot know where something is missing",
-    );
-    let bare_target = (
-        "la cible n'a pas de sentinelles : on ne sait pas quel morceau va où",
-        "the target has no sentinels: nobody can tell which piece goes where",
-    );
-    let per_token = (
-        "tu mets une sentinelle par symbole : il en faut une par *morceau*, quelle que soit sa longueur",
-        "you put one sentinel a token: it is one a *span*, however long",
-    );
-    let length_as_end = (
-        "tu lis (début, fin) : un morceau est (début, longueur), il s'arrête avant début + longueur",
-        "you read (start, end): a span is (start, length), it stops before start + length",
-    );
     Exercise {
         id: "00.3c",
         inputs: inputs(),
         solution: Box::new(|i| (right_source(i), right_target(i))),
         tell: |i| {
             let rest = format!("sentinel = {}, end = {}", i.sentinel, i.end);
-            (
-                format!("la phrase {:?}, morceaux (début, longueur) {:?} ({rest})", i.ids, i.spans),
-                format!("the sentence {:?}, spans (start, length) {:?} ({rest})", i.ids, i.spans),
-            )
+            text("00.3c.tell")
+                .with("ids", format!("{:?}", i.ids))
+                .with("spans", format!("{:?}", i.spans))
+                .with("rest", rest)
         },
-        hint: |_, _| {
-            (
-                "Source : la phrase, une sentinelle à la place de chaque morceau. Cible : chaque sentinelle et son \
-                 morceau, puis la sentinelle suivante et `end`"
-                    .into(),
-                "Source: the sentence, a sentinel in the place of each span. Target: each sentinel and its span, then \
-                 the next sentinel and `end`"
-                    .into(),
-            )
-        },
-        passed: EXACT_PAIR,
-        mistakes: vec![
-            Known::new(
-                "closing-sentinel-forgotten",
-                "il manque la dernière sentinelle, celle qui ferme la cible juste avant `end`",
-                "the last sentinel is missing, the one that closes the target just before `end`",
-                |i| (right_source(i), with(right_spans(i), &[i.end])),
-            ),
-            Known::new(
-                "end-forgotten",
-                "il manque `end` au bout de la cible : le modèle n'apprendrait jamais à s'arrêter",
-                "`end` is missing at the end of the target: the model would never learn to stop",
-                |i| (right_source(i), with(right_spans(i), &[last_sentinel(i)])),
-            ),
-            Known::new(
-                "target-not-closed",
-                "la cible n'est pas fermée : après le dernier morceau viennent la sentinelle suivante, puis `end`",
-                "the target is not closed: after the last span come the next sentinel, then `end`",
-                |i| (right_source(i), right_spans(i)),
-            ),
-            Known::new("source-without-sentinels", no_sentinels.0, no_sentinels.1, |i| {
-                (source(i, |_, _, _| vec![]), right_target(i))
-            }),
-            Known::new("target-without-sentinels", bare_target.0, bare_target.1, |i| {
-                (right_source(i), with(target(i, |_, span| span.to_vec()), &[i.end]))
-            }),
-            Known::new("target-without-sentinels", bare_target.0, bare_target.1, |i| {
-                (right_source(i), with(target(i, |_, span| span.to_vec()), &[last_sentinel(i), i.end]))
-            }),
-            Known::new("target-without-sentinels", bare_target.0, bare_target.1, |i| {
-                (right_source(i), target(i, |_, span| span.to_vec()))
-            }),
-            Known::new(
-                "sentinels-forgotten",
-                "il n'y a aucune sentinelle, ni dans la source ni dans la cible : elles disent quel morceau va où",
-                "there is no sentinel at all, in source or target: they tell which piece goes where",
-                |i| (source(i, |_, _, _| vec![]), with(target(i, |_, span| span.to_vec()), &[i.end])),
-            ),
-            Known::new(
-                "sentinels-forgotten",
-                "il n'y a aucune sentinelle, ni dans la source ni dans la cible : elles disent quel morceau va où",
-                "there is no sentinel at all, in source or target: they tell which piece goes where",
-                |i| (source(i, |_, _, _| vec![]), target(i, |_, span| span.to_vec())),
-            ),
-            Known::new(
-                "end-before-sentinel",
-                "`end` vient tout au bout : la dernière sentinelle d'abord, `end` ensuite",
-                "`end` comes at the very end: the last sentinel first, then `end`",
-                |i| (right_source(i), with(right_spans(i), &[i.end, last_sentinel(i)])),
-            ),
-            Known::new(
-                "sentinel-by-position",
-                "tu numérotes les sentinelles par la place du morceau : le i-ième morceau, à partir de 0, a `sentinel + i`",
-                "you number the sentinels by where the span stands: the i-th span, from 0, has `sentinel + i`",
-                |i| {
-                    let s = |n: usize| i.sentinel + i.spans[n].0 as u32;
-                    (
-                        source(i, |n, _, _| vec![s(n)]),
-                        with(target(i, |n, ids| [&[s(n as usize)], ids].concat()), &[last_sentinel(i), i.end]),
-                    )
-                },
-            ),
-            Known::new(
-                "span-too-long",
-                "tu prends un symbole de trop par morceau : il s'arrête *avant* début + longueur (`..`, pas `..=`)",
-                "you take one token too many a span: it stops *before* start + length (`..`, not `..=`)",
-                |i| {
-                    let last = |n: usize| (i.spans[n].0 + i.spans[n].1 + 1).min(i.ids.len());
-                    let (mut a, mut b, mut at) = (vec![], vec![], 0);
-                    for (n, &(start, _)) in i.spans.iter().enumerate() {
-                        a.extend(&i.ids[at.min(start)..start]);
-                        a.push(i.sentinel + n as u32);
-                        b.push(i.sentinel + n as u32);
-                        b.extend(&i.ids[start..last(n)]);
-                        at = last(n);
-                    }
-                    a.extend(&i.ids[at..]);
-                    (a, with(b, &[last_sentinel(i), i.end]))
-                },
-            ),
-            Known::new(
-                "positions-moved",
-                "tu raccourcis la phrase en la parcourant : les places des morceaux suivants ne sont plus les mêmes. Lis toujours dans `ids`, écris dans une liste neuve",
-                "you shorten the sentence as you go: the places of the next spans are no longer the same. Always read from `ids`, write into a new list",
-                |i| {
-                    let (mut a, mut b) = (i.ids.clone(), vec![]);
-                    for (n, &(start, length)) in i.spans.iter().enumerate() {
-                        let end = (start + length).min(a.len());
-                        b.push(i.sentinel + n as u32);
-                        b.extend(a.splice(start.min(end)..end, [i.sentinel + n as u32]));
-                    }
-                    (a, with(b, &[last_sentinel(i), i.end]))
-                },
-            ),
-            Known::new(
-                "same-sentinel",
-                "toutes les sentinelles sont les mêmes : le i-ième morceau a la sienne, `sentinel + i`",
-                "all sentinels are the same: the i-th span has its own, `sentinel + i`",
-                |i| renumbered(i, |_| i.sentinel),
-            ),
-            Known::new(
-                "same-sentinel",
-                "toutes les sentinelles sont les mêmes : le i-ième morceau a la sienne, `sentinel + i`",
-                "all sentinels are the same: the i-th span has its own, `sentinel + i`",
-                |i| {
-                    let (source, mut target) = renumbered(i, |_| i.sentinel);
-                    let closing = target.len() - 2;
-                    target[closing] = last_sentinel(i);
-                    (source, target)
-                },
-            ),
-            Known::new(
-                "sentinel-from-one",
-                "la première sentinelle est `sentinel` elle-même : compte les morceaux à partir de 0",
-                "the first sentinel is `sentinel` itself: count the spans from 0",
-                |i| renumbered(i, |number| i.sentinel + number + 1),
-            ),
-            Known::new(
-                "sentinels-backwards",
-                "les sentinelles décroissent (comme les identifiants du vrai T5) : ici la i-ième est `sentinel + i`",
-                "the sentinels count down (as the ids of the real T5 do): here the i-th is `sentinel + i`",
-                |i| renumbered(i, |number| i.sentinel - number),
-            ),
-            Known::new("sentinel-per-token", per_token.0, per_token.1, |i| {
-                (source(i, |number, _, length| vec![i.sentinel + number as u32; length]), right_target(i))
-            }),
-            Known::new("sentinel-per-token", per_token.0, per_token.1, |i| {
-                let before = |number: usize| i.spans[..number].iter().map(|s| s.1 as u32).sum::<u32>();
-                let first = |number: usize| i.sentinel + before(number);
-                let source = source(i, |number, _, length| (0..length as u32).map(|k| first(number) + k).collect());
-                let target = target(i, |number, span| {
-                    span.iter().zip(first(number as usize)..).flat_map(|(&id, sentinel)| [sentinel, id]).collect()
-                });
-                (source, with(target, &[first(i.spans.len()), i.end]))
-            }),
-            Known::new(
-                "sentinel-after-span",
-                "dans la cible, la sentinelle vient *avant* son morceau : elle dit lequel va suivre",
-                "in the target the sentinel comes *before* its span: it says which one follows",
-                |i| {
-                    let target = target(i, |number, span| [span, &[i.sentinel + number]].concat());
-                    (right_source(i), with(target, &[last_sentinel(i), i.end]))
-                },
-            ),
-            Known::new(
-                "target-is-everything",
-                "la cible est la phrase entière : T5 n'écrit que les morceaux manquants, ce qui la rend courte",
-                "the target is the whole sentence: T5 only writes the missing spans, which keeps it short",
-                |i| (right_source(i), i.ids.clone()),
-            ),
-            Known::new(
-                "target-is-everything",
-                "la cible est la phrase entière : T5 n'écrit que les morceaux manquants, ce qui la rend courte",
-                "the target is the whole sentence: T5 only writes the missing spans, which keeps it short",
-                |i| (right_source(i), with(i.ids.clone(), &[i.end])),
-            ),
-            Known::new(
-                "context-leak",
-                "fuite : la source contient encore les morceaux demandés",
-                "a leak: the source still holds the spans that are asked for",
-                |i| (i.ids.clone(), right_target(i)),
-            ),
-            Known::new(
-                "context-leak",
-                "fuite : la sentinelle précède le morceau sans le remplacer",
-                "a leak: the sentinel stands before the span without replacing it",
-                |i| {
-                    let leak = |n: usize, start: usize, length| {
-                        [&[i.sentinel + n as u32], &i.ids[start..start + length]].concat()
-                    };
-                    (source(i, leak), right_target(i))
-                },
-            ),
-            Known::new(
-                "end-in-source",
-                "tu fermes aussi la source par `end` : c'est ce que fait le vrai T5, mais ici la source est laissée ouverte",
-                "you close the source with `end`, too: the real T5 does, but here the source is left open",
-                |i| (with(right_source(i), &[i.end]), right_target(i)),
-            ),
-            Known::new("length-as-end", length_as_end.0, length_as_end.1, |i| {
-                let ids = i.ids.clone();
-                let spans: Vec<_> = i.spans.iter().map(|&(start, end)| (start, end.saturating_sub(start))).collect();
-                let i = Spans { ids, spans, sentinel: i.sentinel, end: i.end };
-                (right_source(&i), right_target(&i))
-            }),
-            Known::new(
-                "rest-forgotten",
-                "la source s'arrête au dernier morceau : ajoute ce qui le suit",
-                "the source stops at the last span: add what follows it",
-                |i| {
-                    let after = i.spans.last().map_or(0, |&(start, length)| i.ids.len() - start - length);
-                    let mut source = right_source(i);
-                    source.truncate(source.len() - after);
-                    (source, right_target(i))
-                },
-            ),
-            Known::new(
-                "first-token-of-span-only",
-                "la cible ne donne que le premier symbole de chaque morceau",
-                "the target gives the first token of each span alone",
-                |i| {
-                    let target = target(i, |number, span| vec![i.sentinel + number, span[0]]);
-                    (right_source(i), with(target, &[last_sentinel(i), i.end]))
-                },
-            ),
-            Known::new(
-                "swapped",
-                "tu rends (cible, source) : c'est (source, cible)",
-                "you return (target, source): it is (source, target)",
-                |i| (right_target(i), right_source(i)),
-            ),
-        ],
+        hint: |_, _| text("00.3c.hint"),
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::new("closing-sentinel-forgotten", |i| (right_source(i), with(right_spans(i), &[i.end]))),
+        Known::new("end-forgotten", |i| (right_source(i), with(right_spans(i), &[last_sentinel(i)]))),
+        Known::new("target-not-closed", |i| (right_source(i), right_spans(i))),
+        Known::new("source-without-sentinels", |i| (source(i, |_, _, _| vec![]), right_target(i))),
+        Known::new("target-without-sentinels", |i| {
+            (right_source(i), with(target(i, |_, span| span.to_vec()), &[i.end]))
+        }),
+        Known::new("target-without-sentinels", |i| {
+            (right_source(i), with(target(i, |_, span| span.to_vec()), &[last_sentinel(i), i.end]))
+        }),
+        Known::new("target-without-sentinels", |i| (right_source(i), target(i, |_, span| span.to_vec()))),
+        Known::new("sentinels-forgotten", |i| {
+            (source(i, |_, _, _| vec![]), with(target(i, |_, span| span.to_vec()), &[i.end]))
+        }),
+        Known::new("sentinels-forgotten", |i| (source(i, |_, _, _| vec![]), target(i, |_, span| span.to_vec()))),
+        Known::new("end-before-sentinel", |i| (right_source(i), with(right_spans(i), &[i.end, last_sentinel(i)]))),
+        Known::new("sentinel-by-position", |i| {
+            let s = |n: usize| i.sentinel + i.spans[n].0 as u32;
+            (
+                source(i, |n, _, _| vec![s(n)]),
+                with(target(i, |n, ids| [&[s(n as usize)], ids].concat()), &[last_sentinel(i), i.end]),
+            )
+        }),
+        Known::new("span-too-long", |i| {
+            let last = |n: usize| (i.spans[n].0 + i.spans[n].1 + 1).min(i.ids.len());
+            let (mut a, mut b, mut at) = (vec![], vec![], 0);
+            for (n, &(start, _)) in i.spans.iter().enumerate() {
+                a.extend(&i.ids[at.min(start)..start]);
+                a.push(i.sentinel + n as u32);
+                b.push(i.sentinel + n as u32);
+                b.extend(&i.ids[start..last(n)]);
+                at = last(n);
+            }
+            a.extend(&i.ids[at..]);
+            (a, with(b, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("positions-moved", |i| {
+            let (mut a, mut b) = (i.ids.clone(), vec![]);
+            for (n, &(start, length)) in i.spans.iter().enumerate() {
+                let end = (start + length).min(a.len());
+                b.push(i.sentinel + n as u32);
+                b.extend(a.splice(start.min(end)..end, [i.sentinel + n as u32]));
+            }
+            (a, with(b, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("same-sentinel", |i| renumbered(i, |_| i.sentinel)),
+        Known::new("same-sentinel", |i| {
+            let (source, mut target) = renumbered(i, |_| i.sentinel);
+            let closing = target.len() - 2;
+            target[closing] = last_sentinel(i);
+            (source, target)
+        }),
+        Known::new("sentinel-from-one", |i| renumbered(i, |number| i.sentinel + number + 1)),
+        Known::new("sentinels-backwards", |i| renumbered(i, |number| i.sentinel - number)),
+        Known::new("sentinel-per-token", |i| {
+            (source(i, |number, _, length| vec![i.sentinel + number as u32; length]), right_target(i))
+        }),
+        Known::new("sentinel-per-token", |i| {
+            let before = |number: usize| i.spans[..number].iter().map(|s| s.1 as u32).sum::<u32>();
+            let first = |number: usize| i.sentinel + before(number);
+            let source = source(i, |number, _, length| (0..length as u32).map(|k| first(number) + k).collect());
+            let target = target(i, |number, span| {
+                span.iter().zip(first(number as usize)..).flat_map(|(&id, sentinel)| [sentinel, id]).collect()
+            });
+            (source, with(target, &[first(i.spans.len()), i.end]))
+        }),
+        Known::new("sentinel-after-span", |i| {
+            let target = target(i, |number, span| [span, &[i.sentinel + number]].concat());
+            (right_source(i), with(target, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("target-is-everything", |i| (right_source(i), i.ids.clone())),
+        Known::new("target-is-everything", |i| (right_source(i), with(i.ids.clone(), &[i.end]))),
+        Known::new("context-leak.whole", |i| (i.ids.clone(), right_target(i))),
+        Known::new("context-leak.sentinel-before", |i| {
+            let leak =
+                |n: usize, start: usize, length| [&[i.sentinel + n as u32], &i.ids[start..start + length]].concat();
+            (source(i, leak), right_target(i))
+        }),
+        Known::new("end-in-source", |i| (with(right_source(i), &[i.end]), right_target(i))),
+        Known::new("length-as-end", |i| {
+            let ids = i.ids.clone();
+            let spans: Vec<_> = i.spans.iter().map(|&(start, end)| (start, end.saturating_sub(start))).collect();
+            let i = Spans { ids, spans, sentinel: i.sentinel, end: i.end };
+            (right_source(&i), right_target(&i))
+        }),
+        Known::new("rest-forgotten", |i| {
+            let after = i.spans.last().map_or(0, |&(start, length)| i.ids.len() - start - length);
+            let mut source = right_source(i);
+            source.truncate(source.len() - after);
+            (source, right_target(i))
+        }),
+        Known::new("first-token-of-span-only", |i| {
+            let target = target(i, |number, span| vec![i.sentinel + number, span[0]]);
+            (right_source(i), with(target, &[last_sentinel(i), i.end]))
+        }),
+        Known::new("swapped", |i| (right_target(i), right_source(i))),
+    ]
 }
 
 #[cfg(test)]

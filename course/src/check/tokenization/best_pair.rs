@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
-use crate::check::{Outcome, Report};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 use motamot_kernels::rng::Rng;
 
 type Input = (Words, bool);
@@ -153,206 +155,93 @@ fn one_of_the_best((words, wordpiece): &Input, got: &Pair) -> bool {
 }
 
 fn exercise() -> Exercise<'static, Input, Pair> {
-    let variant = |s: Scoring| move |(words, wordpiece): &Input| s.best(words, *wordpiece);
     Exercise {
         id: "01.2",
         inputs: inputs(),
         solution: Box::new(|(words, wordpiece)| SCORING.best(words, *wordpiece)),
         tell: |(words, wordpiece)| {
-            let told = format!("[{}] ({})", shown(words), if *wordpiece { "WordPiece" } else { "BPE" });
-            (told.clone(), told)
+            format!("[{}] ({})", shown(words), if *wordpiece { "WordPiece" } else { "BPE" }).into()
         },
         hint: |(words, wordpiece), got| {
             let scores = SCORING.scores(words, *wordpiece);
             if scores.is_empty() {
-                return (
-                    "Il n'y a aucune paire ici : rends deux chaînes vides".into(),
-                    "There is no pair here: return two empty strings".into(),
-                );
+                return text("01.2.hint-no-pair");
             }
             match scores.iter().find(|(pair, _)| pair == got) {
-                Some((_, score)) => (
-                    format!(
-                        "Le score de ta paire est {score:.4}. Calcule à la main f(ab), f(a) et f(b) des deux paires"
-                    ),
-                    format!("Your pair's score is {score:.4}. Work out f(ab), f(a) and f(b) of both pairs by hand"),
-                ),
-                None => (
-                    "Ta paire n'est pas dans le texte : rends deux morceaux voisins d'un même mot, tels quels".into(),
-                    "Your pair is not in the text: return two neighbouring pieces of one word, as they are".into(),
-                ),
+                Some((_, score)) => text("01.2.hint").with("score", format!("{score:.4}")),
+                None => text("01.2.hint-not-there"),
             }
         },
-        passed: (
-            "hug/pug/pun : BPE fusionne ug, un, hug ; WordPiece ##gs, hu, hugs ; et 44 autres corpus, dont quatre sans paire",
-            "hug/pug/pun: BPE merges ug, un, hug; WordPiece ##gs, hu, hugs; and 44 other corpora, four of them without a pair",
-        ),
-        mistakes: vec![
-            Known::new(
-                "count-for-wordpiece",
-                "tu choisis la paire la plus fréquente dans les deux cas ; WordPiece divise par f(a)·f(b)",
-                "you take the most frequent pair in both cases; WordPiece divides by f(a)·f(b)",
-                variant(Scoring { score: |ab, _, _, _| ab, ..SCORING }),
-            ),
-            Known::new(
-                "score-for-bpe",
-                "tu divises toujours par f(a)·f(b) ; BPE ne regarde que la fréquence de la paire",
-                "you always divide by f(a)·f(b); BPE looks at the pair's count alone",
-                variant(Scoring { score: |ab, a, b, _| ab / (a * b), ..SCORING }),
-            ),
-            Known::new(
-                "score-for-bpe",
-                "tu divises toujours par f(a)·f(b) ; BPE ne regarde que la fréquence de la paire",
-                "you always divide by f(a)·f(b); BPE looks at the pair's count alone",
-                variant(Scoring { score: |ab, a, b, _| ab / a / b, ..SCORING }),
-            ),
-            Known::new(
-                "swapped",
-                "les deux scores sont inversés : `wordpiece` demande f(ab)/(f(a)·f(b)), sinon c'est f(ab)",
-                "the two scores are swapped: `wordpiece` asks for f(ab)/(f(a)·f(b)), otherwise it is f(ab)",
-                variant(Scoring { score: |ab, a, b, w| if w { ab } else { ab / (a * b) }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-sum",
-                "tu divises par f(a) + f(b) ; c'est le produit f(a)·f(b)",
-                "you divide by f(a) + f(b); it is the product f(a)·f(b)",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / (a + b) } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-left",
-                "tu ne divises que par f(a) ; il faut aussi f(b)",
-                "you divide by f(a) only; f(b) is missing",
-                variant(Scoring { score: |ab, a, _, w| if w { ab / a } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "divided-by-right",
-                "tu ne divises que par f(b) ; il faut aussi f(a)",
-                "you divide by f(b) only; f(a) is missing",
-                variant(Scoring { score: |ab, _, b, w| if w { ab / b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "precedence",
-                "f(ab) / f(a) * f(b) multiplie par f(b) : il manque des parenthèses autour de f(a)·f(b)",
-                "f(ab) / f(a) * f(b) multiplies by f(b): parentheses around f(a)·f(b) are missing",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / a * b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "multiplied",
-                "tu multiplies par f(a)·f(b) au lieu de diviser",
-                "you multiply by f(a)·f(b) instead of dividing",
-                variant(Scoring { score: |ab, a, b, w| if w { ab * a * b } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "integer-division",
-                "tout score sous 1 compte pour 0 : une division entière (5 / 100 vaut 0 pour des u64 ; convertis en f64 avant de diviser), ou un meilleur score qui part de 1 au lieu de 0",
-                "each score below 1 counts as 0: an integer division (5 / 100 is 0 for u64; convert to f64 before you divide), or a best score that starts from 1 instead of 0",
-                variant(Scoring { score: |ab, a, b, w| if w { (ab / (a * b)).floor() } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "square-root",
-                "tu classes les paires comme f(ab) / √(f(a)·f(b)) : une racine de trop, ou un carré sur f(ab). Le score est f(ab) / (f(a)·f(b))",
-                "you rank pairs as f(ab) / √(f(a)·f(b)) does: a root too many, or f(ab) squared. The score is f(ab) / (f(a)·f(b))",
-                variant(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "word-counts-ignored",
-                "tu oublies que chaque mot compte autant de fois qu'il apparaît (le u64 à côté du mot)",
-                "you forget that a word counts as often as it occurs (the u64 beside it)",
-                variant(Scoring { weighted_pairs: false, weighted_pieces: false, ..SCORING }),
-            ),
-            Known::new(
-                "piece-counts-unweighted",
-                "f(ab) tient compte de la fréquence des mots, mais pas f(a) ni f(b)",
-                "f(ab) uses how often words occur, but f(a) and f(b) do not",
-                variant(Scoring { weighted_pieces: false, ..SCORING }),
-            ),
-            Known::new(
-                "pair-counts-unweighted",
-                "f(a) et f(b) tiennent compte de la fréquence des mots, mais pas f(ab)",
-                "f(a) and f(b) use how often words occur, but f(ab) does not",
-                variant(Scoring { weighted_pairs: false, ..SCORING }),
-            ),
-            Known::new(
-                "pieces-counted-in-pairs",
-                "tu comptes f(a) et f(b) dans les paires seulement ; un morceau compte partout où il est, seul ou au bout du mot",
-                "you count f(a) and f(b) inside pairs only; a piece counts wherever it stands, alone or at the end of a word",
-                variant(Scoring { as_halves: true, ..SCORING }),
-            ),
-            Known::new(
-                "once-per-word",
-                "une paire qui apparaît deux fois dans un mot compte deux fois",
-                "a pair that occurs twice in a word counts twice",
-                variant(Scoring { once_a_word: true, ..SCORING }),
-            ),
-            Known::new(
-                "lowest-score",
-                "tu prends le plus petit score ; c'est le plus grand qu'il faut",
-                "you take the lowest score; it must be the highest",
-                variant(Scoring { score: |ab, a, b, w| if w { -ab / (a * b) } else { -ab }, ..SCORING }),
-            ),
-            Known::new(
-                "tie-last",
-                "à égalité, tu gardes la dernière paire ; la règle est : la première dans le texte (> et non >=)",
-                "of equal scores you keep the last pair; the rule is the first in the text (> and not >=)",
-                variant(Scoring { last: true, ..SCORING }),
-            ),
-            Known::new(
-                "halves-swapped",
-                "la paire est la bonne, mais ses moitiés sont échangées : rends (gauche, droite)",
-                "the pair is the right one, but its halves are swapped: return (left, right)",
-                |(words, wordpiece)| {
-                    let (a, b) = SCORING.best(words, *wordpiece);
-                    (b, a)
-                },
-            ),
-            Known::new(
-                "hashes-removed",
-                "la paire est la bonne, mais tu ôtes le `##` du morceau : rends-le tel qu'il est dans le texte",
-                "the pair is the right one, but you take the `##` off the piece: return it as it stands in the text",
-                |(words, wordpiece)| {
-                    let (a, b) = SCORING.best(words, *wordpiece);
-                    let bare = |s: String| s.trim_start_matches("##").to_owned();
-                    (a, bare(b))
-                },
-            ),
-            Known::new(
-                "score-inverted",
-                "ta fraction est à l'envers : c'est f(ab) / (f(a)·f(b)), pas f(a)·f(b) / f(ab)",
-                "your fraction is upside down: it is f(ab) / (f(a)·f(b)), not f(a)·f(b) / f(ab)",
-                variant(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }),
-            ),
-            Known::new(
-                "pairs-across-words",
-                "tu formes des paires d'un mot à l'autre : une paire reste à l'intérieur d'un mot",
-                "you make pairs from one word to the next: a pair stays inside a word",
-                |(words, wordpiece)| {
-                    let flat = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
-                    SCORING.best(&vec![(flat, 1)], *wordpiece)
-                },
-            ),
-            Known::seen(
-                "tie-not-first",
-                "tes scores sont justes, mais à égalité ce n'est pas la première paire du texte qui gagne : parcours les paires \
-             dans l'ordre du texte (l'ordre d'une HashMap est au hasard), et calcule f(ab) / (f(a)·f(b)) d'un seul coup",
-                "your scores are right, but of equal ones it is not the first pair of the text that wins: go through the pairs in \
-             the order of the text (a HashMap's order is random), and compute f(ab) / (f(a)·f(b)) in one go",
-                |tries| {
-                    tries.wrong().all(|(input, answer, _)| match answer {
-                        Outcome::Value(got) => one_of_the_best(input, got),
-                        _ => false,
-                    })
-                },
-            ),
-            Known::seen(
-                "no-pair",
-                "juste, sauf quand il n'y a aucune paire (aucun mot, ou des mots d'un seul morceau) : rends deux chaînes vides, \
-             par exemple avec `unwrap_or_default()`",
-                "right, except where there is no pair (no word, or words of one piece): return two empty strings, with \
-             `unwrap_or_default()`, say",
-                |tries| tries.only_wrong_where(|(words, _)| words.iter().all(|(pieces, _)| pieces.len() < 2)),
-            ),
-        ],
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let variant = |s: Scoring| move |(words, wordpiece): &Input| s.best(words, *wordpiece);
+    vec![
+        Known::new("count-for-wordpiece", variant(Scoring { score: |ab, _, _, _| ab, ..SCORING })),
+        Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / (a * b), ..SCORING })),
+        Known::new("score-for-bpe", variant(Scoring { score: |ab, a, b, _| ab / a / b, ..SCORING })),
+        Known::new("swapped", variant(Scoring { score: |ab, a, b, w| if w { ab } else { ab / (a * b) }, ..SCORING })),
+        Known::new(
+            "divided-by-sum",
+            variant(Scoring { score: |ab, a, b, w| if w { ab / (a + b) } else { ab }, ..SCORING }),
+        ),
+        Known::new("divided-by-left", variant(Scoring { score: |ab, a, _, w| if w { ab / a } else { ab }, ..SCORING })),
+        Known::new(
+            "divided-by-right",
+            variant(Scoring { score: |ab, _, b, w| if w { ab / b } else { ab }, ..SCORING }),
+        ),
+        Known::new("precedence", variant(Scoring { score: |ab, a, b, w| if w { ab / a * b } else { ab }, ..SCORING })),
+        Known::new("multiplied", variant(Scoring { score: |ab, a, b, w| if w { ab * a * b } else { ab }, ..SCORING })),
+        Known::new(
+            "integer-division",
+            variant(Scoring { score: |ab, a, b, w| if w { (ab / (a * b)).floor() } else { ab }, ..SCORING }),
+        ),
+        Known::new(
+            "square-root",
+            variant(Scoring { score: |ab, a, b, w| if w { ab / (a * b).sqrt() } else { ab }, ..SCORING }),
+        ),
+        Known::new(
+            "word-counts-ignored",
+            variant(Scoring { weighted_pairs: false, weighted_pieces: false, ..SCORING }),
+        ),
+        Known::new("piece-counts-unweighted", variant(Scoring { weighted_pieces: false, ..SCORING })),
+        Known::new("pair-counts-unweighted", variant(Scoring { weighted_pairs: false, ..SCORING })),
+        Known::new("pieces-counted-in-pairs", variant(Scoring { as_halves: true, ..SCORING })),
+        Known::new("once-per-word", variant(Scoring { once_a_word: true, ..SCORING })),
+        Known::new(
+            "lowest-score",
+            variant(Scoring { score: |ab, a, b, w| if w { -ab / (a * b) } else { -ab }, ..SCORING }),
+        ),
+        Known::new("tie-last", variant(Scoring { last: true, ..SCORING })),
+        Known::new("halves-swapped", |(words, wordpiece)| {
+            let (a, b) = SCORING.best(words, *wordpiece);
+            (b, a)
+        }),
+        Known::new("hashes-removed", |(words, wordpiece)| {
+            let (a, b) = SCORING.best(words, *wordpiece);
+            let bare = |s: String| s.trim_start_matches("##").to_owned();
+            (a, bare(b))
+        }),
+        Known::new(
+            "score-inverted",
+            variant(Scoring { score: |ab, a, b, w| if w { a * b / ab } else { ab }, ..SCORING }),
+        ),
+        Known::new("pairs-across-words", |(words, wordpiece)| {
+            let flat = words.iter().flat_map(|(p, n)| vec![p.clone(); *n as usize].concat()).collect();
+            SCORING.best(&vec![(flat, 1)], *wordpiece)
+        }),
+        Known::seen("tie-not-first", |tries| {
+            tries.wrong().all(|(input, answer, _)| match answer {
+                Outcome::Value(got) => one_of_the_best(input, got),
+                _ => false,
+            })
+        }),
+        Known::seen("no-pair", |tries| {
+            tries.only_wrong_where(|(words, _)| words.iter().all(|(pieces, _)| pieces.len() < 2))
+        }),
+    ]
 }
 
 #[cfg(test)]

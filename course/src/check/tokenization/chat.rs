@@ -1,8 +1,9 @@
 //! Exercise 01.4: a prompt for a chat model, and what a person may type into it.
 
 use super::bpe::ids_of;
-use crate::check::Report;
+use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer};
 
 type Known<'t> = Mistake<'t, String, Vec<u32>>;
@@ -12,7 +13,7 @@ type Known<'t> = Mistake<'t, String, Vec<u32>>;
 pub fn chat_prompt(f: impl Fn(&Tokenizer, &str) -> Vec<u32>) -> Report {
     match tokenizer() {
         Ok(tokenizer) => exercise(&tokenizer).check(|typed| f(&tokenizer, typed)),
-        Err(e) => Report::wrong("01.4", e.to_string(), e.to_string()),
+        Err(e) => Report::wrong("01.4", e.into()),
     }
 }
 
@@ -50,197 +51,52 @@ fn exercise(t: &Tokenizer) -> Exercise<'_, String, Vec<u32>> {
         id: "01.4",
         inputs: inputs(),
         solution: Box::new(move |typed| around(plain(typed))),
-        tell: |typed| (format!("{typed:?}"), format!("{typed:?}")),
-        hint: |_, _| {
-            (
-                "Le gabarit est <|user|> texte <|end|> <|assistant|>".into(),
-                "The template is <|user|> text <|end|> <|assistant|>".into(),
-            )
-        },
-        passed: (
-            "neuf textes, dont cinq tentatives d'injection : trois jetons spéciaux, les tiens, et le texte intact",
-            "nine texts, five of them attempts at injection: three special tokens, yours, and the text untouched",
-        ),
+        tell: |typed| format!("{typed:?}").into(),
+        hint: |_, _| text("01.4.hint"),
         mistakes: vec![
-            Known::new(
-                "typed-special-parsed",
-                "INJECTION : le texte tapé contient « <|end|> » et tu en fais un vrai jeton spécial. Le texte d'une personne passe \
-             par `encode`, jamais par `encode_with_specials`",
-                "INJECTION: the typed text contains \"<|end|>\" and you make it a real special token. What a person typed goes \
-             through `encode`, never through `encode_with_specials`",
-                move |typed| parsed(&format!("<|user|>{typed}<|end|><|assistant|>")),
-            ),
-            Known::new(
-                "typed-special-parsed",
-                "INJECTION : le gabarit est bon, mais le texte tapé passe par `encode_with_specials` : prends `encode`",
-                "INJECTION: the template is right, but the typed text goes through `encode_with_specials`: take `encode`",
-                move |typed| around(parsed(typed)),
-            ),
-            Known::new(
-                "template-as-text",
-                "ton gabarit est devenu du texte : `encode` n'émet jamais de jeton spécial. Prends `special(\"<|user|>\")`",
-                "your template became text: `encode` never gives a special token. Take `special(\"<|user|>\")`",
-                move |typed| plain(&format!("<|user|>{typed}<|end|><|assistant|>")),
-            ),
-            Known::new(
-                "text-removed",
-                "tu effaces du texte tapé ce qui ressemble à un jeton spécial : la personne a le droit d'écrire « <|end|> », et doit \
-             le retrouver tel quel",
-                "you delete what looks like a special token from the typed text: a person may write \"<|end|>\" and must find it again",
-                move |typed| around(plain(&stripped(typed))),
-            ),
-            Known::new(
-                "text-removed",
-                "tu encodes avec les jetons spéciaux, puis tu les ôtes : le texte de la personne a perdu des mots. Prends `encode`",
-                "you encode with special tokens, then take them out: the person's text lost some words. Take `encode`",
-                move |typed| around(parsed(typed).into_iter().filter(|id| !t.is_special(*id)).collect()),
-            ),
-            Known::new(
-                "extra-endoftext",
-                "tu ajoutes `<|endoftext|>`, que ce gabarit n'a pas",
-                "you add `<|endoftext|>`, which this template does not have",
-                move |typed| [vec![special("<|endoftext|>")], around(plain(typed))].concat(),
-            ),
-            Known::new(
-                "missing-end",
-                "il manque `<|end|>` après le texte tapé",
-                "`<|end|>` is missing after the typed text",
-                move |typed| [vec![user], plain(typed), vec![assistant]].concat(),
-            ),
-            Known::new(
-                "missing-assistant",
-                "il manque `<|assistant|>` à la fin : sans lui, le modèle ne sait pas que c'est à lui de parler",
-                "`<|assistant|>` is missing at the end: without it the model does not know that it is its turn",
-                move |typed| [vec![user], plain(typed), vec![end]].concat(),
-            ),
-            Known::new(
-                "missing-user",
-                "il manque `<|user|>` au début",
-                "`<|user|>` is missing at the beginning",
-                move |typed| [plain(typed), vec![end, assistant]].concat(),
-            ),
-            Known::new(
-                "template-only",
-                "le texte tapé n'est pas dans le résultat",
-                "the typed text is not in the result",
-                move |_| around(vec![]),
-            ),
-            Known::new(
-                "text-only",
-                "il n'y a que le texte tapé : ajoute les trois jetons du gabarit autour",
-                "there is only the typed text: put the template's three tokens around it",
-                move |typed| plain(typed),
-            ),
-            Known::new(
-                "wrong-order",
-                "`<|assistant|>` vient après `<|end|>`, pas avant",
-                "`<|assistant|>` comes after `<|end|>`, not before",
-                move |typed| [vec![user], plain(typed), vec![assistant, end]].concat(),
-            ),
-            Known::new(
-                "wrong-role",
-                "le texte d'une personne commence par `<|user|>`, pas par `<|system|>`",
-                "a person's text begins with `<|user|>`, not with `<|system|>`",
-                move |typed| [vec![special("<|system|>")], plain(typed), vec![end, assistant]].concat(),
-            ),
-            Known::new(
-                "wrong-end",
-                "un tour finit par `<|end|>` ; `<|endoftext|>` sépare des documents",
-                "a turn ends with `<|end|>`; `<|endoftext|>` separates documents",
-                move |typed| [vec![user], plain(typed), vec![special("<|endoftext|>"), assistant]].concat(),
-            ),
-            Known::new(
-                "trimmed",
-                "tu ôtes les blancs autour du texte (`trim`) : ce que la personne a tapé doit rester entier",
-                "you remove the white space around the text (`trim`): what the person typed must stay whole",
-                move |typed| around(plain(typed.trim())),
-            ),
-            Known::new(
-                "extra-newlines",
-                "tu ajoutes des retours à la ligne qui ne sont pas dans le gabarit",
-                "you add line feeds that the template does not have",
-                move |typed| [vec![user], plain("\n"), plain(typed), vec![end], plain("\n"), vec![assistant]].concat(),
-            ),
-            Known::new(
-                "extra-newlines",
-                "tu ajoutes des retours à la ligne qui ne sont pas dans le gabarit",
-                "you add line feeds that the template does not have",
-                move |typed| around(plain(&format!("\n{typed}"))),
-            ),
-            Known::new(
-                "extra-newlines",
-                "tu ajoutes des retours à la ligne qui ne sont pas dans le gabarit",
-                "you add line feeds that the template does not have",
-                move |typed| around(plain(&format!("\n{typed}\n"))),
-            ),
-            Known::new(
-                "extra-spaces",
-                "tu ajoutes des espaces autour du texte : il doit rester tel quel",
-                "you add spaces around the text: it must stay as it is",
-                move |typed| around(plain(&format!(" {typed} "))),
-            ),
-            Known::new(
-                "extra-spaces",
-                "tu ajoutes une espace devant le texte : il doit rester tel quel",
-                "you add a space before the text: it must stay as it is",
-                move |typed| around(plain(&format!(" {typed}"))),
-            ),
-            Known::new(
-                "lowercased",
-                "tu changes la casse du texte (`to_lowercase`) : il doit rester tel quel",
-                "you change the case of the text (`to_lowercase`): it must stay as it is",
-                move |typed| around(plain(&typed.to_lowercase())),
-            ),
-            Known::new(
-                "roles-swapped",
-                "`<|user|>` et `<|assistant|>` sont échangés : la personne parle d'abord, puis c'est à l'assistant",
-                "`<|user|>` and `<|assistant|>` are swapped: the person speaks first, then it is the assistant's turn",
-                move |typed| [vec![assistant], plain(typed), vec![end, user]].concat(),
-            ),
-            Known::new(
-                "extra-end",
-                "il y a un `<|end|>` après `<|assistant|>` : le tour du modèle serait fini avant de commencer",
-                "there is an `<|end|>` after `<|assistant|>`: the model's turn would be over before it begins",
-                move |typed| [around(plain(typed)), vec![end]].concat(),
-            ),
-            Known::new(
-                "bytes-not-tokens",
-                "tu rends les octets du texte : le tokeniseur a ses propres identifiants, et des fusions. Prends `encode`",
-                "you return the text's bytes: the tokeniser has its own ids, and merges. Take `encode`",
-                move |typed| around(ids_of(typed.as_bytes())),
-            ),
-            Known::new(
-                "text-refused",
-                "tu rends une liste vide quand le texte contient « <| » : une personne a le droit de l'écrire, et `encode` n'en fait que du texte",
-                "you return an empty list when the text contains \"<|\": a person may write it, and `encode` makes nothing but text of it",
-                move |typed| if typed.contains("<|") { vec![] } else { around(plain(typed)) },
-            ),
-            Known::new(
-                "text-escaped",
-                "tu changes « <| » dans le texte tapé : il doit rester tel quel, et `encode` n'en fait que du texte",
-                "you change \"<|\" in the typed text: it must stay as it is, and `encode` makes nothing but text of it",
-                move |typed| around(plain(&typed.replace("<|", "< |"))),
-            ),
-            Known::new(
-                "text-removed",
-                "tu encodes avec les jetons spéciaux, puis tu en ôtes trois : le texte de la personne a perdu des mots. Prends `encode`",
-                "you encode with special tokens, then take three of them out: the person's text lost some words. Take `encode`",
-                move |typed| {
-                    around(parsed(typed).into_iter().filter(|id| ![user, end, assistant].contains(id)).collect())
-                },
-            ),
-            Known::new(
-                "word-by-word",
-                "tu encodes mot par mot : les espaces se perdent. Donne le texte entier à `encode`",
-                "you encode word by word: the spaces get lost. Give the whole text to `encode`",
-                move |typed| around(typed.split(' ').flat_map(plain).collect()),
-            ),
-            Known::new(
-                "char-by-char",
-                "tu encodes caractère par caractère : aucune fusion ne peut se faire. Donne le texte entier à `encode`",
-                "you encode one character at a time: no merge can happen. Give the whole text to `encode`",
-                move |typed| around(typed.chars().flat_map(|c| plain(&c.to_string())).collect()),
-            ),
+            Known::new("typed-special-parsed.whole", move |typed| {
+                parsed(&format!("<|user|>{typed}<|end|><|assistant|>"))
+            }),
+            Known::new("typed-special-parsed.inner", move |typed| around(parsed(typed))),
+            Known::new("template-as-text", move |typed| plain(&format!("<|user|>{typed}<|end|><|assistant|>"))),
+            Known::new("text-removed.names", move |typed| around(plain(&stripped(typed)))),
+            Known::new("text-removed.tokens", move |typed| {
+                around(parsed(typed).into_iter().filter(|id| !t.is_special(*id)).collect())
+            }),
+            Known::new("extra-endoftext", move |typed| [vec![special("<|endoftext|>")], around(plain(typed))].concat()),
+            Known::new("missing-end", move |typed| [vec![user], plain(typed), vec![assistant]].concat()),
+            Known::new("missing-assistant", move |typed| [vec![user], plain(typed), vec![end]].concat()),
+            Known::new("missing-user", move |typed| [plain(typed), vec![end, assistant]].concat()),
+            Known::new("template-only", move |_| around(vec![])),
+            Known::new("text-only", move |typed| plain(typed)),
+            Known::new("wrong-order", move |typed| [vec![user], plain(typed), vec![assistant, end]].concat()),
+            Known::new("wrong-role", move |typed| {
+                [vec![special("<|system|>")], plain(typed), vec![end, assistant]].concat()
+            }),
+            Known::new("wrong-end", move |typed| {
+                [vec![user], plain(typed), vec![special("<|endoftext|>"), assistant]].concat()
+            }),
+            Known::new("trimmed", move |typed| around(plain(typed.trim()))),
+            Known::new("extra-newlines", move |typed| {
+                [vec![user], plain("\n"), plain(typed), vec![end], plain("\n"), vec![assistant]].concat()
+            }),
+            Known::new("extra-newlines", move |typed| around(plain(&format!("\n{typed}")))),
+            Known::new("extra-newlines", move |typed| around(plain(&format!("\n{typed}\n")))),
+            Known::new("extra-spaces.around", move |typed| around(plain(&format!(" {typed} ")))),
+            Known::new("extra-spaces.before", move |typed| around(plain(&format!(" {typed}")))),
+            Known::new("lowercased", move |typed| around(plain(&typed.to_lowercase()))),
+            Known::new("roles-swapped", move |typed| [vec![assistant], plain(typed), vec![end, user]].concat()),
+            Known::new("extra-end", move |typed| [around(plain(typed)), vec![end]].concat()),
+            Known::new("bytes-not-tokens", move |typed| around(ids_of(typed.as_bytes()))),
+            Known::new("text-refused", move |typed| if typed.contains("<|") { vec![] } else { around(plain(typed)) }),
+            Known::new("text-escaped", move |typed| around(plain(&typed.replace("<|", "< |")))),
+            Known::new("text-removed.three-tokens", move |typed| {
+                around(parsed(typed).into_iter().filter(|id| ![user, end, assistant].contains(id)).collect())
+            }),
+            Known::new("word-by-word", move |typed| around(typed.split(' ').flat_map(plain).collect())),
+            Known::new("char-by-char", move |typed| {
+                around(typed.chars().flat_map(|c| plain(&c.to_string())).collect())
+            }),
         ],
     }
 }

@@ -3,8 +3,9 @@
 mod gpt2;
 
 use super::bpe::*;
-use crate::check::Report;
+use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
+use crate::check::report::Report;
 use motamot_kernels::rng::Rng;
 
 type Known = Mistake<'static, Encoding, Vec<u32>>;
@@ -134,220 +135,86 @@ fn exercise() -> Exercise<'static, Encoding, Vec<u32>> {
         solution: Box::new(encode_right),
         tell: |(bytes, merges)| {
             let merges = if merges.len() > 6 { format!("{} merges", merges.len()) } else { format!("{merges:?}") };
-            let told = format!("({}, {merges})", quoted(bytes));
-            (told.clone(), told)
+            format!("({}, {merges})", quoted(bytes)).into()
         },
-        hint: |_, _| {
-            (
-                "Cherche la paire de rang minimal dans tout le texte, fusionne-la, recommence".into(),
-                "Look for the pair of the lowest rank in the whole text, merge it, start again".into(),
-            )
-        },
-        passed: (
-            "exact sur 80 textes (égalités, chevauchements, Unicode, octets quelconques), et 8 phrases reçoivent les \
-             identifiants de GPT-2 lui-même",
-            "exact on 80 texts (ties, overlaps, Unicode, any bytes), and 8 sentences get the ids of GPT-2 itself",
-        ),
-        mistakes: vec![
-            Known::seen(
-                "empty-input",
-                "tout est juste, sauf sur un texte vide : il n'y a rien à lire, et aucun jeton à rendre. `len() - 1` déborde \
-             quand len() vaut 0 : écris `i + 1 < len()`",
-                "all is right except on an empty text: there is nothing to read, and no token to return. `len() - 1` overflows \
-             when len() is 0: write `i + 1 < len()`",
-                |tries| tries.only_wrong_where(|(bytes, _)| bytes.is_empty()),
-            ),
-            Known::new(
-                "no-merges",
-                "tu rends les octets tels quels : il faut appliquer les fusions",
-                "you return the bytes as they are: apply the merges",
-                |(bytes, _)| ids_of(bytes),
-            ),
-            Known::new(
-                "left-to-right",
-                "tu fusionnes la première paire possible en partant de la gauche ; c'est le rang le plus bas qui décide, où qu'il soit",
-                "you merge the first pair that can be merged, from the left; the lowest rank decides, wherever it stands",
-                |e| encode_by(e, |found, _| found.first().copied()),
-            ),
-            Known::new(
-                "sweep",
-                "tu balaies le texte de gauche à droite en fusionnant toute paire connue ; une seule règle décide : le rang le plus \
-             bas de tout le texte d'abord",
-                "you sweep over the text from the left and merge every known pair; one rule decides: the lowest rank of the whole \
-             text first",
-                |e| encode_sweeps(e, true),
-            ),
-            Known::new(
-                "one-sweep",
-                "tu ne fais qu'un seul passage sur le texte : une fusion rend d'autres fusions possibles, et le rang le plus bas passe \
-             d'abord",
-                "you make a single pass over the text: a merge makes other merges possible, and the lowest rank goes first",
-                |e| encode_sweeps(e, false),
-            ),
-            Known::new(
-                "longest-match",
-                "tu prends le plus long jeton possible à chaque endroit : c'est WordPiece, pas BPE. BPE suit l'ordre des fusions",
-                "you take the longest token that fits: that is WordPiece, not BPE. BPE follows the order of the merges",
-                encode_longest,
-            ),
-            Known::new(
-                "highest-rank-first",
-                "tu appliques la fusion de rang le plus haut d'abord ; c'est la plus ancienne, le rang le plus bas, qui gagne",
-                "you apply the merge of the highest rank first; the oldest one, of the lowest rank, wins",
-                |e| encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1))),
-            ),
-            Known::new(
-                "highest-rank-first",
-                "tu parcours les fusions de la dernière à la première ; c'est dans l'ordre où elles furent apprises",
-                "you go through the merges from the last to the first; it is the order in which they were learned",
-                |(bytes, merges)| {
-                    let all = (0..merges.len()).rev();
-                    all.fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
-                },
-            ),
-            Known::new(
-                "merge-once",
-                "chaque fusion n'est appliquée qu'à sa première occurrence ; elle vaut partout dans le texte",
-                "each merge is applied to its first occurrence only; it holds everywhere in the text",
-                |e| encode_with(e, Replace::Once),
-            ),
-            Known::new(
-                "overlapping-merge",
-                "« aaa » donne aa·aa chez toi : un octet ne peut pas servir deux fois (avance de 2 après une fusion)",
-                "\"aaa\" gives aa·aa: a byte cannot be used twice (step by 2 after a merge)",
-                |e| encode_with(e, Replace::Overlapping),
-            ),
-            Known::new(
-                "right-to-left",
-                "tu fusionnes en partant de la droite : « aaa » doit donner aa·a, pas a·aa",
-                "you merge from the right: \"aaa\" must give aa·a, not a·aa",
-                |e| encode_with(e, Replace::RightToLeft),
-            ),
-            Known::new(
-                "right-to-left",
-                "à rang égal, tu prends la paire de droite : « aaa » doit donner aa·a, pas a·aa",
-                "of two places of the same rank you take the right one: \"aaa\" must give aa·a, not a·aa",
-                |e| encode_by(e, |found, _| found.iter().copied().min_by_key(|x| (x.0, usize::MAX - x.1))),
-            ),
-            Known::new(
-                "one-merge-only",
-                "tu t'arrêtes après une seule fusion : recommence tant qu'une paire a un rang",
-                "you stop after one merge: go on as long as some pair has a rank",
-                |e| {
-                    let first = |found: &[(usize, usize)], ids: &[u32]| {
-                        found.iter().copied().min().filter(|_| ids.len() == e.0.len())
-                    };
-                    encode_by(e, first)
-                },
-            ),
-            Known::new(
-                "one-rank-only",
-                "tu n'appliques que la première fusion qui convient, partout, puis tu t'arrêtes : recommence tant qu'une paire a un rang",
-                "you apply only the first merge that fits, everywhere, and stop: go on as long as some pair has a rank",
-                |(bytes, merges)| {
-                    let ids = ids_of(bytes);
-                    let rank = ids.windows(2).filter_map(|p| rank_of(merges, p[0], p[1])).min();
-                    rank.map_or(ids.clone(), |r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
-                },
-            ),
-            Known::new(
-                "most-frequent-first",
-                "tu fusionnes la paire la plus fréquente de ce texte : c'est l'entraînement. L'encodage suit les rangs appris",
-                "you merge the pair that is most frequent in this text: that is training. Encoding follows the learned ranks",
-                |e| {
-                    encode_by(e, |found, _| {
-                        let count = |rank: usize| found.iter().filter(|x| x.0 == rank).count();
-                        found.iter().copied().max_by_key(|x| (count(x.0), usize::MAX - x.0, usize::MAX - x.1))
-                    })
-                },
-            ),
-            Known::new(
-                "last-merge-forgotten",
-                "la dernière fusion de la liste n'est jamais appliquée",
-                "the last merge of the list is never applied",
-                |(bytes, merges)| encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec())),
-            ),
-            Known::new(
-                "id-is-the-rank",
-                "la fusion de rang r donne l'identifiant 256 + r, pas r : 0 à 255 sont les octets",
-                "the merge of rank r makes the id 256 + r, not r: 0 to 255 are the bytes",
-                |e| encode_right(e).into_iter().map(|id| if id > 255 { id - 256 } else { id }).collect(),
-            ),
-            Known::new(
-                "id-is-the-rank",
-                "la fusion de rang r donne l'identifiant 256 + r, pas r : 0 à 255 sont les octets",
-                "the merge of rank r makes the id 256 + r, not r: 0 to 255 are the bytes",
-                |(bytes, merges)| {
-                    (0..merges.len())
-                        .fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], r as u32, Replace::LeftToRight))
-                },
-            ),
-            Known::new(
-                "id-off-by-one",
-                "tes identifiants sont décalés d'un : la première fusion (rang 0) donne 256",
-                "your ids are off by one: the first merge (rank 0) makes 256",
-                |(bytes, merges)| {
-                    let one = |ids: Vec<u32>, r: usize| replace(&ids, merges[r], 257 + r as u32, Replace::LeftToRight);
-                    (0..merges.len()).fold(ids_of(bytes), one)
-                },
-            ),
-            Known::new(
-                "id-off-by-one",
-                "tes identifiants commencent à 255, qui est un octet : la première fusion (rang 0) donne 256",
-                "your ids begin at 255, which is a byte: the first merge (rank 0) makes 256",
-                |e| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r)),
-            ),
-            Known::new(
-                "last-symbol-lost",
-                "le dernier symbole se perd : il n'a pas de voisin, mais il reste dans le résultat",
-                "the last symbol gets lost: it has no neighbour, but it stays in the result",
-                |e| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r)),
-            ),
-            Known::new(
-                "half-left-behind",
-                "après une fusion tu avances de 1 : la seconde moitié de la paire reste. Avance de 2",
-                "after a merge you move on by 1: the second half of the pair stays. Move on by 2",
-                |e| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r)),
-            ),
-            Known::new(
-                "pair-reversed",
-                "tu cherches la paire à l'envers : `merges[r]` est (gauche, droite)",
-                "you look for the pair backwards: `merges[r]` is (left, right)",
-                |e| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r)),
-            ),
-            Known::new(
-                "first-merge-skipped",
-                "la première fusion de la liste (rang 0) n'est jamais appliquée : commence à l'indice 0",
-                "the first merge of the list (rank 0) is never applied: begin at index 0",
-                |e| encode_as(e, |ids, pair, r| if r == 0 { ids.to_vec() } else { left(ids, pair, 256 + r) }),
-            ),
-            Known::new(
-                "stops-early",
-                "tu t'arrêtes à la première fusion qui n'est pas dans le texte : les suivantes peuvent y être (`continue`, pas `break`)",
-                "you stop at the first merge that the text does not hold: the next ones may be there (`continue`, not `break`)",
-                |(bytes, merges)| {
-                    let absent = |ids: &[u32], m: (u32, u32)| !ids.windows(2).any(|p| (p[0], p[1]) == m);
-                    let mut ids = ids_of(bytes);
-                    for (r, &m) in merges.iter().enumerate() {
-                        if absent(&ids, m) {
-                            break;
-                        }
-                        ids = left(&ids, m, 256 + r as u32);
-                    }
-                    ids
-                },
-            ),
-            Known::new(
-                "characters-not-bytes",
-                "tu pars des caractères : il faut les octets (« é » en a deux), sans passer par une chaîne",
-                "you start from characters: it is the bytes (\"é\" has two), without a string on the way",
-                |(bytes, merges)| {
-                    let ids = String::from_utf8_lossy(bytes).chars().map(u32::from).collect();
-                    (0..merges.len()).fold(ids, |ids: Vec<u32>, r| left(&ids, merges[r], 256 + r as u32))
-                },
-            ),
-        ],
+        hint: |_, _| text("01.3.hint"),
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    vec![
+        Known::seen("empty-input", |tries| tries.only_wrong_where(|(bytes, _)| bytes.is_empty())),
+        Known::new("no-merges", |(bytes, _)| ids_of(bytes)),
+        Known::new("left-to-right", |e| encode_by(e, |found, _| found.first().copied())),
+        Known::new("sweep", |e| encode_sweeps(e, true)),
+        Known::new("one-sweep", |e| encode_sweeps(e, false)),
+        Known::new("longest-match", encode_longest),
+        Known::new("highest-rank-first.rank", |e| {
+            encode_by(e, |found, _| found.iter().copied().max_by_key(|x| (x.0, usize::MAX - x.1)))
+        }),
+        Known::new("highest-rank-first.order", |(bytes, merges)| {
+            let all = (0..merges.len()).rev();
+            all.fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
+        }),
+        Known::new("merge-once", |e| encode_with(e, Replace::Once)),
+        Known::new("overlapping-merge", |e| encode_with(e, Replace::Overlapping)),
+        Known::new("right-to-left.scan", |e| encode_with(e, Replace::RightToLeft)),
+        Known::new("right-to-left.choice", |e| {
+            encode_by(e, |found, _| found.iter().copied().min_by_key(|x| (x.0, usize::MAX - x.1)))
+        }),
+        Known::new("one-merge-only", |e| {
+            let first =
+                |found: &[(usize, usize)], ids: &[u32]| found.iter().copied().min().filter(|_| ids.len() == e.0.len());
+            encode_by(e, first)
+        }),
+        Known::new("one-rank-only", |(bytes, merges)| {
+            let ids = ids_of(bytes);
+            let rank = ids.windows(2).filter_map(|p| rank_of(merges, p[0], p[1])).min();
+            rank.map_or(ids.clone(), |r| replace(&ids, merges[r], 256 + r as u32, Replace::LeftToRight))
+        }),
+        Known::new("most-frequent-first", |e| {
+            encode_by(e, |found, _| {
+                let count = |rank: usize| found.iter().filter(|x| x.0 == rank).count();
+                found.iter().copied().max_by_key(|x| (count(x.0), usize::MAX - x.0, usize::MAX - x.1))
+            })
+        }),
+        Known::new("last-merge-forgotten", |(bytes, merges)| {
+            encode_right(&(bytes.clone(), merges[..merges.len().saturating_sub(1)].to_vec()))
+        }),
+        Known::new("id-is-the-rank", |e| {
+            encode_right(e).into_iter().map(|id| if id > 255 { id - 256 } else { id }).collect()
+        }),
+        Known::new("id-is-the-rank", |(bytes, merges)| {
+            (0..merges.len()).fold(ids_of(bytes), |ids, r| replace(&ids, merges[r], r as u32, Replace::LeftToRight))
+        }),
+        Known::new("id-off-by-one.above", |(bytes, merges)| {
+            let one = |ids: Vec<u32>, r: usize| replace(&ids, merges[r], 257 + r as u32, Replace::LeftToRight);
+            (0..merges.len()).fold(ids_of(bytes), one)
+        }),
+        Known::new("id-off-by-one.below", |e| encode_as(e, |ids, pair, r| left(ids, pair, 255 + r))),
+        Known::new("last-symbol-lost", |e| encode_as(e, |ids, pair, r| drop_last(ids, pair, 256 + r))),
+        Known::new("half-left-behind", |e| encode_as(e, |ids, pair, r| keep_half(ids, pair, 256 + r))),
+        Known::new("pair-reversed", |e| encode_as(e, |ids, pair, r| left(ids, (pair.1, pair.0), 256 + r))),
+        Known::new("first-merge-skipped", |e| {
+            encode_as(e, |ids, pair, r| if r == 0 { ids.to_vec() } else { left(ids, pair, 256 + r) })
+        }),
+        Known::new("stops-early", |(bytes, merges)| {
+            let absent = |ids: &[u32], m: (u32, u32)| !ids.windows(2).any(|p| (p[0], p[1]) == m);
+            let mut ids = ids_of(bytes);
+            for (r, &m) in merges.iter().enumerate() {
+                if absent(&ids, m) {
+                    break;
+                }
+                ids = left(&ids, m, 256 + r as u32);
+            }
+            ids
+        }),
+        Known::new("characters-not-bytes", |(bytes, merges)| {
+            let ids = String::from_utf8_lossy(bytes).chars().map(u32::from).collect();
+            (0..merges.len()).fold(ids, |ids: Vec<u32>, r| left(&ids, merges[r], 256 + r as u32))
+        }),
+    ]
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::bpe::*;
+use crate::catalogue::text;
 use crate::check::exercise::{Exercise, Mistake};
-use crate::check::{Outcome, Report};
+use crate::check::report::Report;
+use crate::check::trial::Outcome;
 
 type Input = (Vec<u8>, usize);
 type Known = Mistake<'static, Input, Learned>;
@@ -45,200 +47,59 @@ fn inputs() -> Vec<Input> {
 }
 
 fn exercise() -> Exercise<'static, Input, Learned> {
-    let variant = |t: Training| move |(text, merges): &Input| t.run(text, *merges);
     Exercise {
         id: "01.1",
         inputs: inputs(),
         solution: Box::new(|(text, merges)| RIGHT.run(text, *merges)),
-        tell: |(text, merges)| {
-            let told = format!("({}, {merges})", quoted(text));
-            (told.clone(), told)
-        },
-        hint: |_, _| {
-            (
-                "(Les fusions, puis le texte.) Suis ce texte à la main, une fusion à la fois".into(),
-                "(Merges, then text.) Follow this text by hand, one merge at a time".into(),
-            )
-        },
-        passed: (
-            "aaabdaaabac → [258, 100, 258, 97, 99], et 46 autres textes : égalités, chevauchements, textes vides",
-            "aaabdaaabac → [258, 100, 258, 97, 99], and 46 other texts: ties, overlaps, empty texts",
-        ),
-        mistakes: vec![
-            Known::new(
-                "counts-never-updated",
-                "tu comptes les paires une seule fois, au début. Après chaque fusion le texte a changé : il faut recompter",
-                "you count the pairs once, at the start. After each merge the text is another one: count again",
-                variant(Training { from_first_counts: true, ..RIGHT }),
-            ),
-            Known::new(
-                "merge-not-applied",
-                "tu choisis des paires, mais tu ne les remplaces jamais dans le texte : la même gagne à chaque tour",
-                "you choose pairs but never replace them in the text: the same one wins every time",
-                variant(Training { replace: Replace::Never, ..RIGHT }),
-            ),
-            Known::new(
-                "merge-only-first",
-                "tu ne remplaces que la première occurrence de la paire ; il faut les remplacer toutes",
-                "you replace only the first occurrence of the pair; replace all of them",
-                variant(Training { replace: Replace::Once, ..RIGHT }),
-            ),
-            Known::new(
-                "overlapping-merge",
-                "dans « aaa », tu fusionnes deux fois « aa » : un symbole ne peut servir qu'à une seule fusion (avance de 2 après)",
-                "in \"aaa\" you merge \"aa\" twice: a symbol can be used by one merge only (step by 2 after it)",
-                variant(Training { replace: Replace::Overlapping, ..RIGHT }),
-            ),
-            Known::new(
-                "right-to-left",
-                "tu remplaces de droite à gauche : « aaa » devient a·aa au lieu de aa·a",
-                "you replace from right to left: \"aaa\" becomes a·aa instead of aa·a",
-                variant(Training { replace: Replace::RightToLeft, ..RIGHT }),
-            ),
-            Known::new(
-                "tie-largest",
-                "à égalité, tu prends la plus grande paire ; la règle est : la plus petite (max_by_key garde la dernière)",
-                "of equally frequent pairs you take the largest; the rule is the smallest (max_by_key keeps the last)",
-                variant(Training { tie: Tie::Largest, ..RIGHT }),
-            ),
-            Known::new(
-                "tie-first-seen",
-                "à égalité, tu prends la première paire rencontrée dans le texte ; la règle est : la plus petite",
-                "of equally frequent pairs you take the first one in the text; the rule is the smallest pair",
-                variant(Training { tie: Tie::First, ..RIGHT }),
-            ),
-            Known::new(
-                "tie-last-seen",
-                "à égalité, tu prends la dernière paire rencontrée dans le texte ; la règle est : la plus petite",
-                "of equally frequent pairs you take the last one met in the text; the rule is the smallest pair",
-                variant(Training { tie: Tie::Last, ..RIGHT }),
-            ),
-            Known::new(
-                "least-frequent",
-                "tu fusionnes la paire la plus rare ; c'est la plus fréquente qu'il faut",
-                "you merge the rarest pair; it must be the most frequent one",
-                variant(Training { rarest: true, ..RIGHT }),
-            ),
-            Known::new(
-                "least-frequent",
-                "tu fusionnes la paire la plus rare ; c'est la plus fréquente qu'il faut",
-                "you merge the rarest pair; it must be the most frequent one",
-                variant(Training { rarest: true, least: 1, ..RIGHT }),
-            ),
-            Known::new(
-                "first-id-257",
-                "ton premier nouvel identifiant est 257 : les octets prennent 0 à 255, donc la première fusion est 256",
-                "your first new id is 257: the bytes take 0 to 255, so the first merge is 256",
-                variant(Training { first_id: 257, ..RIGHT }),
-            ),
-            Known::new(
-                "first-id-255",
-                "ton premier nouvel identifiant est 255, qui est déjà un octet : la première fusion est 256",
-                "your first new id is 255, which is a byte already: the first merge is 256",
-                variant(Training { first_id: 255, ..RIGHT }),
-            ),
-            Known::new(
-                "same-id",
-                "toutes tes fusions portent le même identifiant ; la k-ième fait 256 + k",
-                "all your merges make the same id; the k-th makes 256 + k",
-                variant(Training { same_id: true, ..RIGHT }),
-            ),
-            Known::new(
-                "merges-singletons",
-                "tu fusionnes encore quand plus aucune paire n'apparaît deux fois : arrête-toi là",
-                "you go on when no pair occurs twice any more: stop there",
-                variant(Training { least: 1, ..RIGHT }),
-            ),
-            Known::new(
-                "stops-at-two",
-                "tu t'arrêtes dès que la meilleure paire n'apparaît que deux fois ; deux suffisent (≥ 2, pas > 2)",
-                "you stop when the best pair occurs only twice; twice is enough (≥ 2, not > 2)",
-                variant(Training { least: 3, ..RIGHT }),
-            ),
-            Known::new(
-                "non-overlapping-count",
-                "tu comptes les paires sans chevauchement ; ici (comme dans la bibliothèque) « aaa » compte deux fois « aa »",
-                "you count pairs without overlaps; here (as in the library) \"aaa\" counts \"aa\" twice",
-                variant(Training { overlaps_count: false, ..RIGHT }),
-            ),
-            Known::new(
-                "one-merge-too-few",
-                "il manque une fusion : la boucle doit tourner `merges` fois",
-                "one merge is missing: the loop must run `merges` times",
-                variant(Training { more: -1, ..RIGHT }),
-            ),
-            Known::new(
-                "one-merge-too-many",
-                "il y a une fusion de trop : la boucle doit tourner `merges` fois",
-                "there is one merge too many: the loop must run `merges` times",
-                variant(Training { more: 1, ..RIGHT }),
-            ),
-            Known::new(
-                "first-id-0",
-                "tes nouveaux identifiants commencent à 0, mais 0 à 255 sont les octets : la k-ième fusion fait 256 + k",
-                "your new ids begin at 0, but 0 to 255 are the bytes: the k-th merge makes 256 + k",
-                variant(Training { first_id: 0, ..RIGHT }),
-            ),
-            Known::new(
-                "text-not-returned",
-                "tes fusions sont justes, mais tu rends le texte de départ : rends celui d'après les fusions",
-                "your merges are right, but you return the text as it was: return the one after the merges",
-                |(text, merges)| (RIGHT.run(text, *merges).0, ids_of(text)),
-            ),
-            Known::new(
-                "nothing-merged",
-                "tu ne fusionnes jamais rien. `merges` est le nombre de fusions, pas la taille du vocabulaire : ne lui ôte pas 256",
-                "you never merge anything. `merges` is the number of merges, not the size of the vocabulary: do not take 256 off it",
-                |(text, _): &Input| (vec![], ids_of(text)),
-            ),
-            Known::new(
-                "last-symbol-lost",
-                "ton remplacement perd le dernier symbole du texte : il n'a pas de voisin, mais il reste",
-                "your replacement loses the last symbol of the text: it has no neighbour, but it stays",
-                |(text, merges)| learn(text, *merges, all_pairs, drop_last),
-            ),
-            Known::new(
-                "half-left-behind",
-                "après une fusion tu avances de 1 : la seconde moitié de la paire reste dans le texte. Avance de 2",
-                "after a merge you move on by 1: the second half of the pair stays in the text. Move on by 2",
-                |(text, merges)| learn(text, *merges, all_pairs, keep_half),
-            ),
-            Known::new(
-                "pairs-not-sliding",
-                "tu ne comptes qu'une paire sur deux (`chunks`) : chaque symbole forme une paire avec chacun de ses voisins (`windows(2)`)",
-                "you count only every other pair (`chunks`): each symbol makes a pair with either neighbour (`windows(2)`)",
-                |(text, merges)| learn(text, *merges, |x| x.chunks_exact(2).map(|p| (p[0], p[1])).collect(), left),
-            ),
-            Known::new(
-                "last-pair-not-counted",
-                "la dernière paire du texte n'est pas comptée : il y a len − 1 paires",
-                "the last pair of the text is not counted: there are len − 1 pairs",
-                |(text, merges)| learn(text, *merges, |x| all_pairs(&x[..x.len().saturating_sub(1)]), left),
-            ),
-            Known::new(
-                "characters-not-bytes",
-                "tu pars des caractères : il faut les octets, qui sont déjà des nombres de 0 à 255 (« é » en a deux)",
-                "you start from characters: it is the bytes, which are numbers from 0 to 255 already (\"é\" has two)",
-                |(text, merges)| {
-                    let chars: Vec<u32> = String::from_utf8_lossy(text).chars().map(u32::from).collect();
-                    learn_ids(chars, *merges, all_pairs, left)
-                },
-            ),
-            Known::seen(
-                "tie-arbitrary",
-                "tout est juste, sauf les égalités : une HashMap n'a pas d'ordre, et max_by_key y garde n'importe laquelle des \
-             paires à égalité. Compare (Reverse(compte), paire) : la plus petite paire gagne",
-                "all is right but for ties: a HashMap has no order, and max_by_key keeps any of the equally frequent pairs. \
-             Compare (Reverse(count), pair): the smallest pair wins",
-                |tries| {
-                    tries.each().all(|((text, merges), answer, _)| match answer {
-                        Outcome::Value(learned) => right_but_for_ties(text, *merges, learned),
-                        _ => false,
-                    })
-                },
-            ),
-        ],
+        tell: |(text, merges)| format!("({}, {merges})", quoted(text)).into(),
+        hint: |_, _| text("01.1.hint"),
+        mistakes: mistakes(),
     }
+}
+
+fn mistakes() -> Vec<Known> {
+    let variant = |t: Training| move |(text, merges): &Input| t.run(text, *merges);
+    vec![
+        Known::new("counts-never-updated", variant(Training { from_first_counts: true, ..RIGHT })),
+        Known::new("merge-not-applied", variant(Training { replace: Replace::Never, ..RIGHT })),
+        Known::new("merge-only-first", variant(Training { replace: Replace::Once, ..RIGHT })),
+        Known::new("overlapping-merge", variant(Training { replace: Replace::Overlapping, ..RIGHT })),
+        Known::new("right-to-left", variant(Training { replace: Replace::RightToLeft, ..RIGHT })),
+        Known::new("tie-largest", variant(Training { tie: Tie::Largest, ..RIGHT })),
+        Known::new("tie-first-seen", variant(Training { tie: Tie::First, ..RIGHT })),
+        Known::new("tie-last-seen", variant(Training { tie: Tie::Last, ..RIGHT })),
+        Known::new("least-frequent", variant(Training { rarest: true, ..RIGHT })),
+        Known::new("least-frequent", variant(Training { rarest: true, least: 1, ..RIGHT })),
+        Known::new("first-id-257", variant(Training { first_id: 257, ..RIGHT })),
+        Known::new("first-id-255", variant(Training { first_id: 255, ..RIGHT })),
+        Known::new("same-id", variant(Training { same_id: true, ..RIGHT })),
+        Known::new("merges-singletons", variant(Training { least: 1, ..RIGHT })),
+        Known::new("stops-at-two", variant(Training { least: 3, ..RIGHT })),
+        Known::new("non-overlapping-count", variant(Training { overlaps_count: false, ..RIGHT })),
+        Known::new("one-merge-too-few", variant(Training { more: -1, ..RIGHT })),
+        Known::new("one-merge-too-many", variant(Training { more: 1, ..RIGHT })),
+        Known::new("first-id-0", variant(Training { first_id: 0, ..RIGHT })),
+        Known::new("text-not-returned", |(text, merges)| (RIGHT.run(text, *merges).0, ids_of(text))),
+        Known::new("nothing-merged", |(text, _): &Input| (vec![], ids_of(text))),
+        Known::new("last-symbol-lost", |(text, merges)| learn(text, *merges, all_pairs, drop_last)),
+        Known::new("half-left-behind", |(text, merges)| learn(text, *merges, all_pairs, keep_half)),
+        Known::new("pairs-not-sliding", |(text, merges)| {
+            learn(text, *merges, |x| x.chunks_exact(2).map(|p| (p[0], p[1])).collect(), left)
+        }),
+        Known::new("last-pair-not-counted", |(text, merges)| {
+            learn(text, *merges, |x| all_pairs(&x[..x.len().saturating_sub(1)]), left)
+        }),
+        Known::new("characters-not-bytes", |(text, merges)| {
+            let chars: Vec<u32> = String::from_utf8_lossy(text).chars().map(u32::from).collect();
+            learn_ids(chars, *merges, all_pairs, left)
+        }),
+        Known::seen("tie-arbitrary", |tries| {
+            tries.each().all(|((text, merges), answer, _)| match answer {
+                Outcome::Value(learned) => right_but_for_ties(text, *merges, learned),
+                _ => false,
+            })
+        }),
+    ]
 }
 
 #[cfg(test)]

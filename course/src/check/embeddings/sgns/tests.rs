@@ -1,6 +1,8 @@
 //! The checker from both sides: the solution, and each mistake.
 
+use super::case::{log_sigmoid, sigmoid};
 use super::*;
+use crate::check::exercise::name_of;
 use crate::check::exercise::testing::helpful;
 use crate::check::unfinished;
 
@@ -78,12 +80,12 @@ fn what_is_not_listed_gets_an_answer() {
 
 #[test]
 fn each_wrong_error_is_recognised() {
-    for (at, (name, ..)) in mistakes::wrong_errors(&Case::example()).into_iter().enumerate() {
+    for (at, (key, _)) in mistakes::wrong_errors(&Case::example()).into_iter().enumerate() {
         let found = mistake(|v, u, r| {
-            let wrong = mistakes::wrong_errors(&Case { v: v.to_vec(), u: u.to_vec(), rate: r }).swap_remove(at).3;
+            let wrong = mistakes::wrong_errors(&Case { v: v.to_vec(), u: u.to_vec(), rate: r }).swap_remove(at).1;
             spoilt(v, u, r, |c| c.loss(), |k, _, _| wrong[k])
         });
-        assert_eq!(found, name);
+        assert_eq!(found, name_of(key));
     }
 }
 

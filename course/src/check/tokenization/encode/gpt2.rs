@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::Report;
+use crate::catalogue::text;
+use crate::check::report::Report;
 use crate::texts::{gpt2_merges, gpt2_sentences};
 
 /// The learner's encoder with GPT-2's own merges; the report if an id differs.
 pub(super) fn wrong_ids(exercise: &'static str, f: impl Fn(&[u8], &[(u32, u32)]) -> Vec<u32>) -> Option<Report> {
     let gpt2 = Gpt2::new();
-    for (text, expected) in gpt2_sentences() {
-        let got = gpt2.encode(&text, &f);
+    for (sentence, expected) in gpt2_sentences() {
+        let got = gpt2.encode(&sentence, &f);
         if got != expected {
-            return Some(Report::wrong(
-                exercise,
-                format!("sur {text:?} avec les fusions de GPT-2, il faut {expected:?}, mais ta fonction donne {got:?}"),
-                format!("on {text:?} with GPT-2's merges the answer is {expected:?}, but your function gives {got:?}"),
-            ));
+            let said = text("01.3.gpt2").with("sentence", format!("{sentence:?}"));
+            let said = said.with("expected", format!("{expected:?}")).with("got", format!("{got:?}"));
+            return Some(Report::wrong(exercise, said));
         }
     }
     None
