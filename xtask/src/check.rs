@@ -239,7 +239,7 @@ fn translations(files: &[File]) -> Complaints {
 /// The output of the command itself, from the same build as the tests'.
 fn motamot(args: &[&str]) -> Result<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let command = ["run", "--quiet", "--package", "motamot", "--bin", "motamot", "--"];
+    let command = ["run", "--quiet", "--package", "motamot-cli", "--"];
     let output = Command::new(cargo).args(command).args(args).current_dir(root()).output();
     let output = output.map_err(|e| format!("cargo run: {e}"))?;
     match output.status.success() {

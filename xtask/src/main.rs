@@ -41,7 +41,7 @@ fn book() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let args = ["--package", "motamot", "--bin", "motamot", "--", "cours", "--html", "--out"];
+    let args = ["--package", "motamot-cli", "--", "cours", "--html", "--out"];
     cargo_run(args.map(OsString::from).into_iter().chain([out]).collect())
 }
 
