@@ -6,19 +6,10 @@ use super::schedule::{Decay, Schedule};
 use super::trainer::{INIT, Progress, Settings, Trainer};
 use crate::data::TokenDataset;
 use crate::model::{Gpt, GptConfig, preset};
+use crate::tokenizer::TokenizerKind;
 use crate::utils::{Error, Result, by_name};
 use motamot_kernels::{bf16::Precision, gemm, rng::Rng};
 use serde::{Deserialize, Serialize};
-
-/// How text becomes tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenizerChoice {
-    /// Byte-level byte-pair encoding, trained on the training split.
-    Bpe,
-    /// One token per character.
-    Char,
-}
 
 /// How gradients change the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +67,7 @@ pub struct TrainConfig {
     /// Everything random follows from it.
     pub seed: u64,
     /// How text becomes tokens.
-    pub tokenizer: TokenizerChoice,
+    pub tokenizer: TokenizerKind,
     /// How products are computed: f32, the same bits on every machine; or bf16, factors rounded where the processor has
     /// instructions for it, sums, weights and moments in f32: faster, and the same bits on processors of one kind.
     /// Evaluation is always in f32. A run stores what it really computes in, and goes on in it.
@@ -119,7 +110,7 @@ impl RunConfig {
             patience: 0,
             sample_tokens: 60,
             seed: 1337,
-            tokenizer: TokenizerChoice::Bpe,
+            tokenizer: TokenizerKind::Bpe,
             precision: Precision::F32,
             optimizer: OptimizerKind::Adamw,
         };
@@ -137,7 +128,7 @@ impl RunConfig {
                 weight_decay: 0.1,
                 eval_every: 250,
                 sample_tokens: 200,
-                tokenizer: TokenizerChoice::Char,
+                tokenizer: TokenizerKind::Char,
                 ..mini
             },
             "gpt2" => TrainConfig {

@@ -12,7 +12,7 @@ mod schedule;
 pub mod state;
 mod trainer;
 
-pub use config::{OptimizerKind, RunConfig, TokenizerChoice, TrainConfig, available};
+pub use config::{OptimizerKind, RunConfig, TrainConfig, available};
 pub use metrics::{METRICS, Metrics, MetricsFile};
 pub use motamot_kernels::bf16::Precision;
 pub use objective::{Objective, Pretraining};
