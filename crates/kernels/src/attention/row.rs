@@ -8,6 +8,7 @@ use super::lanes::{scale, scaled};
 use super::tiled::KEYS;
 use crate::gemm::micro::{Block, Kernel, Start};
 use crate::isa::vectorise;
+use crate::map::whole;
 use crate::math::{exp, ln};
 
 /// Working memory that [`forward`] needs: scores, a packed panel of keys, the scaled query, the output.
@@ -39,6 +40,7 @@ vectorise! {
                 lanes[l] = if block[l] > lanes[l] { block[l] } else { lanes[l] };
             }
         }
+        let lanes = whole(lanes);
         let max = lanes.iter().chain(tail).fold(run.max, |max, x| if *x > max { *x } else { max });
         let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
         let rescale = exp(run.max - shift);
