@@ -181,9 +181,12 @@ fn training(name: &str, [batch, heads, kv_heads, time, head_dim]: [usize; 5], dr
         );
     }
     if judge {
-        let mut f32s = f32s.into_inner();
-        (f32s.forward, f32s.backward) = (simple::attention, simple::attention_backward);
-        let (f, b) = (seconds(&mut || f32s.forward()), seconds(&mut || f32s.backward()));
+        let (q, kv) = (noise(batch * time * c), noise(batch * time * kv_heads * head_dim));
+        let (mut out, mut lse) = (Vec::new(), Vec::new());
+        let f = seconds(&mut || (out, lse) = simple::attention(shape, options, &q, &kv, &kv));
+        let b = seconds(&mut || {
+            simple::attention_backward(shape, options, &q, &kv, &kv, &out, &lse, &out);
+        });
         println!("  readable {:6.0} ms forward, {:.0} ms backward", f * 1e3, b * 1e3);
     }
 }
@@ -194,13 +197,11 @@ fn decoding(heads: usize, kv_heads: usize, keys: usize, head_dim: usize) {
     let (q, k, v) = (noise(c), noise(keys * row), noise(keys * row));
     let opts = Options { scale: 0.2, mask: Mask::Causal, alibi: None, dropout: None };
     let (mut out, mut lse) = (vec![0.0; c], vec![0.0; heads]);
-    let (q, k, v) = (View::dense(&q, 1, c), View::dense(&k, keys, row), View::dense(&v, keys, row));
-    let mut simple_out = vec![0.0; c];
-    let mut simple_lse = vec![0.0; heads];
+    let (qv, kv, vv) = (View::dense(&q, 1, c), View::dense(&k, keys, row), View::dense(&v, keys, row));
     let best = race(
         50,
-        &mut [&mut || attention(shape, opts, q, k, v, ViewMut::dense(&mut out, 1, c), &mut lse), &mut || {
-            simple::attention(shape, opts, q, k, v, ViewMut::dense(&mut simple_out, 1, c), &mut simple_lse)
+        &mut [&mut || attention(shape, opts, qv, kv, vv, ViewMut::dense(&mut out, 1, c), &mut lse), &mut || {
+            simple::attention(shape, opts, &q, &k, &v);
         }],
     );
     let bytes = (2 * keys * row * 4) as f64;

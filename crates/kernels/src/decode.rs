@@ -333,7 +333,7 @@ impl Worker<'_, '_> {
                     q: &qkv[part * q_part..][..q_part],
                     scale: 1.0 / (layout.head_dim as f32).sqrt(),
                     alibi: shape.alibi.map(|slopes| &slopes[part * heads..][..heads]),
-                    seen: len + 1,
+                    seen: 0..len + 1,
                 };
                 attend(&layout, &queries, keys, values, own.attention, out);
             },

@@ -5,6 +5,7 @@ use crate::isa::vectorise;
 use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
 use crate::{Grad, map::put};
+use std::ops::Range;
 
 vectorise! {
     fn layer_norm_rows<T: Element; const BIAS: bool>(
@@ -41,91 +42,87 @@ vectorise! {
         }
     }
 
-    /// The backward of some rows: of layer norm with `CENTRE`, else of RMS norm (whose means are 0 and not read).
-    /// dw and db (only with `CENTRE`) are added to; `DX` says what becomes of dx.
-    fn backward_rows<T: Element; const CENTRE: bool, const DX: u8>(
-        x: &[f32], w: &[f32], means: &[f32], rstds: &[f32], dy: &[T], base: &[f32], dx: &mut [f32], dw: &mut [f32],
-        db: &mut [f32]
+    /// The backward of some rows. dw and db are added to; db is empty if it is not wanted. dx, unless it is empty, is
+    /// `base` (unless that is empty) plus what comes through the norm; or that is, with `add`, added to dx.
+    fn backward_rows<T: Element>(
+        rows: &Rows<T>, base: &[f32], add: bool, dx: &mut [f32], dw: &mut [f32], db: &mut [f32],
     ) {
-        let cols = w.len();
+        let cols = rows.w.len();
         let n = cols as f32;
-        let full = cols / LANES * LANES;
-        for (i, (x, dy)) in x.chunks_exact(cols).zip(dy.chunks_exact(cols)).enumerate() {
-            let (mean, rstd) = (if CENTRE { means[i] } else { 0.0 }, rstds[i]);
-            // Sums of g and of g ⊙ (x − mean), g = dy ⊙ w, and what the row adds to dw and db, in one pass.
-            let (mut g_sum, mut gx_sum) = ([0.0f32; LANES], [0.0f32; LANES]);
-            let (dws, dw_tail) = dw.as_chunks_mut::<LANES>();
-            let (dbs, db_tail) = db.as_chunks_mut::<LANES>();
-            let rows = x.as_chunks::<LANES>().0.iter().zip(dy.as_chunks::<LANES>().0).zip(w.as_chunks::<LANES>().0);
-            for (k, ((x, dy), w)) in rows.enumerate() {
-                for l in 0..LANES {
-                    let centred = x[l] - mean;
-                    let dy = dy[l].get();
-                    g_sum[l] = dy.mul_add(w[l], g_sum[l]);
-                    gx_sum[l] = (dy * w[l]).mul_add(centred, gx_sum[l]);
-                    dws[k][l] = dy.mul_add(centred * rstd, dws[k][l]);
-                }
-                if CENTRE {
-                    for l in 0..LANES {
-                        dbs[k][l] += dy[l].get();
-                    }
-                }
+        let (ws, w_tail) = rows.w.as_chunks::<LANES>();
+        let (dws, dw_tail) = dw.as_chunks_mut::<LANES>();
+        for (i, (x, dy)) in rows.x.chunks_exact(cols).zip(rows.dy.chunks_exact(cols)).enumerate() {
+            let stats = (rows.mean.map_or(0.0, |mean| mean[i]), rows.rstd[i]);
+            let ((xs, x_tail), (dys, dy_tail)) = (x.as_chunks::<LANES>(), dy.as_chunks::<LANES>());
+            let mut sums = [[0.0f32; LANES]; 2];
+            for (((x, dy), w), dw) in xs.iter().zip(dys).zip(ws).zip(dws.iter_mut()) {
+                add_lanes(x, dy, w, stats, &mut sums, dw);
             }
-            (g_sum, gx_sum) = (whole(g_sum), whole(gx_sum));
-            if full < cols {
-                let (x, dy, w) = (padded(&x[full..]), padded(&dy[full..]).map(T::get), padded(&w[full..]));
+            let mut sums = sums.map(whole);
+            if !x_tail.is_empty() {
                 let mut dw = padded(dw_tail);
-                for l in 0..LANES {
-                    let centred = x[l] - mean;
-                    let (g, gx) = (dy[l].mul_add(w[l], g_sum[l]), (dy[l] * w[l]).mul_add(centred, gx_sum[l]));
-                    let used = l < cols - full;
-                    (g_sum[l], gx_sum[l]) = (if used { g } else { g_sum[l] }, if used { gx } else { gx_sum[l] });
-                    dw[l] = dy[l].mul_add(centred * rstd, dw[l]);
-                }
-                dw_tail.copy_from_slice(&dw[..cols - full]);
-                if CENTRE {
-                    for (db, dy) in db_tail.iter_mut().zip(dy) {
-                        *db += dy;
-                    }
-                }
+                add_lanes(&padded(x_tail), &padded(dy_tail), &padded(w_tail), stats, &mut sums, &mut dw);
+                dw_tail.copy_from_slice(&dw[..dw_tail.len()]);
             }
-            if DX != SKIP {
-                let g_mean = if CENTRE { join_sum(g_sum) / n } else { 0.0 };
-                let slope = join_sum(gx_sum) * rstd * rstd / n;
-                let row = i * cols..(i + 1) * cols;
-                let dx = &mut dx[row.clone()];
-                let g = |x: f32, w: f32, dy: T| rstd * (x - mean).mul_add(-slope, dy.get().mul_add(w, -g_mean));
-                if DX == ONTO {
-                    for ((((dx, x), w), dy), base) in dx.iter_mut().zip(x).zip(w).zip(dy).zip(&base[row]) {
-                        *dx = base + g(*x, *w, *dy);
-                    }
-                } else {
-                    for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(w).zip(dy) {
-                        *dx = if DX == ADD { *dx + g(*x, *w, *dy) } else { g(*x, *w, *dy) };
-                    }
+            for (db, dy) in db.iter_mut().zip(dy) {
+                *db += dy.get();
+            }
+            if dx.is_empty() {
+                continue;
+            }
+            // With x̂ = (x − μ)·r and g = dy ⊙ w the gradient of x̂, dx would be r·g if μ and r were constants. But μ grows
+            // by 1/n with each x, which takes r·mean(g) off, and r by −r²·x̂/n, which takes r·x̂·mean(g ⊙ x̂) off:
+            // dx = r·(g − mean(g) − x̂·mean(g ⊙ x̂)), that is, r·g without its parts along (1, …, 1) and x̂. A step along
+            // either only shifts or stretches the row, and the norm undoes both. (RMS norm has no μ, so no mean(g).)
+            let (mean, rstd) = stats;
+            let g_mean = rows.mean.map_or(0.0, |_| join_sum(sums[0]) / n);
+            let slope = join_sum(sums[1]) * rstd * rstd / n;
+            let dx = &mut dx[i * cols..][..cols];
+            let d = |x: f32, w: f32, dy: T| rstd * (x - mean).mul_add(-slope, dy.get().mul_add(w, -g_mean));
+            if !base.is_empty() {
+                let base = &base[i * cols..][..cols];
+                for ((((dx, x), w), dy), base) in dx.iter_mut().zip(x).zip(rows.w).zip(dy).zip(base) {
+                    *dx = base + d(*x, *w, *dy);
+                }
+            } else if add {
+                for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(rows.w).zip(dy) {
+                    *dx += d(*x, *w, *dy);
+                }
+            } else {
+                for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(rows.w).zip(dy) {
+                    *dx = d(*x, *w, *dy);
                 }
             }
         }
     }
 }
 
-const SKIP: u8 = 0;
-const SET: u8 = 1;
-const ADD: u8 = 2;
-const ONTO: u8 = 3;
-
-/// Where dx goes.
-enum Dx<'a> {
-    Nowhere,
-    To(Grad<'a>),
-    /// The sum with what comes through the residual connection, (base, dx).
-    Onto(&'a [f32], &'a mut [f32]),
+/// What 16 elements of a row, of mean μ and 1/deviation r, add to the sums of g and of g ⊙ (x − μ), g = dy ⊙ w, and to dw.
+#[inline(always)]
+fn add_lanes<T: Element>(
+    x: &[f32; LANES],
+    dy: &[T; LANES],
+    w: &[f32; LANES],
+    (mean, rstd): (f32, f32),
+    [g, gx]: &mut [[f32; LANES]; 2],
+    dw: &mut [f32; LANES],
+) {
+    for l in 0..LANES {
+        let (centred, dy) = (x[l] - mean, dy[l].get());
+        g[l] = dy.mul_add(w[l], g[l]);
+        gx[l] = (dy * w[l]).mul_add(centred, gx[l]);
+        dw[l] = dy.mul_add(centred * rstd, dw[l]);
+    }
 }
 
-impl<'a> From<Option<Grad<'a>>> for Dx<'a> {
-    fn from(dx: Option<Grad<'a>>) -> Dx<'a> {
-        dx.map_or(Dx::Nowhere, Dx::To)
-    }
+/// What a backward reads: x and dy (N, C), w (C), and the forward's mean and rstd (N); no mean if it was an RMS norm.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    x: &'a [f32],
+    w: &'a [f32],
+    mean: Option<&'a [f32]>,
+    rstd: &'a [f32],
+    dy: &'a [T],
 }
 
 #[track_caller]
@@ -175,9 +172,9 @@ pub fn layer_norm_backward(
     dw: Option<Grad>,
     db: Option<Grad>,
 ) {
-    let n = rows_of("layer_norm_backward", x.len(), w.len());
-    same_length("layer_norm_backward", n, &[mean.len()]);
-    backward::<f32, true>("layer_norm_backward", x, w, mean, rstd, dy, dx.into(), dw, db);
+    let name = "layer_norm_backward";
+    same_length(name, rows_of(name, x.len(), w.len()), &[mean.len()]);
+    backward(name, Rows { x, w, mean: Some(mean), rstd, dy }, &[], dx, dw, db);
 }
 
 /// The backward of x + f(norm(x)) in one pass: dx = base + that of the norm, where dy arrives at the norm and base at the
@@ -196,13 +193,11 @@ pub fn norm_backward_onto<T: Element>(
 ) {
     let name = "norm_backward_onto";
     same_length(name, x.len(), &[base.len(), dx.len()]);
-    match mean {
-        Some(mean) => {
-            same_length(name, rows_of(name, x.len(), w.len()), &[mean.len()]);
-            backward::<T, true>(name, x, w, mean, rstd, dy, Dx::Onto(base, dx), dw, db);
-        }
-        None => backward::<T, false>(name, x, w, &[], rstd, dy, Dx::Onto(base, dx), dw, None),
+    if let Some(mean) = mean {
+        same_length(name, rows_of(name, x.len(), w.len()), &[mean.len()]);
     }
+    let db = db.filter(|_| mean.is_some());
+    backward(name, Rows { x, w, mean, rstd, dy }, base, Some(Grad { data: dx, accumulate: false }), dw, db);
 }
 
 /// y = x·r ⊙ w over each row, r = 1/√(mean(x²) + ε).
@@ -224,55 +219,35 @@ pub fn rms_norm<T: Element>(x: &[f32], w: &[f32], eps: f32, y: &mut [T], rstd: &
 /// dx = or += r·(g − x̂·mean(g ⊙ x̂)), dw = or += Σ dy ⊙ x̂; x̂ = x·r, g = dy ⊙ w.
 #[track_caller]
 pub fn rms_norm_backward(x: &[f32], w: &[f32], rstd: &[f32], dy: &[f32], dx: Option<Grad>, dw: Option<Grad>) {
-    backward::<f32, false>("rms_norm_backward", x, w, &[], rstd, dy, dx.into(), dw, None);
+    backward("rms_norm_backward", Rows { x, w, mean: None, rstd, dy }, &[], dx, dw, None);
 }
 
 /// Both backwards: one pass over the rows for all three gradients.
 #[track_caller]
-fn backward<T: Element, const CENTRE: bool>(
-    name: &str,
-    x: &[f32],
-    w: &[f32],
-    mean: &[f32],
-    rstd: &[f32],
-    dy: &[T],
-    dx: Dx,
-    dw: Option<Grad>,
-    db: Option<Grad>,
-) {
-    let cols = w.len();
-    let n = rows_of(name, x.len(), cols);
-    same_length(name, x.len(), &[dy.len()]);
-    same_length(name, n, &[rstd.len()]);
-    let (dx, base, mode) = match dx {
-        Dx::Nowhere => (None, None, SKIP),
-        Dx::To(Grad { data, accumulate }) => (Some(data), None, if accumulate { ADD } else { SET }),
-        Dx::Onto(base, data) => (Some(data), Some(base), ONTO),
-    };
+fn backward<T: Element>(name: &str, all: Rows<T>, base: &[f32], dx: Option<Grad>, dw: Option<Grad>, db: Option<Grad>) {
+    let cols = all.w.len();
+    let n = rows_of(name, all.x.len(), cols);
+    same_length(name, all.x.len(), &[all.dy.len()]);
+    same_length(name, n, &[all.rstd.len()]);
     if let Some(dx) = &dx {
-        same_length(name, x.len(), &[dx.len()]);
+        same_length(name, all.x.len(), &[dx.data.len()]);
     }
     for d in [&dw, &db].into_iter().flatten() {
         same_length(name, cols, &[d.data.len()]);
     }
-    let dx = dx.map(SharedMut::new);
-    let db_width = if CENTRE { cols } else { 0 };
+    let add = dx.as_ref().is_some_and(|dx| dx.accumulate);
+    let dx = dx.map(|dx| SharedMut::new(dx.data));
+    let db_width = all.mean.map_or(0, |_| cols);
 
-    let rows = |rows: std::ops::Range<usize>, sums: &mut [f32]| {
+    let rows = |rows: Range<usize>, sums: &mut [f32]| {
         let (dw, db) = sums.split_at_mut(cols);
-        let (from, len) = (rows.start * cols, rows.len() * cols);
-        let (x, dy) = (&x[from..][..len], &dy[from..][..len]);
-        let (mean, rstd) = (if CENTRE { &mean[rows.clone()] } else { &[] }, &rstd[rows]);
+        let at = rows.start * cols..rows.end * cols;
+        let (x, dy) = (&all.x[at.clone()], &all.dy[at.clone()]);
+        let mean = all.mean.map(|mean| &mean[rows.clone()]);
+        let part = Rows { x, dy, mean, rstd: &all.rstd[rows], ..all };
         // SAFETY: each row belongs to one range, and each range is run once.
-        let dx = dx.as_ref().map_or(&mut [][..], |dx| unsafe { dx.slice(from, len) });
-        let base = base.map_or(&[][..], |base| &base[from..][..len]);
-        let run = match mode {
-            SKIP => backward_rows::<T, CENTRE, SKIP>,
-            SET => backward_rows::<T, CENTRE, SET>,
-            ADD => backward_rows::<T, CENTRE, ADD>,
-            _ => backward_rows::<T, CENTRE, ONTO>,
-        };
-        run(x, w, mean, rstd, dy, base, dx, dw, db);
+        let dx = dx.as_ref().map_or(&mut [][..], |dx| unsafe { dx.slice(at.start, at.len()) });
+        backward_rows(&part, base.get(at).unwrap_or_default(), add, dx, dw, db);
     };
     map::sum_over_rows(n, cols + db_width, rows, |sums| {
         let (dw_sum, db_sum) = sums.split_at(cols);

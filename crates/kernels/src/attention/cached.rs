@@ -4,11 +4,12 @@
 //! of 16 whose lanes are keys, and the heads of a *part* lie side by side, as many as keep a core's multipliers busy.
 //! Blocks of keys, chains and sums are those of [`super::tiled`], so a token has the same bits here as there.
 
-use super::lanes::{scale, scaled, sum_by_fours};
-use super::row::{add_alibi, exp1, exponentials, largest, rescaled};
+use super::lanes::{scale, scaled};
+use super::row::{NOTHING, Running, add_alibi, soften};
 use super::tiled::KEYS;
 use crate::isa::vectorise;
 use crate::parallel;
+use std::ops::Range;
 
 /// Lanes of a panel of keys, or of a block of values.
 const LANES: usize = 16;
@@ -177,7 +178,7 @@ pub(crate) struct Queries<'a> {
     /// A slope for each of the heads.
     pub alibi: Option<&'a [f32]>,
     /// Keys that count, at least one; the query stands at the last of them.
-    pub seen: usize,
+    pub seen: Range<usize>,
 }
 
 /// Working memory of [`attend`], for so many query heads per part.
@@ -194,7 +195,7 @@ pub(crate) fn attend(
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    let (d, part, seen) = (layout.head_dim, layout.part_heads, queries.seen);
+    let (d, part, seen) = (layout.head_dim, layout.part_heads, &queries.seen);
     let heads = out.len() / d;
     // Query heads g·group + r, for the same r side by side, have one row of values.
     let group = heads / part;
@@ -204,11 +205,11 @@ pub(crate) fn attend(
     let (maxima, sums) = rest.split_at_mut(part);
     scaled(queries.q, queries.scale, q);
     for r in 0..group {
-        maxima.fill(f32::NEG_INFINITY);
-        sums[..part].fill(0.0);
+        maxima.fill(NOTHING.max);
+        sums[..part].fill(NOTHING.sum);
         o.fill(0.0);
-        for first in (0..seen).step_by(KEYS) {
-            let n = KEYS.min(seen - first);
+        for first in (seen.start / KEYS * KEYS..seen.end).step_by(KEYS) {
+            let n = KEYS.min(seen.end - first);
             for g in 0..part {
                 let head = g * group + r;
                 let s = &mut s[g * KEYS..][..KEYS];
@@ -217,15 +218,13 @@ pub(crate) fn attend(
                 scores(&q[head * d..][..d], keys, &mut s[..panels]);
                 let s = &mut s[..n];
                 if let Some(slopes) = queries.alibi {
-                    add_alibi(s, slopes[head], (seen - 1) as f32, first as f32);
+                    add_alibi(s, slopes[head], (seen.end - 1) as f32, first as f32);
                 }
-                let before = maxima[g];
-                let max = largest(s, before);
-                let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-                let rescale = exp1(before - shift);
-                exponentials(s, shift);
-                (maxima[g], sums[g]) = (max, rescaled(sums[g], rescale, sum_by_fours(s)));
-                if first > 0 && rescale != 1.0 {
+                s[..seen.start.saturating_sub(first)].fill(f32::NEG_INFINITY);
+                let mut run = Running { max: maxima[g], sum: sums[g] };
+                let rescale = soften(s, &mut run);
+                (maxima[g], sums[g]) = (run.max, run.sum);
+                if first > seen.start && rescale != 1.0 {
                     scale(&mut o[g * d..][..d], rescale);
                 }
             }
@@ -240,7 +239,7 @@ pub(crate) fn attend(
 
 #[cfg(test)]
 mod tests {
-    use super::super::*;
+    use super::super::{Mask, Options, Shape, View, ViewMut, attention};
     use super::*;
     use crate::map::testing::{bits, normals};
     use crate::{isa, parallel::with_threads};
@@ -253,9 +252,10 @@ mod tests {
             let (cq, ck) = (heads * d, kv_heads * d);
             let (q, k, v) = (normals(1, t * cq), normals(2, t * ck), normals(3, t * ck));
             let slopes: Vec<f32> = (0..heads).map(|h| 0.1 / (h + 1) as f32).collect();
-            for alibi in [None, Some(&slopes[..])] {
+            for (alibi, window) in [(None, t), (Some(&slopes[..]), t), (None, 5), (Some(&slopes[..]), 140)] {
                 let shape = Shape { batch: 1, heads, kv_heads, head_dim: d, queries: t, keys: t };
-                let opts = Options { scale: 0.3, mask: Mask::Causal, alibi, dropout: None };
+                let mask = if window < t { Mask::Window(window) } else { Mask::Causal };
+                let opts = Options { scale: 0.3, mask, alibi, dropout: None };
                 let (mut want, mut lse) = (vec![0.0; t * cq], vec![0.0; heads * t]);
                 let [qv, kv, vv] = [View::dense(&q, t, cq), View::dense(&k, t, ck), View::dense(&v, t, ck)];
                 attention(shape, opts, qv, kv, vv, ViewMut::dense(&mut want, t, cq), &mut lse);
@@ -275,7 +275,8 @@ mod tests {
                             layout.put(i, &k[at.clone()], &v[at.clone()], keys, values);
                             let alibi = alibi.map(|s| &s[p * heads / n..][..heads / n]);
                             let q = &q[i * cq + p * q_part..][..q_part];
-                            let queries = Queries { q, scale: 0.3, alibi, seen: i + 1 };
+                            let seen = (i + 1).saturating_sub(window)..i + 1;
+                            let queries = Queries { q, scale: 0.3, alibi, seen };
                             attend(&layout, &queries, keys, values, &mut memory, out);
                             let (mut k_back, mut v_back) = (vec![0.0; kv_part], vec![0.0; kv_part]);
                             layout.get(i, keys, values, &mut k_back, &mut v_back);

@@ -1,10 +1,10 @@
 //! Which probabilities dropout keeps: a function of (seed, stream, b·H + h, i, j) alone, so that the backward finds the
 //! forward's choice again without anything being stored.
 
-use super::Call;
 use crate::rng::philox4x32;
 
-/// One Philox4x32-10 block decides about 8 consecutive keys of a query row, 16 bits each.
+/// One Philox4x32-10 block decides about 8 consecutive keys of a query row, 16 bits each, lower halves of the words first;
+/// kept is what has at least p·2¹⁶.
 pub(super) const KEYS_PER_BLOCK: usize = 8;
 
 /// The choice, and what a kept probability is multiplied by.
@@ -42,12 +42,5 @@ impl Keep {
     pub fn at(&self, bh: usize, i: usize, j: usize) -> f32 {
         let word = self.words(bh as u32, i as u32, (j / KEYS_PER_BLOCK) as u32)[j % KEYS_PER_BLOCK / 2];
         self.factor_of(if j.is_multiple_of(2) { word & 0xffff } else { word >> 16 })
-    }
-}
-
-impl<T> Call<'_, T> {
-    /// What probability (b, h, i, j) is multiplied by: 1 without dropout.
-    pub fn kept(&self, b: usize, h: usize, i: usize, j: usize) -> f32 {
-        self.keep.map_or(1.0, |keep| keep.at(b * self.shape.heads + h, i, j))
     }
 }

@@ -96,21 +96,6 @@ vectorise! {
         }
     }
 
-    /// Σ x in four chains, elements ≡ 0, 1, 2, 3 (mod 4): the sum of a block in [`soften`], for one query.
-    pub(super) fn sum_by_fours(x: &[f32]) -> f32 {
-        let mut sums = [0.0f32; 4];
-        let (fours, last) = x.as_chunks::<4>();
-        for four in fours {
-            for n in 0..4 {
-                sums[n] += four[n];
-            }
-        }
-        for (sum, x) in sums.iter_mut().zip(last) {
-            *sum += x;
-        }
-        (sums[0] + sums[2]) + (sums[1] + sums[3])
-    }
-
     /// The end of a softmax: log-sum-exp (−∞ if no key was seen) and 1/Σ.
     pub(super) fn finish(run: &Running, lse: &mut Lanes, inverse: &mut Lanes) {
         for l in 0..QUERIES {
@@ -145,14 +130,14 @@ vectorise! {
         }
     }
 
-    /// Scores of keys that a query does not see become −∞: query l sees keys `first`, … below `limit[l]`.
-    pub(super) fn hide(scores: &mut [Lanes], limit: &[u32; QUERIES], first: u32) {
+    /// Scores, of keys `first`, …, that a query does not see become −∞: query l sees `from[l]..to[l]`.
+    pub(super) fn hide(scores: &mut [Lanes], from: &[u32; QUERIES], to: &[u32; QUERIES], first: u32) {
         for (j, s) in scores.iter_mut().enumerate() {
             // Opaque, or LLVM takes several rows for the lanes of a vector, and scatters.
             let j = std::hint::black_box(first + j as u32);
             for l in 0..QUERIES {
                 // By bits: as a choice between "store" and "leave" it would not become vector code.
-                let seen = if j < limit[l] { u32::MAX } else { 0 };
+                let seen = if j.wrapping_sub(from[l]) < to[l].wrapping_sub(from[l]) { u32::MAX } else { 0 };
                 s[l] = f32::from_bits(s[l].to_bits() & seen | f32::NEG_INFINITY.to_bits() & !seen);
             }
         }
@@ -208,15 +193,11 @@ vectorise! {
         }
     }
 
-    /// Scores s become probabilities p = exp(s − lse), 0 where hidden; dp becomes ds = p·(dp − delta).
-    pub(super) fn differentiate(
-        scores: &mut [Lanes], dp: &mut [Lanes], limit: &[u32; QUERIES], first: u32, lse: &Lanes, delta: &Lanes,
-    ) {
-        for (j, (s, dp)) in scores.iter_mut().zip(dp).enumerate() {
-            let j = first + j as u32;
+    /// Scores s become probabilities p = exp(s − lse), 0 where hidden (s = −∞); dp becomes ds = p·(dp − delta).
+    pub(super) fn differentiate(scores: &mut [Lanes], dp: &mut [Lanes], lse: &Lanes, delta: &Lanes) {
+        for (s, dp) in scores.iter_mut().zip(dp) {
             for l in 0..QUERIES {
                 let p = exp(s[l] - lse[l]);
-                let p = if j < limit[l] { p } else { 0.0 };
                 dp[l] = p * (dp[l] - delta[l]);
                 s[l] = p;
             }

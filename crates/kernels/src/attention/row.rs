@@ -1,13 +1,14 @@
-//! One query row against many keys: what decoding does at each step, K and V in a cache.
+//! One query row against many keys: the steps of a softmax whose lanes are keys, and attention of a row by them.
 //!
 //! Blocks of keys, chains and sums are those of [`super::tiled`], so a row has the same bits here as there. Only the
 //! lanes differ: here they are keys, because there is but one query. K is transposed in registers, a panel at a time.
 
-use super::lanes::{scaled, sum_by_fours};
+use super::call::Call;
+use super::lanes::{scale, scaled};
 use super::tiled::KEYS;
-use super::*;
 use crate::gemm::micro::{Block, Kernel, Start};
 use crate::isa::vectorise;
+use crate::map::whole;
 use crate::math::{exp, ln};
 
 /// Working memory that [`forward`] needs: scores, a packed panel of keys, the scaled query, the output.
@@ -18,24 +19,46 @@ pub(super) fn scratch(head_dim: usize) -> usize {
 /// Columns of the widest register block.
 const MAX_COLS: usize = 32;
 
+/// The running softmax of a query over the keys seen so far: the largest score and Σ exp(score − max).
+#[derive(Clone, Copy)]
+pub(super) struct Running {
+    pub max: f32,
+    pub sum: f32,
+}
+
+/// Before the first key.
+pub(super) const NOTHING: Running = Running { max: f32::NEG_INFINITY, sum: 0.0 };
+
 vectorise! {
-    /// max(max, x…), passing over NaN.
-    pub(super) fn largest(x: &[f32], max: f32) -> f32 {
-        let (blocks, tail) = x.as_chunks::<16>();
-        let mut m = [max; 16];
+    /// Scores become exp(score − max), and the running maximum and sum take them in: [`super::lanes::soften`] for one
+    /// query, with its four chains. Returns what older sums of the query are to be multiplied by.
+    pub(super) fn soften(scores: &mut [f32], run: &mut Running) -> f32 {
+        let (blocks, tail) = scores.as_chunks::<16>();
+        let mut lanes = [run.max; 16];
         for block in blocks {
             for l in 0..16 {
-                m[l] = if block[l] > m[l] { block[l] } else { m[l] };
+                lanes[l] = if block[l] > lanes[l] { block[l] } else { lanes[l] };
             }
         }
-        m.iter().chain(tail).fold(max, |max, x| if *x > max { *x } else { max })
-    }
-
-    /// x = exp(x − shift)
-    pub(super) fn exponentials(x: &mut [f32], shift: f32) {
-        for x in x {
-            *x = exp(*x - shift);
+        let lanes = whole(lanes);
+        let max = lanes.iter().chain(tail).fold(run.max, |max, x| if *x > max { *x } else { max });
+        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+        let rescale = exp(run.max - shift);
+        for s in &mut *scores {
+            *s = exp(*s - shift);
         }
+        let mut sums = [0.0f32; 4];
+        let (fours, last) = scores.as_chunks::<4>();
+        for four in fours {
+            for n in 0..4 {
+                sums[n] += four[n];
+            }
+        }
+        for (sum, x) in sums.iter_mut().zip(last) {
+            *sum += x;
+        }
+        *run = Running { max, sum: run.sum.mul_add(rescale, (sums[0] + sums[2]) + (sums[1] + sums[3])) };
+        rescale
     }
 
     /// x_j −= slope·|position − j|, j = first, first + 1, …
@@ -45,17 +68,8 @@ vectorise! {
         }
     }
 
-    /// max + ln(sum), and the running sum of a row: sum·rescale + more.
-    fn log_sum(max: f32, sum: f32) -> f32 {
-        max + ln(sum)
-    }
-
-    pub(super) fn rescaled(sum: f32, rescale: f32, more: f32) -> f32 {
-        sum.mul_add(rescale, more)
-    }
-
-    pub(super) fn exp1(x: f32) -> f32 {
-        exp(x)
+    fn log_sum(run: &Running) -> f32 {
+        run.max + ln(run.sum)
     }
 }
 
@@ -68,15 +82,15 @@ pub(super) fn forward(
     scratch: &mut [f32],
     out: &mut [f32],
 ) -> f32 {
-    let (head_dim, g, seen) = (call.shape.head_dim, call.kv_head(h), call.visible(b, i));
+    let (head_dim, g, keys) = (call.shape.head_dim, call.kv_head(h), call.keys(b, i));
     let (s, rest) = scratch.split_at_mut(KEYS);
     let (panel, rest) = rest.split_at_mut(kernel.cols * head_dim);
     let (q, rest) = rest.split_at_mut(head_dim);
     let o = &mut rest[..head_dim];
     scaled(call.q.row(b, i, h), call.opts.scale, q);
-    let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
-    for first in (0..seen).step_by(KEYS) {
-        let s = &mut s[..KEYS.min(seen - first)];
+    let (mut run, mut start) = (NOTHING, Start::Zero);
+    for first in (keys.start / KEYS * KEYS..keys.end).step_by(KEYS) {
+        let s = &mut s[..KEYS.min(keys.end - first)];
         for j in (0..s.len()).step_by(kernel.cols) {
             let cols = kernel.cols.min(s.len() - j);
             let dst = panel.as_mut_ptr();
@@ -95,26 +109,23 @@ pub(super) fn forward(
             };
             // SAFETY: `cols` keys from first + j on, which `Src` checked; a panel of D rows; `cols` scores.
             unsafe {
-                kernel.pack_transposed(call.k.ptr(b, first + j, g), call.k.stride(), head_dim, cols, dst);
+                let keys = call.k.tail(b, first + j, g).as_ptr();
+                kernel.pack_transposed(keys, call.k.stride(), head_dim, cols, dst);
                 kernel.block(&block);
             }
         }
         if call.opts.alibi.is_some() {
             add_alibi(s, call.slope(h), call.position(i), first as f32);
         }
-        let before = max;
-        max = largest(s, max);
-        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-        let rescale = exp1(before - shift);
-        exponentials(s, shift);
-        sum = rescaled(sum, rescale, sum_by_fours(s));
-        if call.keep.is_some() {
+        s[..keys.start.saturating_sub(first)].fill(f32::NEG_INFINITY);
+        let rescale = soften(s, &mut run);
+        if let Some(keep) = &call.keep {
             for (j, p) in s.iter_mut().enumerate() {
-                *p *= call.kept(b, h, i, first + j);
+                *p *= keep.at(b * call.shape.heads + h, i, first + j);
             }
         }
-        if first > 0 && rescale != 1.0 {
-            super::lanes::scale(o, rescale);
+        if matches!(start, Start::Load) && rescale != 1.0 {
+            scale(o, rescale);
         }
         for d in (0..head_dim).step_by(kernel.cols) {
             let block = Block {
@@ -128,12 +139,13 @@ pub(super) fn forward(
                 c_row: 0,
                 rows: 1,
                 cols: kernel.cols.min(head_dim - d),
-                start: if first == 0 { Start::Zero } else { Start::Load },
+                start,
             };
             // SAFETY: rows first .. first + s.len() of v, which `Src` checked.
             unsafe { kernel.block(&block) }
         }
+        start = Start::Load;
     }
-    scaled(o, 1.0 / sum, out);
-    log_sum(max, sum)
+    scaled(o, 1.0 / run.sum, out);
+    log_sum(&run)
 }

@@ -3,6 +3,7 @@
 //! Long, because forward and backward of both versions run through the same cases.
 
 use super::*;
+use crate::bf16::Element;
 use crate::{isa, parallel};
 
 /// One test call: sizes, options that own what they borrow, and where the buffers lie.
@@ -11,6 +12,8 @@ pub(super) struct Case {
     pub shape: Shape,
     pub causal: bool,
     pub padding: Option<Vec<u32>>,
+    /// The last so many keys up to the query's own position (instead of `causal` and `padding`).
+    pub window: Option<usize>,
     pub slopes: Option<Vec<f32>>,
     pub dropout: Option<(f32, (u64, u64))>,
     pub scale: f32,
@@ -74,6 +77,7 @@ pub(super) fn case(batch: usize, heads: usize, kv_heads: usize, head_dim: usize,
         shape: Shape { batch, heads, kv_heads, head_dim, queries, keys },
         causal: false,
         padding: None,
+        window: None,
         slopes: None,
         dropout: None,
         scale: 1.0 / (head_dim as f32).sqrt(),
@@ -93,11 +97,12 @@ impl Case {
     }
 
     pub fn options(&self) -> Options<'_> {
-        let mask = match (&self.padding, self.causal) {
-            (None, false) => Mask::Full,
-            (None, true) => Mask::Causal,
-            (Some(n), false) => Mask::Padding(n),
-            (Some(n), true) => Mask::CausalPadding(n),
+        let mask = match (&self.padding, self.causal, self.window) {
+            (_, _, Some(n)) => Mask::Window(n),
+            (None, false, None) => Mask::Full,
+            (None, true, None) => Mask::Causal,
+            (Some(n), false, None) => Mask::Padding(n),
+            (Some(n), true, None) => Mask::CausalPadding(n),
         };
         Options { scale: self.scale, mask, alibi: self.slopes.as_deref(), dropout: self.dropout }
     }
@@ -120,17 +125,27 @@ impl Case {
     /// The keys that query i of sequence b sees, from the definition of the masks.
     fn sees(&self, b: usize, i: usize, j: usize) -> bool {
         let s = self.shape;
-        let causal = !self.causal || j as i64 <= i as i64 + s.keys as i64 - s.queries as i64;
-        causal && self.padding.as_ref().is_none_or(|n| j < n[b] as usize)
+        let distance = i as i64 + s.keys as i64 - s.queries as i64 - j as i64;
+        let causal = !self.causal || distance >= 0;
+        let near = self.window.is_none_or(|n| (0..n as i64).contains(&distance));
+        near && causal && self.padding.as_ref().is_none_or(|n| j < n[b] as usize)
     }
 
     /// Forward and backward of a version, from dense buffers, or by way of packed ones with margins around.
     pub fn run(&self, version: Version, x: &Inputs) -> Outputs {
         match version {
-            Version::Simple => self.run_of(simple::attention, simple::attention_backward, x),
+            Version::Simple => self.judged(x),
             Version::Fast => self.run_of(attention, attention_backward, x),
             Version::Bf16 => self.run_of(attention_bf16, attention_backward_bf16, x),
         }
+    }
+
+    /// The judge knows dense buffers only.
+    fn judged(&self, x: &Inputs) -> Outputs {
+        let (s, opts) = (self.shape, self.options());
+        let (out, lse) = simple::attention(s, opts, &x.q, &x.k, &x.v);
+        let [dq, dk, dv] = simple::attention_backward(s, opts, &x.q, &x.k, &x.v, &out, &lse, &x.d_out);
+        Outputs { out, lse, dq, dk, dv }
     }
 
     fn run_of<T: Element>(&self, fwd: Forward<T>, bwd: Backward<T>, x: &Inputs) -> Outputs {
@@ -520,6 +535,41 @@ fn nan_reaches_only_the_rows_that_see_it() {
         x.q[5 * 16] = f32::NAN;
         let y = c.run(version, &x);
         assert!(y.out.iter().enumerate().all(|(n, o)| o.is_nan() == (n / 16 == 5)), "{version:?}");
+    }
+}
+
+/// Windows shorter than a block, across blocks, over a whole block, and over everything; with other habits beside.
+pub(super) fn windows() -> Vec<Case> {
+    let window = |c: Case, n: usize| Case { window: Some(n), ..c };
+    let (slopes, dropout) = (Some(vec![0.5, 0.25, 0.125, 0.0625]), Some((0.25, (11, 12))));
+    vec![
+        window(case(2, 4, 2, 16, 300, 300), 7),
+        window(Case { packed: true, ..case(1, 4, 4, 24, 290, 290) }, 130),
+        window(case(1, 2, 1, 33, 70, 400), 300),
+        window(Case { slopes, dropout, ..case(1, 4, 1, 9, 70, 200) }, 40),
+        window(case(2, 2, 1, 8, 2, 300), 20),
+        window(case(1, 2, 2, 8, 1, 300), 150),
+        window(case(1, 1, 1, 8, 40, 30), 1),
+        window(case(1, 1, 1, 8, 40, 40), 0),
+    ]
+}
+
+#[test]
+fn a_window_is_seen_by_every_path() {
+    for c in windows() {
+        check(&c, 3);
+        let x = c.inputs(3);
+        let want = isa::with(isa::Isa::Portable, || c.run(Version::Fast, &x));
+        for isa in isa::available() {
+            isa::with(isa, || c.run(Version::Fast, &x)).assert_same_bits(&want, &format!("{isa} {c:?}"));
+        }
+    }
+    // One that holds everything is the causal mask, in every bit.
+    let causal = case(1, 4, 2, 16, 150, 150).causal();
+    let x = causal.inputs(1);
+    for version in [Version::Simple, Version::Fast, Version::Bf16] {
+        let window = Case { causal: false, window: Some(150), ..causal.clone() }.run(version, &x);
+        window.assert_same_bits(&causal.run(version, &x), &format!("{version:?}"));
     }
 }
 

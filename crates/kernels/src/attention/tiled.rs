@@ -8,14 +8,17 @@
 //!
 //! The backward is parallel over (sequence, key-value head), so that dk and dv have one writer.
 
+use super::call::{Call, Grads, Saved, Shape};
 use super::lanes::{self, Lanes, QUERIES, Running};
-use super::memory::Shared;
 use super::prefetch::{prefetch_backward, prefetch_forward};
-use super::*;
+use super::row;
+use super::view::{Dst, Src};
+use crate::bf16::Element;
 use crate::buffer::AlignedBuf;
 use crate::gemm::micro::{Block, Kernel, Start};
-use crate::parallel::for_each_chunk;
+use crate::parallel::{SharedMut, for_each_chunk};
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// Keys of a block: 32·128 scores are 16 KiB, so that two such blocks and their operands stay in the first-level cache.
 pub(super) const KEYS: usize = 128;
@@ -69,30 +72,56 @@ impl Rows {
 pub(super) struct Queries {
     pub first: usize,
     pub count: usize,
-    /// Query l sees keys below `limit[l]`; does not shrink with l. 0 for lanes without a query.
-    pub limit: [u32; QUERIES],
+    /// Query l sees keys `from[l]..to[l]`; neither end moves back as l grows. 0 for lanes without a query.
+    from: [u32; QUERIES],
+    to: [u32; QUERIES],
     pub position: Lanes,
 }
 
 impl Queries {
     pub fn new<T: Element>(call: &Call<T>, b: usize, first: usize) -> Queries {
         let count = (call.shape.queries - first).min(QUERIES);
-        let (mut limit, mut position) = ([0; QUERIES], [0.0; QUERIES]);
+        let (mut from, mut to, mut position) = ([0; QUERIES], [0; QUERIES], [0.0; QUERIES]);
         for l in 0..count {
-            limit[l] = call.visible(b, first + l) as u32;
+            let keys = call.keys(b, first + l);
+            (from[l], to[l]) = (keys.start as u32, keys.end as u32);
             position[l] = call.position(first + l);
         }
-        Queries { first, count, limit, position }
+        Queries { first, count, from, to, position }
     }
 
-    /// Keys that at least one query of the block sees.
-    pub fn seen(&self) -> usize {
-        self.limit[self.count - 1] as usize
+    /// Whether query l sees any key.
+    pub fn sees(&self, l: usize) -> bool {
+        self.from[l] < self.to[l]
     }
 
-    /// The first query that sees key j.
-    pub fn first_to_see(&self, j: usize) -> usize {
-        self.limit[..self.count].partition_point(|limit| *limit as usize <= j)
+    /// The blocks of keys that at least one query of the block sees. They begin at multiples of [`KEYS`], whatever is seen.
+    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (self.from[0] as usize / KEYS * KEYS, self.to[self.count - 1] as usize);
+        (start..end).step_by(KEYS).map(move |j| j..end.min(j + KEYS))
+    }
+
+    /// Makes −∞ of the scores, from key `first` on, of keys that a query does not see.
+    pub fn hide(&self, s: &mut [Lanes], first: usize) {
+        // What all lanes see stays as it is.
+        let open = if self.count == QUERIES { self.from[QUERIES - 1]..self.to[0] } else { 0..0 };
+        let [start, end] = [open.start, open.end].map(|j| (j as usize).saturating_sub(first).min(s.len()));
+        let end = end.max(start);
+        lanes::hide(&mut s[..start], &self.from, &self.to, first as u32);
+        lanes::hide(&mut s[end..], &self.from, &self.to, (first + end) as u32);
+    }
+
+    /// Which of the `n` keys from `first` on at least one of the queries `l..l + count` sees.
+    fn keys_of(&self, l: usize, count: usize, first: usize, n: usize) -> Range<usize> {
+        let [start, end] = [self.from[l], self.to[l + count - 1]].map(|j| (j as usize).saturating_sub(first).min(n));
+        start.min(end)..end
+    }
+
+    /// The queries that see at least one of some keys.
+    fn that_see(&self, keys: Range<usize>) -> Range<usize> {
+        let start = self.to[..self.count].partition_point(|to| *to as usize <= keys.start);
+        let end = self.from[..self.count].partition_point(|from| (*from as usize) < keys.end);
+        start.min(end)..end
     }
 }
 
@@ -134,7 +163,7 @@ fn pack_queries(kernel: &Kernel, call: &Call, src: &Src, queries: &Queries, (b, 
     let head_dim = call.shape.head_dim;
     for l in (0..queries.count).step_by(kernel.cols) {
         let panel = &mut dst[l * head_dim..][..kernel.cols * head_dim];
-        let from = src.ptr(b, queries.first + l, h);
+        let from = src.tail(b, queries.first + l, h).as_ptr();
         let count = kernel.cols.min(queries.count - l);
         // SAFETY: `count` rows of D from query l on, which `Src` checked; the panel has D rows of `cols`.
         unsafe { kernel.pack_transposed(from, src.stride(), head_dim, count, panel.as_mut_ptr()) }
@@ -182,11 +211,12 @@ unsafe fn gather(
 ) {
     for l in (0..queries.count).step_by(kernel.rows) {
         let rows = kernel.rows.min(queries.count - l);
-        let k = (queries.limit[l + rows - 1] as usize).saturating_sub(first).min(p.len());
-        let a = p.as_ptr().cast::<f32>().wrapping_add(l);
+        let keys = queries.keys_of(l, rows, first, p.len());
+        let a = p[keys.start..].as_ptr().cast::<f32>().wrapping_add(l);
+        let x = Rows { ptr: x.from(keys.start), ..x };
         let c = y[l * head_dim..][..rows * head_dim].as_mut_ptr();
-        // SAFETY: rows l.. of y, k ≤ p.len() keys, lanes l..l + rows.
-        unsafe { product(kernel, (rows, head_dim, k), (a, 1, QUERIES), x, (c, head_dim), start) }
+        // SAFETY: rows l.. of y, those keys of p and x, lanes l..l + rows.
+        unsafe { product(kernel, (rows, head_dim, keys.len()), (a, 1, QUERIES), x, (c, head_dim), start) }
     }
 }
 
@@ -202,10 +232,9 @@ fn scatter(
 ) {
     for j in (0..p.len()).step_by(kernel.rows) {
         let rows = kernel.rows.min(p.len() - j);
-        let l = queries.first_to_see(first + j);
-        let k = queries.count - l;
-        let a = p[j..].as_ptr().cast::<f32>().wrapping_add(l);
-        let x = Rows { ptr: x[l * head_dim..][..k * head_dim].as_ptr(), stride: head_dim };
+        let l = queries.that_see(first + j..first + j + rows);
+        let (a, k) = (p[j..].as_ptr().cast::<f32>().wrapping_add(l.start), l.len());
+        let x = Rows { ptr: x[l.start * head_dim..][..k * head_dim].as_ptr(), stride: head_dim };
         let c = y[j * head_dim..][..rows * head_dim].as_mut_ptr();
         // SAFETY: rows j.. of p and y, rows l.. of x.
         unsafe { product(kernel, (rows, head_dim, k), (a, QUERIES, 1), x, (c, head_dim), Start::Load) }
@@ -238,7 +267,7 @@ pub(super) fn for_each(chunks: usize, multiply_adds: usize, f: impl Fn(usize) + 
 pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
     let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
     let kernel = Kernel::current();
-    let lse = Shared::new(lse);
+    let lse = SharedMut::new(lse);
     for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
         if queries == 0 {
             return;
@@ -246,14 +275,14 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
         let (b, h) = (chunk / heads, chunk % heads);
         let g = call.kv_head(h);
         // SAFETY: this chunk alone holds (b, h).
-        let lse = unsafe { lse.part(chunk * queries, queries) };
-        let seen = call.visible(b, queries - 1);
+        let lse = unsafe { lse.slice(chunk * queries, queries) };
+        let seen = call.seen(b);
         if queries <= FEW {
             with_scratch(row::scratch(head_dim), |scratch| {
                 for (i, lse) in lse.iter_mut().enumerate() {
                     // SAFETY: this chunk alone writes (b, ·, h).
                     let out = unsafe { out.row(b, i, h) };
-                    if call.visible(b, i) == 0 {
+                    if call.keys(b, i).is_empty() {
                         out.fill(0.0);
                         *lse = f32::NEG_INFINITY;
                     } else {
@@ -273,7 +302,7 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                 copy_head(&call.v, (b, g), seen, head_dim, v);
                 (Rows { ptr: k.as_ptr(), stride: head_dim }, Rows { ptr: v.as_ptr(), stride: head_dim })
             } else if seen > 0 {
-                let rows = |src: &Src| Rows { ptr: src.ptr(b, 0, g), stride: src.stride() };
+                let rows = |src: &Src| Rows { ptr: src.tail(b, 0, g).as_ptr(), stride: src.stride() };
                 (rows(&call.k), rows(&call.v))
             } else {
                 (Rows { ptr: std::ptr::null(), stride: 0 }, Rows { ptr: std::ptr::null(), stride: 0 })
@@ -285,22 +314,20 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                     Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
                 pack_queries(kernel, call, &call.q, &queries, (b, h), packed);
                 lanes::scale(packed, call.opts.scale);
-                for j in (0..queries.seen()).step_by(KEYS) {
-                    let n = KEYS.min(queries.seen() - j);
+                for (nth, keys) in queries.blocks().enumerate() {
+                    let (j, n) = (keys.start, keys.len());
                     // SAFETY: keys j .. j + n are seen, so they are rows of k and v.
                     unsafe { scores(kernel, call, Rows { ptr: k.from(j), ..k }, n, &queries, packed, s) };
                     let s = &mut s[..n];
                     bias(call, &queries, h, j, s);
-                    let open = if queries.count < QUERIES { 0 } else { queries.limit[0] as usize };
-                    let open = open.saturating_sub(j).min(n);
-                    lanes::hide(&mut s[open..], &queries.limit, (j + open) as u32);
+                    queries.hide(s, j);
                     lanes::soften(s, &mut run);
                     if let Some(keep) = &call.keep {
                         let factors = &mut factors[..n.next_multiple_of(8)];
                         lanes::keep_factors(keep, chunk as u32, first as u32, j as u32, factors);
                         lanes::multiply(s, factors);
                     }
-                    let start = if j == 0 {
+                    let start = if nth == 0 {
                         Start::Zero
                     } else {
                         for (o, r) in o.chunks_exact_mut(head_dim).zip(&run.rescale[..queries.count]) {
@@ -319,10 +346,10 @@ pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
                 for (l, o) in o.chunks_exact(head_dim).take(queries.count).enumerate() {
                     // SAFETY: this chunk alone writes (b, ·, h).
                     let row = unsafe { out.row(b, first + l, h) };
-                    if queries.limit[l] == 0 {
-                        row.fill(0.0);
-                    } else {
+                    if queries.sees(l) {
                         lanes::scaled(o, inverse[l], row);
+                    } else {
+                        row.fill(0.0);
                     }
                 }
                 lse[first..][..queries.count].copy_from_slice(&log_sums[..queries.count]);
@@ -336,7 +363,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
     let (kernel, group) = (Kernel::current(), heads / kv_heads);
     for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
         let (b, g) = (chunk / kv_heads, chunk % kv_heads);
-        let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
+        let seen = call.seen(b);
         let (rows, block) = (seen * head_dim, QUERIES * head_dim);
         with_scratch(3 * KEYS * QUERIES + 5 * block + 4 * rows, |mut rest| {
             let [s, dp, factors] = std::array::from_fn(|_| take_lanes(&mut rest, KEYS));
@@ -359,14 +386,14 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                         let row = saved.d_out.row(b, i, h);
                         lanes::put(row, false, &mut d_out[at..at + head_dim]);
                         lanes::scaled(call.q.row(b, i, h), call.opts.scale, &mut q[at..at + head_dim]);
-                        if queries.limit[l] > 0 {
+                        if queries.sees(l) {
                             delta[l] = lanes::join(lanes::dot_lanes(row, saved.out.row(b, i, h)));
                             lse[l] = saved.lse[(b * heads + h) * call.shape.queries + i];
                         }
                     }
                     dq.fill(0.0);
-                    for j in (0..queries.seen()).step_by(KEYS) {
-                        let n = KEYS.min(queries.seen() - j);
+                    for keys in queries.blocks() {
+                        let (j, n) = (keys.start, keys.len());
                         let (from, to) = (j * head_dim, (j + n) * head_dim);
                         let rows = |x: &[f32]| Rows { ptr: x[from..to].as_ptr(), stride: head_dim };
                         // SAFETY: n rows of D each.
@@ -376,13 +403,14 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                         }
                         let (s, dp) = (&mut s[..n], &mut dp[..n]);
                         bias(call, &queries, h, j, s);
+                        queries.hide(s, j);
                         if let Some(keep) = &call.keep {
                             let factors = &mut factors[..n.next_multiple_of(8)];
                             let bh = (b * heads + h) as u32;
                             lanes::keep_factors(keep, bh, first as u32, j as u32, factors);
                             lanes::multiply(dp, factors);
                         }
-                        lanes::differentiate(s, dp, &queries.limit, j as u32, &lse, &delta);
+                        lanes::differentiate(s, dp, &lse, &delta);
                         if call.keep.is_some() {
                             lanes::multiply(s, factors);
                         }
@@ -401,7 +429,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                         lanes::scale(dq, call.opts.scale);
                         for (l, row) in dq.chunks_exact(head_dim).take(queries.count).enumerate() {
                             // SAFETY: this chunk alone writes dq of the heads of its group.
-                            unsafe { dst.put(b, first + l, h, row) };
+                            lanes::put(row, dst.accumulate, unsafe { dst.row(b, first + l, h) });
                         }
                     }
                 }
@@ -410,7 +438,7 @@ pub(super) fn backward(call: &Call, saved: &Saved, grads: &Grads) {
                 let Some(dst) = dst else { continue };
                 for (j, row) in rows.chunks_exact(head_dim).enumerate() {
                     // SAFETY: this chunk alone writes dk and dv of key-value head g.
-                    unsafe { dst.put(b, j, g, row) };
+                    lanes::put(row, dst.accumulate, unsafe { dst.row(b, j, g) });
                 }
                 // Keys that nobody sees.
                 zero_rows(dst, (b, g), seen..keys, q, head_dim);
@@ -424,6 +452,6 @@ fn zero_rows(dst: &Dst, (b, g): (usize, usize), rows: std::ops::Range<usize>, ze
     zeros[..head_dim].fill(0.0);
     for j in rows {
         // SAFETY: as for the rows that were seen.
-        unsafe { dst.put(b, j, g, &zeros[..head_dim]) };
+        lanes::put(&zeros[..head_dim], dst.accumulate, unsafe { dst.row(b, j, g) });
     }
 }

@@ -25,14 +25,10 @@ fn pair_of(first: f32, second: f32) -> u32 {
 pub(super) struct Differentiated {
     /// Of scores, to base 2.
     pub scale: f32,
-    /// Query l sees keys below `limit[l]`.
-    pub limit: [u32; QUERIES],
     /// To base 2.
     pub lse: Lanes,
     /// Σ dO ⊙ O.
     pub delta: Lanes,
-    /// The first key of the block.
-    pub first: u32,
 }
 
 vectorise! {
@@ -94,25 +90,23 @@ vectorise! {
         p[used..used.next_multiple_of(PAIRS)].fill([0; QUERIES]);
     }
 
-    /// p = 2^(scale·score − lse), 0 where hidden, and ds = p·(dp − delta), as pairs of queries; ds as pairs of keys, too,
+    /// p = 2^(scale·score − lse), 0 where hidden (score = −∞), and ds = p·(dp − delta), as pairs of queries; ds as pairs of keys, too,
     /// and zeros up to a whole group. If `DROP`, p and dp are multiplied by `factors` where the dropped probabilities
     /// stand.
     pub(super) fn differentiate<const DROP: bool>(
         scores: &[Lanes], dp: &[Lanes], factors: &[Lanes], query: &Differentiated, p_pairs: &mut [QueryPairs],
         ds_pairs: &mut [QueryPairs], ds_keys: &mut [KeyPairs],
     ) {
-        let Differentiated { scale, limit, lse, delta, first } = query;
+        let Differentiated { scale, lse, delta } = query;
         let mut ds = [[0.0f32; QUERIES]; 2];
         for n in 0..scores.len() {
-            let j = first + n as u32;
             let row = n % 2;
             let mut p = [0.0f32; QUERIES];
             for l in 0..QUERIES {
                 let x = exp2(scores[n][l].mul_add(*scale, -lse[l]));
                 let keep = if DROP { factors[n][l] } else { 1.0 };
-                let d = x * (dp[n][l] * keep - delta[l]);
-                p[l] = if j < limit[l] { x * keep } else { 0.0 };
-                ds[row][l] = if j < limit[l] { d } else { 0.0 };
+                p[l] = x * keep;
+                ds[row][l] = x * (dp[n][l] * keep - delta[l]);
             }
             for l in 0..QUERIES / 2 {
                 p_pairs[n][l] = pair_of(p[l], p[l + QUERIES / 2]);

@@ -18,14 +18,16 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
+use super::call::{Call, Grads, Saved, Shape};
 use super::lanes::{self as lanes32, Lanes, QUERIES, Running};
-use super::memory::Shared;
 use super::prefetch::{prefetch_backward, prefetch_forward};
 use super::tiled::{KEYS, Queries, for_each, take, take_lanes, with_scratch};
-use super::*;
+use super::view::{Dst, Src};
+use crate::bf16::Bf16;
 use crate::gemm::bf16::{Block, COLS, Held, Operand, PAIRS, Unit};
 use crate::gemm::micro::Start;
 use crate::gemm::pairs_mut;
+use crate::parallel::SharedMut;
 use lanes::{KeyPairs, QueryPairs};
 use std::f32::consts::LOG2_E;
 
@@ -240,15 +242,15 @@ pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
     if queries == 0 {
         return;
     }
-    let lse = Shared::new(lse);
+    let lse = SharedMut::new(lse);
     for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
         let (b, h) = (chunk / heads, chunk % heads);
         let g = call.kv_head(h);
         // SAFETY: the unit is one that runs here.
         let _held: Held = unsafe { (unit.hold)() };
         // SAFETY: this chunk alone holds (b, h).
-        let lse = unsafe { lse.part(chunk * queries, queries) };
-        let seen = call.visible(b, queries - 1);
+        let lse = unsafe { lse.slice(chunk * queries, queries) };
+        let seen = call.seen(b);
         let block = QUERIES * width;
         let len = 2 * KEYS * QUERIES + KEYS / 2 * QUERIES + 5 * block / 2 + 2 * Head::len(head_dim, seen);
         with_scratch(len, |mut rest| {
@@ -265,14 +267,12 @@ pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
                 let mut run =
                     Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
                 Rows::of(&call.q, (b, h), first, queries.count, head_dim).transposed(unit, q_panel);
-                for j in (0..queries.seen()).step_by(KEYS) {
-                    let s = &mut s[..KEYS.min(queries.seen() - j)];
-                    let n = s.len();
+                for (nth, keys) in queries.blocks().enumerate() {
+                    let (j, n) = (keys.start, keys.len());
+                    let s = &mut s[..n];
                     k.scores(unit, j, q_panel, s);
                     bias(call, &queries, h, j, s);
-                    let open = if queries.count < QUERIES { 0 } else { queries.limit[0] as usize };
-                    let open = open.saturating_sub(j).min(n);
-                    lanes32::hide(&mut s[open..], &queries.limit, (j + open) as u32);
+                    queries.hide(s, j);
                     if let Some(keep) = &call.keep {
                         let factors = &mut factors[..n.next_multiple_of(8)];
                         lanes32::keep_factors(keep, chunk as u32, first as u32, j as u32, factors);
@@ -280,10 +280,10 @@ pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
                     } else {
                         lanes::soften::<false>(s, scale, &[], &mut run, p);
                     }
-                    if j > 0 && run.rescale != [1.0; QUERIES] {
+                    if nth > 0 && run.rescale != [1.0; QUERIES] {
                         lanes32::multiply_each(&mut o[..head_dim], &run.rescale);
                     }
-                    v.gather(unit, j, p, n, j > 0, &mut o[..head_dim]);
+                    v.gather(unit, j, p, n, nth > 0, &mut o[..head_dim]);
                 }
                 // From here on to base e.
                 run.max.iter_mut().for_each(|max| *max *= call.opts.scale);
@@ -292,10 +292,10 @@ pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
                 write_turned(unit, o, &inverse, queries.count, room, |l, o| {
                     // SAFETY: this chunk alone writes (b, ·, h).
                     let row = unsafe { out.row(b, first + l, h) };
-                    if queries.limit[l] == 0 {
-                        row.fill(Bf16::default());
-                    } else {
+                    if queries.sees(l) {
                         lanes::put(o, false, row);
+                    } else {
+                        row.fill(Bf16::default());
                     }
                 });
                 lse[first..][..queries.count].copy_from_slice(&log_sums[..queries.count]);
@@ -311,7 +311,7 @@ pub(super) fn backward(call: &Call<Bf16>, saved: &Saved<Bf16>, grads: &Grads<Bf1
         let (b, g) = (chunk / kv_heads, chunk % kv_heads);
         // SAFETY: the unit is one that runs here.
         let _held: Held = unsafe { (unit.hold)() };
-        let seen = if queries == 0 { 0 } else { call.visible(b, queries - 1) };
+        let seen = call.seen(b);
         let block = QUERIES * width;
         let score_pairs = (KEYS + SPARE) * QUERIES / 2;
         let len = 3 * KEYS * QUERIES + 3 * score_pairs + 4 * block + 2 * Head::len(head_dim, seen) + 2 * seen * width;
@@ -341,27 +341,21 @@ pub(super) fn backward(call: &Call<Bf16>, saved: &Saved<Bf16>, grads: &Grads<Bf1
                     do_rows.across(unit, do_across);
                     let (mut delta, mut lse) = ([0.0; QUERIES], [f32::INFINITY; QUERIES]);
                     for l in 0..queries.count {
-                        if queries.limit[l] > 0 {
+                        if queries.sees(l) {
                             let i = first + l;
                             delta[l] = lanes32::join(lanes::dot_lanes(do_rows.row(l), saved.out.row(b, i, h)));
                             lse[l] = saved.lse[(b * heads + h) * call.shape.queries + i] * LOG2_E;
                         }
                     }
-                    let mut query = lanes::Differentiated {
-                        scale: call.opts.scale * LOG2_E,
-                        limit: queries.limit,
-                        lse,
-                        delta,
-                        first: 0,
-                    };
+                    let query = lanes::Differentiated { scale: call.opts.scale * LOG2_E, lse, delta };
                     dq.as_flattened_mut().fill(0.0);
-                    for j in (0..queries.seen()).step_by(KEYS) {
-                        let n = KEYS.min(queries.seen() - j);
+                    for keys in queries.blocks() {
+                        let (j, n) = (keys.start, keys.len());
                         let (s, dp) = (&mut s[..n], &mut dp[..n]);
                         k.scores(unit, j, q_panel, s);
                         v.scores(unit, j, do_panel, dp);
                         bias(call, &queries, h, j, s);
-                        query.first = j as u32;
+                        queries.hide(s, j);
                         if let Some(keep) = &call.keep {
                             let factors = &mut factors[..n.next_multiple_of(8)];
                             lanes32::keep_factors(keep, (b * heads + h) as u32, first as u32, j as u32, factors);

@@ -1,7 +1,7 @@
 //! Attention in bf16 against f64, its instructions against plain Rust, and what must hold whatever the numbers.
 //! Calls come from the harness of the f32 version.
 
-use super::super::tests::{Case, Outputs, Version, case, exotic, random_calls};
+use super::super::tests::{Case, Outputs, Version, case, exotic, random_calls, windows};
 use crate::{isa, parallel};
 
 fn rms(x: impl Iterator<Item = f64>) -> f64 {
@@ -48,7 +48,7 @@ fn agrees_with_f64() {
 
 #[test]
 fn agrees_with_f64_on_random_calls() {
-    for (seed, c) in random_calls().enumerate() {
+    for (seed, c) in random_calls().chain(windows()).enumerate() {
         check(c, seed as u64);
     }
 }
@@ -68,7 +68,7 @@ fn it_is_bf16_that_runs() {
 /// may be rounded the other way now and then.
 #[test]
 fn instructions_agree_with_plain_rust() {
-    for c in exotic() {
+    for c in exotic().into_iter().chain(windows()) {
         let x = c.inputs(6);
         let want = isa::with(isa::Isa::Portable, || c.run(Version::Bf16, &x));
         for isa in isa::available() {
