@@ -8,7 +8,6 @@
 //! once, whose products are other ones: with int8 weights a token's inputs are rounded, too.
 
 use motamot::checkpoint::load_model;
-use motamot::generation::CausalModel;
 use motamot::tokenizer::Tokenizer;
 use motamot::utils::{Error, Result};
 use motamot_kernels::loss::cross_entropy;
@@ -27,9 +26,9 @@ fn main() -> Result<()> {
         let (mut cache, mut logits) = (gpt.new_cache(1), Vec::new());
         let (mut sum, mut count, mut nll) = (0.0, 0, [0.0]);
         for window in ids.chunks(gpt.config().context) {
-            cache.truncate(0);
+            cache.truncate(0, 0);
             for pair in window.windows(2) {
-                CausalModel::step(&gpt, &pair[..1], &mut cache, &mut logits);
+                gpt.decode_token(&[0], &pair[..1], &mut cache, &mut logits);
                 cross_entropy(&logits, &pair[1..], logits.len(), &mut nll, &mut [0.0]);
                 sum += f64::from(nll[0]);
                 count += 1;

@@ -84,7 +84,8 @@ impl SelfAttention {
         ops::rope(&qkv, c.heads + c.kv_heads, c.head_dim, &positions, c.rope_theta)
     }
 
-    /// x (B, T, C) → (B, T, C). While decoding, x holds the newest tokens and the cache the others; the mask is causal.
+    /// x (B, T, C) → (B, T, C). While decoding, x holds the newest tokens of one sequence and the cache the others; the
+    /// mask is causal.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, mask: &Mask, pass: &mut Pass) -> Tensor {
         let c = &self.config;
@@ -93,13 +94,13 @@ impl SelfAttention {
         let op = c.op(mask, pass);
         let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let y = match pass.cache() {
-            Some(cache) => {
-                cache.append(self.layer, t, qkv.data(), q + 2 * kv, q, q + kv);
+            Some((cache, row)) => {
+                cache.append(row, self.layer, qkv.data(), q + 2 * kv, q, q + kv);
                 match start {
                     // All keys and values are in qkv.
                     0 => ops::attention_packed(&qkv, op),
                     _ => {
-                        let (keys, values) = cache.layer(self.layer, start + t);
+                        let (keys, values) = cache.layer(row, self.layer, start + t);
                         ops::attention_cached(&qkv, &keys, &values, start + t, start + t, &op)
                     }
                 }

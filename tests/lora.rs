@@ -118,7 +118,7 @@ fn every_executor_honours_adapters() {
             let out = if std::ptr::eq(gpt, &tuned) { &mut alone } else { &mut together };
             let mut cache = gpt.new_cache(1);
             for id in ids().into_iter().take(9) {
-                gpt.decode(&[id], &mut cache, out);
+                gpt.decode_token(&[0], &[id], &mut cache, out);
             }
         }
         close(&alone, &together, 1e-5);

@@ -139,7 +139,7 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
     }
     let sampling = args.sampling.options()?;
     let request = Request {
-        prompt: &tokens,
+        prompts: vec![&tokens],
         num: args.num,
         max_tokens: args.sampling.max_tokens,
         sampling: &sampling,

@@ -121,9 +121,9 @@ impl<'m, M: CausalModel> NextByte<'m, M> {
     /// Probabilities of the token after these, with as much of the cache as still holds.
     fn after(&mut self, tokens: &[u32]) -> Vec<f32> {
         let same = self.cached.iter().zip(tokens).take_while(|(a, b)| a == b).count().min(tokens.len() - 1);
-        self.cache.truncate(same);
+        self.cache.truncate(0, same);
         let mut p = Vec::new();
-        self.model.step(&tokens[same..], &mut self.cache, &mut p);
+        self.model.next_logits(&[0], &tokens[same..], &mut self.cache, &mut p);
         self.cached.truncate(same);
         self.cached.extend_from_slice(&tokens[same..]);
         let highest = p.iter().copied().fold(f32::NEG_INFINITY, f32::max);

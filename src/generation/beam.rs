@@ -71,13 +71,14 @@ pub fn beam_search<M: CausalModel>(
     if options.max_tokens == 0 {
         return Ok(finished);
     }
-    let mut decoder = Decoder::new(model, prompt, 1);
+    let mut decoder = Decoder::new(model, 1);
+    let mut rows = vec![decoder.insert(prompt)];
     let mut log_probs = vec![0.0];
     for length in 1..=options.max_tokens {
         let cancelled = options.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
         if cancelled {
             finished.extend(log_probs.iter().enumerate().map(|(beam, &log_prob)| Hypothesis {
-                tokens: decoder.tokens(beam)[prompt.len()..].to_vec(),
+                tokens: decoder.tokens(rows[beam])[prompt.len()..].to_vec(),
                 log_prob,
                 score: score(log_prob, (length - 1).max(1)),
                 finish: FinishReason::Cancelled,
@@ -86,12 +87,12 @@ pub fn beam_search<M: CausalModel>(
             break;
         }
         let mut running: Vec<Extension> = Vec::new();
-        for (rank, extension) in best_extensions(&decoder, &log_probs, options)?.into_iter().enumerate() {
+        for (rank, extension) in best_extensions(&decoder, &rows, &log_probs, options)?.into_iter().enumerate() {
             if running.len() == width {
                 break;
             }
             let Extension { log_prob, beam, token } = extension;
-            let mut tokens = decoder.tokens(beam)[prompt.len()..].to_vec();
+            let mut tokens = decoder.tokens(rows[beam])[prompt.len()..].to_vec();
             let by_token = options.stop_tokens.contains(&token);
             if !by_token {
                 tokens.push(token);
@@ -112,8 +113,8 @@ pub fn beam_search<M: CausalModel>(
             break;
         }
         log_probs = running.iter().map(|e| e.log_prob).collect();
-        decoder.select(&running.iter().map(|e| e.beam).collect::<Vec<_>>());
-        decoder.advance(&running.iter().map(|e| e.token).collect::<Vec<_>>());
+        decoder.select(&mut rows, &running.iter().map(|e| e.beam).collect::<Vec<_>>());
+        decoder.advance(&rows.iter().zip(&running).map(|(row, e)| (*row, e.token)).collect::<Vec<_>>());
     }
     Ok(finished)
 }
@@ -128,6 +129,7 @@ fn keep_best(finished: &mut Vec<Hypothesis>, width: usize) {
 /// for those that stop by a string.
 fn best_extensions<M: CausalModel>(
     decoder: &Decoder<M>,
+    rows: &[usize],
     log_probs: &[f64],
     options: &BeamOptions,
 ) -> Result<Vec<Extension>> {
@@ -136,8 +138,8 @@ fn best_extensions<M: CausalModel>(
         b.log_prob.total_cmp(&a.log_prob).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
     };
     let (mut all, mut shifted, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for (beam, &so_far) in log_probs.iter().enumerate() {
-        let logits = decoder.logits(beam);
+    for (beam, (row, &so_far)) in rows.iter().zip(log_probs).enumerate() {
+        let logits = decoder.logits(*row);
         let logits = &logits[..options.vocab_size.min(logits.len())];
         let clean = |l: f32| if l.is_nan() { f64::NEG_INFINITY } else { f64::from(l) };
         let top = logits.iter().copied().map(clean).fold(f64::NEG_INFINITY, f64::max);

@@ -6,7 +6,7 @@ use crate::utils::{Error, Result};
 
 /// What generation needs of a causal language model.
 pub trait CausalModel {
-    /// Keys and values of the tokens already seen, for a number of sequences decoded side by side.
+    /// What it keeps of the tokens already seen.
     type Cache: Cache;
 
     /// Number of logits per position, V.
@@ -15,44 +15,32 @@ pub trait CausalModel {
     /// Most tokens that one pass can see.
     fn context(&self) -> usize;
 
-    /// An empty cache for `rows` sequences.
+    /// A cache of `rows` empty rows, numbered from 0.
     fn new_cache(&self, rows: usize) -> Self::Cache;
 
-    /// Appends `tokens` ((rows, n) row-major, the same n for each row); `logits` receives those after the last one,
-    /// (rows, V). Panics if the cache would exceed the context (callers use [`super::window_start`]).
-    fn step(&self, tokens: &[u32], cache: &mut Self::Cache, logits: &mut Vec<f32>);
+    /// Appends `tokens` (M, n) to M rows of the cache, no two the same; `logits` receives those after the last token of
+    /// each, (M, V), which do not depend on the other rows. Panics if a row would exceed the context (callers use
+    /// [`super::window_start`]).
+    fn next_logits(&self, rows: &[usize], tokens: &[u32], cache: &mut Self::Cache, logits: &mut Vec<f32>);
 
     /// The logits (V) after a text alone, without a cache of earlier tokens.
     fn logits_after(&self, tokens: &[u32]) -> Vec<f32> {
         let mut logits = Vec::new();
-        self.step(tokens, &mut self.new_cache(1), &mut logits);
+        self.next_logits(&[0], tokens, &mut self.new_cache(1), &mut logits);
         logits
     }
 }
 
-/// The state of a [`CausalModel`] between two steps.
+/// The state of a [`CausalModel`] between two tokens: in each of its rows a text, of any length up to the context.
 pub trait Cache {
-    /// Number of sequences.
-    fn rows(&self) -> usize;
+    /// Adds an empty row and returns its number; the others stay as they are.
+    fn push_row(&mut self) -> usize;
 
-    /// Number of tokens that each row has seen.
-    fn len(&self) -> usize;
+    /// Forgets the tokens of a row after its first `len`.
+    fn truncate(&mut self, row: usize, len: usize);
 
-    /// Forgets all tokens after the first `len`; the number of rows stays.
-    fn truncate(&mut self, len: usize);
-
-    /// Forgets the tokens; the number of rows stays.
-    fn clear(&mut self) {
-        self.truncate(0);
-    }
-
-    /// Row i becomes a copy of row `from[i]`; the number of rows becomes `from.len()`.
-    fn select(&mut self, from: &[usize]);
-
-    /// Whether no token has been seen.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Row `to` becomes a copy of row `from`.
+    fn copy_row(&mut self, from: usize, to: usize);
 }
 
 /// What generation needs of a tokenizer.

@@ -218,7 +218,7 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
         let stop_tokens = special_tokens(self.codec);
         let seed = Rng::new(self.sampling.seed).stream(1 << 32 | self.answers).next_u64();
         let request = Request {
-            prompt: &prompt,
+            prompts: vec![&prompt],
             num: 1,
             max_tokens: self.max_tokens.min(self.model.context() - prompt.len() + 1),
             sampling: &SamplingOptions { seed, ..self.sampling.clone() },

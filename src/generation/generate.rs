@@ -1,102 +1,21 @@
-//! The decoding loop: prompt in, tokens out, one row or many side by side.
+//! The decoding loop: prompts in, tokens out, one text or many side by side.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use motamot_kernels::rng::Rng;
 
-use super::{Cache, CausalModel, Sampler, SamplingOptions};
+use super::{CausalModel, Decoder, Sampler, SamplingOptions, window_start};
+use crate::utils::clock::Stopwatch;
 use crate::utils::{Error, Result};
-
-/// Where the visible window of a text of `total` tokens starts: at 0 while everything fits into `context`, and then
-/// advanced in hops of half a context, so that a cache has to be filled anew only once per hop.
-pub fn window_start(total: usize, context: usize) -> usize {
-    let hop = (context / 2).max(1);
-    total.saturating_sub(context).div_ceil(hop) * hop
-}
-
-/// Sequences of equal length that grow side by side on one cache; it refills the cache when the window moves.
-pub struct Decoder<'m, M: CausalModel> {
-    model: &'m M,
-    cache: M::Cache,
-    rows: Vec<Vec<u32>>,
-    start: usize,
-    logits: Vec<f32>,
-}
-
-impl<'m, M: CausalModel> Decoder<'m, M> {
-    /// Reads the prompt once and copies its state into `rows` rows. Panics if the prompt is empty.
-    #[track_caller]
-    pub fn new(model: &'m M, prompt: &[u32], rows: usize) -> Decoder<'m, M> {
-        assert!(!prompt.is_empty(), "Decoder: the prompt is empty");
-        assert!(rows > 0, "Decoder: no row");
-        let mut cache = model.new_cache(1);
-        let start = window_start(prompt.len(), model.context());
-        let mut logits = Vec::new();
-        model.step(&prompt[start..], &mut cache, &mut logits);
-        let mut decoder = Decoder { model, cache, rows: vec![prompt.to_vec()], start, logits };
-        decoder.select(&vec![0; rows]);
-        decoder.reserve(model.context());
-        decoder
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// All tokens of a row, prompt included.
-    pub fn tokens(&self, row: usize) -> &[u32] {
-        &self.rows[row]
-    }
-
-    /// The logits (V) of what comes after a row.
-    pub fn logits(&self, row: usize) -> &[f32] {
-        let v = self.model.vocab_size();
-        &self.logits[row * v..(row + 1) * v]
-    }
-
-    /// Row i becomes a copy of row `from[i]`, and there are `from.len()` rows.
-    pub fn select(&mut self, from: &[usize]) {
-        if from.len() == self.rows.len() && from.iter().enumerate().all(|(i, &f)| i == f) {
-            return;
-        }
-        self.cache.select(from);
-        self.logits = from.iter().flat_map(|&f| self.logits(f)).copied().collect();
-        self.rows = from.iter().map(|&f| self.rows[f].clone()).collect();
-    }
-
-    /// Makes room for that many more tokens of each row, so that adding them allocates nothing.
-    pub fn reserve(&mut self, tokens: usize) {
-        self.rows.iter_mut().for_each(|row| row.reserve(tokens));
-    }
-
-    /// Appends one token to each row.
-    #[track_caller]
-    pub fn advance(&mut self, next: &[u32]) {
-        assert_eq!(next.len(), self.rows.len(), "Decoder: {} tokens for {} rows", next.len(), self.rows.len());
-        for (row, &token) in self.rows.iter_mut().zip(next) {
-            row.push(token);
-        }
-        let start = window_start(self.rows[0].len(), self.model.context());
-        if start == self.start {
-            self.model.step(next, &mut self.cache, &mut self.logits);
-        } else {
-            self.start = start;
-            self.cache.clear();
-            let window: Vec<u32> = self.rows.iter().flat_map(|row| &row[start..]).copied().collect();
-            self.model.step(&window, &mut self.cache, &mut self.logits);
-        }
-    }
-}
 
 /// What to generate.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// Tokens to continue; at least one.
-    pub prompt: &'a [u32],
-    /// Number of samples. Sample i draws from stream i of the seed: it is the same whatever the number.
+    /// Texts to continue, of any lengths; each has at least one token.
+    pub prompts: Vec<&'a [u32]>,
+    /// Number of samples of each prompt; those of the first prompt come first. Sample i of a prompt draws from stream i
+    /// of the seed: it is the same whatever the number, and whatever the other prompts.
     pub num: usize,
     /// Most tokens per sample.
     pub max_tokens: usize,
@@ -111,10 +30,10 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// One sample of up to 200 tokens over the model's whole vocabulary.
+    /// One sample of one prompt, of up to 200 tokens over the model's whole vocabulary.
     pub fn new(model: &impl CausalModel, prompt: &'a [u32], sampling: &'a SamplingOptions) -> Request<'a> {
         Request {
-            prompt,
+            prompts: vec![prompt],
             num: 1,
             max_tokens: 200,
             sampling,
@@ -129,7 +48,12 @@ impl<'a> Request<'a> {
         if self.num == 0 {
             return Err(Error::usage("zero samples were asked for").help("ask for 1 or more"));
         }
-        check_prompt(model, self.prompt)
+        self.prompts.iter().try_for_each(|prompt| check_prompt(model, prompt))
+    }
+
+    /// Number of samples.
+    fn rows(&self) -> usize {
+        self.prompts.len() * self.num
     }
 }
 
@@ -182,11 +106,11 @@ pub struct Sample {
 /// How much was done, and how fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
-    /// Tokens of the prompt.
+    /// Tokens of the prompts.
     pub prompt_tokens: usize,
     /// Tokens generated, all samples together.
     pub generated: usize,
-    /// Seconds for reading the prompt.
+    /// Seconds for reading the prompts.
     pub prompt_seconds: f64,
     /// Seconds for everything.
     pub seconds: f64,
@@ -202,68 +126,86 @@ impl Stats {
 /// What [`generate`] returns.
 #[derive(Clone, Debug)]
 pub struct Generated {
-    /// One per requested sample.
+    /// Sample i of prompt p is number p·num + i.
     pub samples: Vec<Sample>,
     /// How much was done, and how fast.
     pub stats: Stats,
 }
 
-/// Generates `request.num` samples as one batch. `on_token(sample, token)` sees every token as it comes; `Break` ends
-/// that sample (a stop string was met), an error ends everything.
+/// A sample on its way.
+struct Running {
+    sample: Sample,
+    sampler: Sampler,
+    /// Its row of the decoder, until it ends.
+    row: Option<usize>,
+}
+
+/// Generates `request.num` samples of each prompt, all side by side. `on_token(sample, token)` sees every token as it
+/// comes; `Break` ends that sample (a stop string was met), an error ends everything.
 pub fn generate<M: CausalModel>(
     model: &M,
     request: &Request,
     mut on_token: impl FnMut(usize, u32) -> Result<ControlFlow<()>>,
 ) -> Result<Generated> {
     request.check(model)?;
-    let clock = Instant::now();
-    let mut samples = vec![Sample { tokens: Vec::new(), finish: FinishReason::Length }; request.num];
-    let mut stats = Stats { prompt_tokens: request.prompt.len(), ..Stats::default() };
+    let clock = Stopwatch::start();
+    let prompt_tokens = request.prompts.iter().map(|prompt| prompt.len()).sum();
+    let mut stats = Stats { prompt_tokens, ..Stats::default() };
     if request.max_tokens == 0 {
-        return Ok(Generated { samples, stats });
+        let sample = Sample { tokens: Vec::new(), finish: FinishReason::Length };
+        return Ok(Generated { samples: vec![sample; request.rows()], stats });
     }
-    let mut samplers: Vec<Sampler> = (0..request.num).map(|row| new_sampler(model, request, row)).collect();
-    let mut decoder = Decoder::new(model, request.prompt, request.num);
-    stats.prompt_seconds = clock.elapsed().as_secs_f64();
+    let mut decoder = Decoder::new(model, request.rows());
     // A context ahead, which is more than a memory can mind and most texts need.
     let room = request.max_tokens.min(model.context());
-    samples.iter_mut().for_each(|sample| sample.tokens.reserve(room));
-    // Slot i of the decoder holds sample active[i]; finished samples leave the batch.
-    let mut active: Vec<usize> = (0..request.num).collect();
-    let (mut keep, mut next) = (Vec::with_capacity(request.num), Vec::with_capacity(request.num));
-    while !active.is_empty() {
-        keep.clear();
-        next.clear();
-        for (slot, &row) in active.iter().enumerate() {
-            if request.cancel.is_some_and(|c| c.load(Ordering::Relaxed)) {
-                samples[row].finish = FinishReason::Cancelled;
-                continue;
-            }
-            let token = samplers[row].sample(decoder.logits(slot))?;
-            if request.stop_tokens.contains(&token) {
-                samples[row].finish = FinishReason::Stop;
-                continue;
-            }
-            samples[row].tokens.push(token);
-            samplers[row].observe(&[token]);
-            stats.generated += 1;
-            if on_token(row, token)?.is_break() {
-                samples[row].finish = FinishReason::Stop;
-            } else if samples[row].tokens.len() < request.max_tokens {
-                keep.push(slot);
-                next.push(token);
-            }
-        }
-        for (i, &slot) in keep.iter().enumerate() {
-            active[i] = active[slot]; // slots only move down
-        }
-        active.truncate(keep.len());
-        if !active.is_empty() {
-            decoder.select(&keep);
-            decoder.advance(&next);
+    let mut running: Vec<Running> = Vec::with_capacity(request.rows());
+    for prompt in &request.prompts {
+        let first = decoder.insert(prompt);
+        for i in 0..request.num {
+            let row = Some(if i == 0 { first } else { decoder.fork(first) });
+            let sample = Sample { tokens: Vec::with_capacity(room), finish: FinishReason::Length };
+            running.push(Running { sample, sampler: new_sampler(model, request, prompt, i), row });
         }
     }
-    stats.seconds = clock.elapsed().as_secs_f64();
+    stats.prompt_seconds = clock.seconds();
+    let mut next = Vec::with_capacity(running.len());
+    loop {
+        next.clear();
+        for (i, Running { sample, sampler, row: place }) in running.iter_mut().enumerate() {
+            let Some(row) = *place else { continue };
+            let mut draw = || {
+                if request.cancel.is_some_and(|c| c.load(Ordering::Relaxed)) {
+                    return Ok(Some(FinishReason::Cancelled));
+                }
+                let token = sampler.sample(decoder.logits(row))?;
+                if request.stop_tokens.contains(&token) {
+                    return Ok(Some(FinishReason::Stop));
+                }
+                sample.tokens.push(token);
+                sampler.observe(&[token]);
+                if on_token(i, token)?.is_break() {
+                    return Ok(Some(FinishReason::Stop));
+                }
+                if sample.tokens.len() == request.max_tokens {
+                    return Ok(Some(FinishReason::Length));
+                }
+                next.push((row, token));
+                Ok::<_, Error>(None)
+            };
+            if let Some(finish) = draw()? {
+                sample.finish = finish;
+                *place = None;
+                decoder.remove(row);
+            }
+        }
+        if next.is_empty() {
+            break;
+        }
+        decoder.advance(&next);
+    }
+    let samples: Vec<Sample> = running.into_iter().map(|running| running.sample).collect();
+    stats.generated = samples.iter().map(|sample| sample.tokens.len()).sum();
+    stats.seconds = clock.seconds();
     Ok(Generated { samples, stats })
 }
 
@@ -271,11 +213,12 @@ pub fn generate<M: CausalModel>(
 /// [`generate`] and of a model's cache.
 pub fn generate_naive<M: CausalModel>(model: &M, request: &Request) -> Result<Vec<Sample>> {
     request.check(model)?;
-    let sample = |row| {
-        let mut sampler = new_sampler(model, request, row);
-        let mut tokens = request.prompt.to_vec();
+    let sample = |number: usize| {
+        let prompt = request.prompts[number / request.num];
+        let mut sampler = new_sampler(model, request, prompt, number % request.num);
+        let mut tokens = prompt.to_vec();
         let mut finish = FinishReason::Length;
-        while tokens.len() < request.prompt.len() + request.max_tokens {
+        while tokens.len() < prompt.len() + request.max_tokens {
             let window = &tokens[window_start(tokens.len(), model.context())..];
             let token = sampler.sample(&model.logits_after(window))?;
             if request.stop_tokens.contains(&token) {
@@ -285,15 +228,15 @@ pub fn generate_naive<M: CausalModel>(model: &M, request: &Request) -> Result<Ve
             tokens.push(token);
             sampler.observe(&[token]);
         }
-        Ok(Sample { tokens: tokens.split_off(request.prompt.len()), finish })
+        Ok(Sample { tokens: tokens.split_off(prompt.len()), finish })
     };
-    (0..request.num).map(sample).collect()
+    (0..request.rows()).map(sample).collect()
 }
 
-fn new_sampler(model: &impl CausalModel, request: &Request, row: usize) -> Sampler {
+fn new_sampler(model: &impl CausalModel, request: &Request, prompt: &[u32], i: usize) -> Sampler {
     let vocab = request.vocab_size.min(model.vocab_size());
-    let mut sampler = Sampler::new(request.sampling, vocab, Rng::new(request.sampling.seed).stream(row as u64));
-    sampler.observe(request.prompt);
+    let mut sampler = Sampler::new(request.sampling, vocab, Rng::new(request.sampling.seed).stream(i as u64));
+    sampler.observe(prompt);
     sampler
 }
 
@@ -304,19 +247,6 @@ mod tests {
 
     fn go_on(_: usize, _: u32) -> Result<ControlFlow<()>> {
         Ok(ControlFlow::Continue(()))
-    }
-
-    #[test]
-    fn the_window_moves_in_hops_of_half_a_context() {
-        let starts: Vec<usize> = (0..14).map(|total| window_start(total, 6)).collect();
-        assert_eq!(starts, [0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9]);
-        for context in 1..40 {
-            for total in 1..200 {
-                let start = window_start(total, context);
-                assert!(start < total && total - start <= context);
-                assert!(total <= context || total - start > context - (context / 2).max(1));
-            }
-        }
     }
 
     #[test]
@@ -357,6 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_does_not_depend_on_the_other_prompts() {
+        let model = hashed(23, 16);
+        let sampling = SamplingOptions { seed: 5, repetition_penalty: 1.2, ..SamplingOptions::default() };
+        let prompts: Vec<Vec<u32>> = [1, 40, 7, 16, 3].map(|n| (0..n).map(|i| i * (n + 3) % 23).collect()).to_vec();
+        let request = Request { num: 2, max_tokens: 40, stop_tokens: &[4], ..Request::new(&model, &[], &sampling) };
+        let together = Request { prompts: prompts.iter().map(|p| &p[..]).collect(), ..request.clone() };
+        let mut seen = vec![Vec::new(); 10];
+        let all = generate(&model, &together, |sample, token| {
+            seen[sample].push(token);
+            Ok(ControlFlow::Continue(()))
+        });
+        let all = all.unwrap();
+        assert_eq!(all.samples, generate_naive(&model, &together).unwrap());
+        assert!(all.samples.iter().map(|sample| &sample.tokens).eq(&seen));
+        assert_eq!(all.stats.prompt_tokens, 67);
+        for (prompt, samples) in prompts.iter().zip(all.samples.chunks(2)) {
+            let alone = Request { prompts: vec![prompt], ..request.clone() };
+            assert_eq!(generate(&model, &alone, go_on).unwrap().samples, samples);
+        }
+        let none = Request { prompts: vec![], ..request };
+        assert!(generate(&model, &none, go_on).unwrap().samples.is_empty());
+    }
+
+    #[test]
     fn finishing_and_cancelling() {
         let model = hashed(50, 16);
         let sampling = SamplingOptions { greedy: true, ..SamplingOptions::default() };
@@ -394,8 +348,9 @@ mod tests {
         let sampling = SamplingOptions::default();
         let request = Request::new(&model, &[1], &sampling);
         for bad in [
-            Request { prompt: &[], ..request.clone() },
-            Request { prompt: &[50], ..request.clone() },
+            Request { prompts: vec![&[]], ..request.clone() },
+            Request { prompts: vec![&[50]], ..request.clone() },
+            Request { prompts: vec![&[1], &[]], ..request.clone() },
             Request { num: 0, ..request.clone() },
         ] {
             assert!(generate(&model, &bad, go_on).is_err() && generate_naive(&model, &bad).is_err());
@@ -414,8 +369,15 @@ mod tests {
             let config = GptConfig { context: 12, vocab_size: 97, positions, ..preset("nano").unwrap() };
             let model = Gpt::new(&config, &mut Rng::new(4)).unwrap();
             let prompt: Vec<u32> = (0..7).map(|i| i * 13 % 97).collect();
-            let request =
-                Request { num: 3, max_tokens: 30, stop_tokens: &[5, 6], ..Request::new(&model, &prompt, &sampling) };
+            // Windows that move at different times.
+            let prompts = vec![&prompt[..], &prompt[..1], &prompt[2..6]];
+            let request = Request {
+                prompts,
+                num: 3,
+                max_tokens: 30,
+                stop_tokens: &[5, 6],
+                ..Request::new(&model, &prompt, &sampling)
+            };
             let fast = generate(&model, &request, go_on).unwrap().samples;
             assert_eq!(fast, generate_naive(&model, &request).unwrap());
             assert!(fast.iter().any(|s| s.tokens.len() > 12), "the window has moved");

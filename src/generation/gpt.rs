@@ -19,23 +19,23 @@ impl CausalModel for Gpt {
     fn new_cache(&self, rows: usize) -> KvCache {
         Gpt::new_cache(self, rows)
     }
-    fn step(&self, tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
-        self.decode(tokens, cache, logits);
+    fn next_logits(&self, rows: &[usize], tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
+        match tokens.len() == rows.len() {
+            true => self.decode_token(rows, tokens, cache, logits),
+            false => self.decode_composed(rows, tokens, cache, logits),
+        }
     }
 }
 
 impl Cache for KvCache {
-    fn rows(&self) -> usize {
-        KvCache::rows(self)
+    fn push_row(&mut self) -> usize {
+        KvCache::push_row(self)
     }
-    fn len(&self) -> usize {
-        KvCache::len(self)
+    fn truncate(&mut self, row: usize, len: usize) {
+        KvCache::truncate(self, row, len);
     }
-    fn truncate(&mut self, len: usize) {
-        KvCache::truncate(self, len);
-    }
-    fn select(&mut self, from: &[usize]) {
-        KvCache::select(self, from);
+    fn copy_row(&mut self, from: usize, to: usize) {
+        KvCache::copy_row(self, from, to);
     }
 }
 

@@ -10,6 +10,7 @@
 mod beam;
 mod causal;
 pub mod chat;
+mod decoder;
 mod generate;
 mod gpt;
 mod sampler;
@@ -21,6 +22,7 @@ use crate::utils::Result;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};
 pub use causal::{Cache, CausalModel, TextCodec, special_tokens, start_tokens};
-pub use generate::{Decoder, FinishReason, Generated, Request, Sample, Stats, generate, generate_naive, window_start};
+pub use decoder::{Decoder, window_start};
+pub use generate::{FinishReason, Generated, Request, Sample, Stats, generate, generate_naive};
 pub use sampler::{Sampler, SamplingOptions, distribution};
 pub use stream::{TokenStream, decode};

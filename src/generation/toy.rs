@@ -9,20 +9,17 @@ use super::{Cache, CausalModel, Result, TextCodec};
 pub struct Tokens(pub Vec<Vec<u32>>);
 
 impl Cache for Tokens {
-    fn rows(&self) -> usize {
-        self.0.len()
+    fn push_row(&mut self) -> usize {
+        self.0.push(Vec::new());
+        self.0.len() - 1
     }
 
-    fn len(&self) -> usize {
-        self.0[0].len()
+    fn truncate(&mut self, row: usize, len: usize) {
+        self.0[row].truncate(len);
     }
 
-    fn truncate(&mut self, len: usize) {
-        self.0.iter_mut().for_each(|row| row.truncate(len));
-    }
-
-    fn select(&mut self, from: &[usize]) {
-        self.0 = from.iter().map(|&i| self.0[i].clone()).collect();
+    fn copy_row(&mut self, from: usize, to: usize) {
+        self.0[to] = self.0[from].clone();
     }
 }
 
@@ -48,15 +45,16 @@ impl<F: Fn(&[u32]) -> Vec<f32>> CausalModel for Toy<F> {
         Tokens(vec![Vec::new(); rows])
     }
 
-    fn step(&self, tokens: &[u32], cache: &mut Tokens, logits: &mut Vec<f32>) {
-        let n = tokens.len() / cache.rows();
-        assert!(n > 0 && tokens.len() == n * cache.rows(), "{} tokens for {} rows", tokens.len(), cache.rows());
-        assert!(cache.len() + n <= self.context, "{} + {n} tokens exceed the context {}", cache.len(), self.context);
-        for (row, new) in cache.0.iter_mut().zip(tokens.chunks(n)) {
-            row.extend_from_slice(new);
-        }
+    fn next_logits(&self, rows: &[usize], tokens: &[u32], cache: &mut Tokens, logits: &mut Vec<f32>) {
+        let n = tokens.len() / rows.len();
+        assert!(n > 0 && tokens.len() == n * rows.len(), "{} tokens for {} rows", tokens.len(), rows.len());
         logits.clear();
-        logits.extend(cache.0.iter().flat_map(|row| (self.logits)(row)));
+        for (row, new) in rows.iter().zip(tokens.chunks(n)) {
+            let row = &mut cache.0[*row];
+            row.extend_from_slice(new);
+            assert!(row.len() <= self.context, "{} tokens exceed the context {}", row.len(), self.context);
+            logits.extend((self.logits)(row));
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::utils::Result;
 use motamot_kernels::panels::Format;
 use motamot_kernels::rng::Rng;
 use motamot_kernels::{decode, elementwise};
+use motamot_tensor::Tensor;
 use motamot_tensor::ops::{self, Mask};
-use motamot_tensor::{Buf, Shape, Tensor};
 
 /// A causal language model. Parameter paths are nanoGPT's: `wte.weight, wpe.weight, h.0.attn.c_attn.weight, …`.
 pub struct Gpt {
@@ -81,14 +81,15 @@ impl Gpt {
         assert_eq!(ids.len(), batch * t, "gpt: {} ids do not make {batch} rows", ids.len());
         let end = pass.position() + t;
         assert!(end <= self.config.context, "gpt: {end} tokens exceed the context of {}", self.config.context);
+        assert!(batch == 1 || pass.cache().is_none(), "gpt: a row of a cache holds one sequence, not {batch}");
         let x = self.wte.forward(ids, [batch, t], pass);
         let x = self.wpe.add_to(&x, pass.position(), pass);
         let mut x = pass.dropout(&x, self.config.dropout);
         for block in &self.h {
             x = block.forward(&x, &Mask::Causal, pass);
         }
-        if let Some(cache) = pass.cache() {
-            cache.advance(t);
+        if let Some((cache, row)) = pass.cache() {
+            cache.advance(row, t);
         }
         self.ln_f.as_ref().map_or(x.clone(), |norm| norm.forward(&x, pass))
     }
@@ -153,62 +154,61 @@ impl Gpt {
         })
     }
 
-    /// An empty cache for `rows` sequences.
+    /// A cache of `rows` empty rows.
     pub fn new_cache(&self, rows: usize) -> KvCache {
         let c = &self.config;
         KvCache::new(c.layers, rows, c.context, c.kv_heads(), c.head_dim())
     }
 
-    /// Appends `tokens` ((rows, n) row by row) to the cached sequences → logits after the last token, (rows, V).
+    /// Appends `tokens` (M, n) to M rows of the cache, no two the same, layer by layer and row after row; `logits`
+    /// receives those after the last token of each, (M, V).
     #[track_caller]
-    pub fn step(&self, tokens: &[u32], cache: &mut KvCache) -> Tensor {
-        let (rows, c) = (cache.rows(), self.config.width);
-        let mut pass = Pass::decode(cache);
-        let x = self.hidden(tokens, rows, &mut pass);
-        let t = x.shape()[1];
-        let last = ops::reshape(&ops::slice(&x, 1, t - 1, 1), Shape::from([rows, c]));
-        self.head(&last, &pass)
+    pub fn decode_composed(&self, rows: &[usize], tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
+        let n = tokens.len() / rows.len();
+        assert!(n > 0 && tokens.len() == n * rows.len(), "gpt: {} tokens for {} rows", tokens.len(), rows.len());
+        logits.clear();
+        for (row, tokens) in rows.iter().zip(tokens.chunks_exact(n)) {
+            let mut pass = Pass::decode(cache, *row);
+            let x = self.hidden(tokens, 1, &mut pass);
+            logits.extend_from_slice(self.head(&ops::slice(&x, 1, n - 1, 1), &pass).data());
+        }
     }
 
-    /// [`Gpt::step`], `logits` receiving (rows, V): in f32 the same bits, and for a token per row by a kernel of its own,
-    /// which allocates nothing once it has run.
+    /// [`Gpt::decode_composed`] of one token per row: the same bits by a kernel of its own, which reads the weights once
+    /// for all rows and allocates nothing once it has run.
     #[track_caller]
-    pub fn decode(&self, tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
-        let (rows, c) = (cache.rows(), &self.config);
-        let known = self.h.iter().all(|block| decoding::block(block).is_some());
-        logits.resize(rows * c.vocab_size, 0.0);
-        if tokens.len() != rows || !known {
-            logits.copy_from_slice(self.step(tokens, cache).data());
-            return;
+    pub fn decode_token(&self, rows: &[usize], tokens: &[u32], cache: &mut KvCache, logits: &mut Vec<f32>) {
+        let (m, c) = (rows.len(), &self.config);
+        assert_eq!(tokens.len(), m, "gpt: {} tokens for {m} rows", tokens.len());
+        if !self.h.iter().all(|block| decoding::block(block).is_some()) {
+            return self.decode_composed(rows, tokens, cache, logits);
         }
-        let (len, layout) = (cache.len(), cache.layout());
-        assert!(len < c.context, "gpt: {} tokens exceed the context of {}", len + 1, c.context);
         let attention = &self.h[0].attn;
         let shape = decode::Shape {
             width: c.width,
             mlp_width: c.mlp_width(),
             layers: c.layers,
             heads: c.heads,
-            cache: layout,
+            cache: cache.layout(),
             rope: (c.positions == PositionKind::Rope).then_some(attention.config.rope_theta),
             alibi: attention.alibi.as_deref(),
         };
-        let (stream, scratch_len) = (rows * c.width, shape.scratch(rows, c.vocab_size));
-        let [keys, values, memory] = cache.buffers();
-        if memory.len() != stream + scratch_len {
-            *memory = Buf::stale(stream + scratch_len);
-        }
+        let (stream, scratch_len) = (m * c.width, shape.scratch(m, c.vocab_size));
+        logits.resize(m * c.vocab_size, 0.0);
+        let (lens, [keys, values, memory]) = cache.buffers(scratch_len + stream);
         let (scratch, x) = memory.split_at_mut(scratch_len);
-        for (x, token) in x.chunks_exact_mut(c.width).zip(tokens) {
+        for ((x, token), row) in x.chunks_exact_mut(c.width).zip(tokens).zip(rows) {
+            let len = lens[*row];
+            assert!(len < c.context, "gpt: {} tokens exceed the context of {}", len + 1, c.context);
             self.wte.copy_row(*token, x);
             if let Some(position) = self.wpe.row(len) {
                 elementwise::add_assign(x, position);
             }
         }
-        let state = decode::State { x, keys, values, len, scratch, logits };
+        let state = decode::State { x, rows, lens, keys, values, scratch, logits };
         let block = |layer: usize| decoding::block(&self.h[layer]).expect("all blocks are alike");
         let last_norm = self.ln_f.as_ref().map(decoding::norm);
         decode::step(&shape, block, last_norm, decoding::head(self.lm_head.as_ref().unwrap_or(&self.wte)), state);
-        cache.advance(1);
+        rows.iter().for_each(|row| cache.advance(*row, 1));
     }
 }

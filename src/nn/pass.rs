@@ -15,7 +15,7 @@ pub struct Pass<'a> {
 enum Mode<'a> {
     Train(&'a mut Rng),
     Eval,
-    Decode(&'a mut KvCache),
+    Decode(&'a mut KvCache, usize),
 }
 
 impl<'a> Pass<'a> {
@@ -29,9 +29,10 @@ impl<'a> Pass<'a> {
         Pass { mode: Mode::Eval, precision: Precision::F32 }
     }
 
-    /// As [`Pass::eval`], for the tokens that follow those in `cache`, whose keys and values are kept there.
-    pub fn decode(cache: &'a mut KvCache) -> Pass<'a> {
-        Pass { mode: Mode::Decode(cache), precision: Precision::F32 }
+    /// As [`Pass::eval`], for the tokens of one sequence that follow those in a row of `cache`, where their keys and
+    /// values are kept.
+    pub fn decode(cache: &'a mut KvCache, row: usize) -> Pass<'a> {
+        Pass { mode: Mode::Decode(cache, row), precision: Precision::F32 }
     }
 
     /// The same pass with products computed otherwise than in f32: those of matrices that have been packed (see
@@ -94,15 +95,15 @@ impl<'a> Pass<'a> {
     /// How many tokens stand before the ones of this pass.
     pub fn position(&self) -> usize {
         match &self.mode {
-            Mode::Decode(cache) => cache.len(),
+            Mode::Decode(cache, row) => cache.len(*row),
             _ => 0,
         }
     }
 
-    /// The cache, while decoding.
-    pub fn cache(&mut self) -> Option<&mut KvCache> {
+    /// The cache and the row in it, while decoding.
+    pub fn cache(&mut self) -> Option<(&mut KvCache, usize)> {
         match &mut self.mode {
-            Mode::Decode(cache) => Some(cache),
+            Mode::Decode(cache, row) => Some((cache, *row)),
             _ => None,
         }
     }

@@ -9,11 +9,11 @@ use crate::data::Prepared;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
 use crate::model::Gpt;
+use crate::utils::clock::Stopwatch;
 use crate::utils::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// A training run and its folder.
 pub struct Run {
@@ -107,9 +107,9 @@ impl Run {
             if config.patience > 0 && self.trainer.progress.evaluations_since_best >= config.patience {
                 return Ok(Outcome::Stopped);
             }
-            let clock = Instant::now();
+            let clock = Stopwatch::start();
             let report = self.trainer.step(&self.config.objective(&self.data.train))?;
-            let seconds = clock.elapsed().as_secs_f64();
+            let seconds = clock.seconds();
             let p = &mut self.trainer.progress;
             p.elapsed_s += seconds;
             let mut row = Metrics {
@@ -126,9 +126,9 @@ impl Run {
             let step = p.step;
             let due = step.is_multiple_of(config.eval_every()) || self.trainer.is_finished();
             if due {
-                let clock = Instant::now();
+                let clock = Stopwatch::start();
                 let result = self.evaluate()?;
-                self.trainer.progress.elapsed_s += clock.elapsed().as_secs_f64();
+                self.trainer.progress.elapsed_s += clock.seconds();
                 (row.val_loss, row.val_bpb) = (Some(result.nats_per_token), Some(result.bits_per_byte));
                 row.elapsed_s = self.trainer.progress.elapsed_s;
                 self.metrics.push(row)?;

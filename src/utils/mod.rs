@@ -1,6 +1,7 @@
-//! What every floor may use: errors, files written whole or not at all.
+//! What every floor may use: errors, a clock, files written whole or not at all.
 
 pub mod by_name;
+pub mod clock;
 mod error;
 pub mod fs;
 pub mod hash;

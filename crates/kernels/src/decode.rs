@@ -75,16 +75,18 @@ pub struct Shape<'a> {
     pub alibi: Option<&'a [f32]>,
 }
 
-/// What a step reads and writes, for M sequences side by side.
+/// What a step reads and writes, for M sequences side by side, each in a row of its own of a cache with R rows.
 pub struct State<'a> {
     /// The residual stream after the embeddings, (M, C); overwritten.
     pub x: &'a mut [f32],
-    /// (L, M, parts) of [`CacheLayout::part_keys`].
+    /// The row of each sequence, (M), no two the same.
+    pub rows: &'a [usize],
+    /// Tokens that each row of the cache holds before this step, (R).
+    pub lens: &'a [usize],
+    /// (R, L, parts) of [`CacheLayout::part_keys`].
     pub keys: &'a mut [f32],
-    /// (L, M, parts) of [`CacheLayout::part_values`].
+    /// (R, L, parts) of [`CacheLayout::part_values`].
     pub values: &'a mut [f32],
-    /// Tokens of each sequence in the cache before this one.
-    pub len: usize,
     /// Working memory, of [`Shape::scratch`] elements.
     pub scratch: &'a mut [f32],
     /// What the head makes of the stream, (M, V).
@@ -158,11 +160,11 @@ fn cut<const N: usize>(mut rest: &mut [f32], lengths: [usize; N]) -> ([&mut [f32
     (pieces, rest)
 }
 
-/// Runs a token of each of M sequences through the blocks, the last norm and the head, and appends to the cache.
-/// `block(i)` is block i.
+/// Runs a token of each of M sequences through the blocks, the last norm and the head, and appends to their rows of the
+/// cache, which may hold different numbers of tokens. `block(i)` is block i.
 ///
 /// # Panics
-/// If a buffer has not the length that the shapes give it, or the cache is full.
+/// If a buffer has not the length that the shapes give it, a row is full, or two sequences have the same.
 #[track_caller]
 pub fn step<'a>(
     shape: &Shape,
@@ -172,13 +174,16 @@ pub fn step<'a>(
     state: State,
 ) {
     let (c, layout) = (shape.width, shape.cache);
-    let rows = state.x.len() / c;
+    let (rows, lens) = (state.rows.len(), state.lens);
     let [vocab, _] = head.weights.shape();
-    let parts = shape.layers * rows * layout.parts();
-    assert!(state.x.len() == rows * c, "decode: {} elements are not rows of {c}", state.x.len());
+    let parts = lens.len() * shape.layers * layout.parts();
+    assert!(state.x.len() == rows * c, "decode: {} elements are not {rows} rows of {c}", state.x.len());
     assert!(state.keys.len() == parts * layout.part_keys(), "decode: {} elements of keys", state.keys.len());
     assert!(state.values.len() == parts * layout.part_values(), "decode: {} elements of values", state.values.len());
-    assert!(state.len < layout.capacity, "decode: the cache of {} tokens is full", layout.capacity);
+    for (i, row) in state.rows.iter().enumerate() {
+        assert!(*row < lens.len() && !state.rows[..i].contains(row), "decode: rows {:?} of {}", state.rows, lens.len());
+        assert!(lens[*row] < layout.capacity, "decode: row {row} of {} tokens is full", layout.capacity);
+    }
     assert!(state.logits.len() == rows * vocab, "decode: {} logits are not {rows} of {vocab}", state.logits.len());
 
     let (members, own) = (parallel::threads(), shape.own(rows, vocab));
@@ -197,15 +202,21 @@ pub fn step<'a>(
         // SAFETY: no two members at a time have the same number.
         let own_memory = unsafe { rest.slice(team.member() * own_len, own_len) };
         let ([normed, stats, input, part, gate, attention], _) = cut(own_memory, own);
-        let mut worker =
-            Worker { shape, common: &common, rows, team, own: Own { normed, stats, input, part, gate, attention } };
+        let mut worker = Worker {
+            shape,
+            common: &common,
+            rows: state.rows,
+            lens,
+            team,
+            own: Own { normed, stats, input, part, gate, attention },
+        };
         for layer in 0..shape.layers {
             let block = block(layer);
             worker.linear(Input::Normed(block.norm_1), block.qkv, Output::To(common.qkv));
             if let Some(theta) = shape.rope {
-                worker.rotate(theta, state.len);
+                worker.rotate(theta);
             }
-            worker.attention(layer, keys, values, state.len);
+            worker.attention(layer, keys, values);
             worker.linear(Input::Rows(common.attended), block.attention_out, Output::AddTo(common.x));
             worker.linear(Input::Normed(block.norm_2), block.up, Output::Activated(block.activation, block.gate));
             worker.linear(Input::Rows(common.hidden), block.mlp_out, Output::AddTo(common.x));
@@ -235,7 +246,8 @@ enum Output<'a> {
 struct Worker<'w, 't> {
     shape: &'w Shape<'w>,
     common: &'w Common<'w>,
-    rows: usize,
+    rows: &'w [usize],
+    lens: &'w [usize],
     team: &'w mut Team<'t>,
     own: Own<'w>,
 }
@@ -243,7 +255,7 @@ struct Worker<'w, 't> {
 impl Worker<'_, '_> {
     /// The stage of one product.
     fn linear(&mut self, input: Input, linear: Linear, output: Output) {
-        let Worker { common, rows, .. } = *self;
+        let (common, rows) = (self.common, self.rows.len());
         let [n, k] = linear.weights.shape();
         let chunk = chunk_of(n);
         if let Output::Activated(_, Some(gate)) = output {
@@ -288,42 +300,43 @@ impl Worker<'_, '_> {
         });
     }
 
-    /// Rotates queries and keys to their place.
-    fn rotate(&mut self, theta: f32, position: usize) {
-        let (shape, qkv) = (self.shape, self.common.qkv);
+    /// Rotates queries and keys to their places.
+    fn rotate(&mut self, theta: f32) {
+        let Worker { shape, common, rows, lens, .. } = *self;
         let (heads, width) = (shape.heads + shape.cache.kv_heads, shape.packed_width());
         self.team.share(
-            self.rows,
+            rows.len(),
             &mut (),
             |()| (),
-            |row, ()| {
+            |i, ()| {
                 // SAFETY: each chunk has its own row.
-                let row = unsafe { qkv.slice(row * width, width) };
-                rope::rope(row, width, heads, shape.cache.head_dim, &[position as u32], theta, false);
+                let qkv = unsafe { common.qkv.slice(i * width, width) };
+                rope::rope(qkv, width, heads, shape.cache.head_dim, &[lens[rows[i]] as u32], theta, false);
             },
         );
     }
 
     /// Appends keys and values of a layer, and attends.
-    fn attention(&mut self, layer: usize, keys: SharedMut<f32>, values: SharedMut<f32>, len: usize) {
-        let (shape, layout, common) = (self.shape, self.shape.cache, self.common);
+    fn attention(&mut self, layer: usize, keys: SharedMut<f32>, values: SharedMut<f32>) {
+        let Worker { shape, common, rows, lens, .. } = *self;
+        let layout = shape.cache;
         let (parts, q_width, kv_width) = (layout.parts(), shape.q_width(), shape.kv_width());
         let (q_part, kv_part, heads) = (q_width / parts, kv_width / parts, shape.heads / parts);
-        let rows = self.rows;
         self.team.share(
-            rows * parts,
+            rows.len() * parts,
             &mut self.own,
             |_| (),
             |i, own| {
-                let (row, part, at) = (i / parts, i % parts, layer * rows * parts + i);
+                let (i, part) = (i / parts, i % parts);
+                let (at, len) = ((rows[i] * shape.layers + layer) * parts + part, lens[rows[i]]);
                 // SAFETY: no chunk of this stage writes it.
-                let qkv = unsafe { common.qkv.read(row * shape.packed_width(), shape.packed_width()) };
-                // SAFETY: each chunk has its own part of the cache and of the result.
+                let qkv = unsafe { common.qkv.read(i * shape.packed_width(), shape.packed_width()) };
+                // SAFETY: each chunk has its own part of the result, and of the cache, as no two rows are the same.
                 let (keys, values, out) = unsafe {
                     (
                         keys.slice(at * layout.part_keys(), layout.part_keys()),
                         values.slice(at * layout.part_values(), layout.part_values()),
-                        common.attended.slice(row * q_width + part * q_part, q_part),
+                        common.attended.slice(i * q_width + part * q_part, q_part),
                     )
                 };
                 let (k, v) = qkv[q_width..].split_at(kv_width);

@@ -88,6 +88,17 @@ impl CacheLayout {
         }
         v.copy_from_slice(&values[token * v.len()..][..v.len()]);
     }
+
+    /// Copies the first `tokens` tokens of part number `from` of some parts to part number `to`.
+    pub fn copy(&self, tokens: usize, from: usize, to: usize, keys: &mut [f32], values: &mut [f32]) {
+        let n = tokens.next_multiple_of(LANES) * self.head_dim;
+        for head in 0..self.part_heads {
+            let [from, to] = [from, to].map(|part| part * self.part_keys() + head * self.head_keys());
+            keys.copy_within(from..from + n, to);
+        }
+        let [from, to] = [from, to].map(|part| part * self.part_values());
+        values.copy_within(from..from + tokens * self.part_heads * self.head_dim, to);
+    }
 }
 
 vectorise! {
