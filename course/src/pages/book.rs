@@ -7,9 +7,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::chapter::{Chapter, Source, Tag};
-use super::html::{self, escape};
-use super::math;
+use super::html;
+use super::markdown::{plain, unbroken};
 use crate::Lang;
+use crate::html::escaped;
 use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};
 
@@ -97,11 +98,11 @@ impl Book {
             );
             for chapter in self.chapters(lang) {
                 let time =
-                    chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escape(t))).unwrap_or_default();
+                    chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escaped(t))).unwrap_or_default();
                 let _ = writeln!(
                     main,
                     "<li><span class=\"number\">{}</span> <a href=\"{code}/{}.html\">{}</a> {time}</li>",
-                    escape(chapter.number()),
+                    escaped(chapter.number()),
                     chapter.name,
                     title(chapter)
                 );
@@ -114,7 +115,7 @@ impl Book {
             for tag in Tag::ALL {
                 let (name, meaning) = (tag.name(lang), tag.meaning(lang));
                 let _ =
-                    writeln!(main, "<li><span class=\"badge {}\">{name}</span> {}</li>", tag.code(), escape(meaning));
+                    writeln!(main, "<li><span class=\"badge {}\">{name}</span> {}</li>", tag.code(), escaped(meaning));
             }
             main += "</ul>\n</section>\n";
         }
@@ -126,15 +127,8 @@ impl Book {
 
 /// A chapter's title, safe for HTML.
 fn title(chapter: &Chapter) -> String {
-    // A title is markdown: its marks are dropped, its formulas become text.
-    let text: String = html::markdown(chapter.title())
-        .map(|event| match event {
-            pulldown_cmark::Event::Text(text) | pulldown_cmark::Event::Code(text) => text.into_string(),
-            pulldown_cmark::Event::InlineMath(latex) => math::text(&latex),
-            _ => String::new(),
-        })
-        .collect();
-    escape(&if chapter.lang == Lang::Fr { html::unbroken(&text) } else { text })
+    // A title is markdown.
+    escaped(&unbroken(&plain(chapter.title()), chapter.lang))
 }
 
 fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
@@ -144,7 +138,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
     let sections: String = body
         .sections
         .iter()
-        .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(anchor), escape(text)))
+        .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escaped(anchor), escaped(text)))
         .collect();
     let contents = lang.pick("Dans ce chapitre", "In this chapter");
     let mut main = String::from("<main id=\"text\" class=\"chapter\">\n");
@@ -162,7 +156,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
         lang.pick("Chapitres voisins", "Neighbouring chapters")
     );
     let mut neighbour = |other: &Chapter, class: &str, before: &str, after: &str| {
-        let (number, title) = (escape(other.number()), title(other));
+        let (number, title) = (escaped(other.number()), title(other));
         let _ =
             writeln!(main, "<a class=\"{class}\" href=\"{}.html\">{before}{number} · {title}{after}</a>", other.name);
     };
@@ -181,7 +175,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang) -> Result<String> {
         chapter.name,
         lang.pick("English", "Français")
     );
-    let name = format!("{} · {} · motamot", escape(chapter.number()), title(chapter));
+    let name = format!("{} · {} · motamot", escaped(chapter.number()), title(chapter));
     Ok(page(lang, &name, "../", &links, &main))
 }
 
@@ -259,7 +253,7 @@ mod tests {
         assert_eq!(names, ["style.css", "index.html", "fr/00_a.html", "fr/01_b.html", "en/00_a.html", "en/01_b.html"]);
         assert_eq!(broken(&pages), [""; 0]);
         assert!(pages[2].1.contains("<html lang=\"fr\">") && pages[2].1.contains("Une {main}"));
-        assert!(pages[1].1.contains("L'été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
+        assert!(pages[1].1.contains("L&#39;été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
         assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
         pages.retain(|(name, _)| name != "en/01_b.html");
         pages[3].1 += "<a href=\"#nothing\"><b id=\"text\">";
@@ -269,7 +263,7 @@ mod tests {
     /// The notebooks as they are now, not only those of the program.
     #[test]
     fn the_course_has_no_broken_link_and_no_unknown_formula() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../notebooks");
         let text = |path: PathBuf| -> &'static str {
             let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             Box::leak(text.into_boxed_str())
