@@ -47,7 +47,6 @@ fn training_leaves_a_whole_folder() {
         assert!(m.join(name).is_file(), "{name}");
     }
     assert!(m.join("optimizer.safetensors").is_file());
-    assert!(std::fs::read(m.join("loss.png")).unwrap().starts_with(b"\x89PNG"));
     assert!(std::fs::read_to_string(m.join("loss.svg")).unwrap().contains("<svg"));
     let metrics = std::fs::read_to_string(m.join("metrics.jsonl")).unwrap();
     assert_eq!(metrics.lines().count(), 20);

@@ -24,9 +24,18 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// How many columns of a terminal a text takes: two for a wide character, none for a mark on the one before.
+/// The text that [`escaped`] made safe.
+pub fn unescaped(html: &str) -> String {
+    let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+    signs.iter().fold(html.to_owned(), |text, (escaped, sign)| text.replace(escaped, sign))
+}
+
+/// How many columns of a terminal a text takes: two for a wide character, none for a mark on the one before, nor for the
+/// codes of colours.
 pub fn columns(text: &str) -> usize {
-    text.chars().map(char_columns).sum()
+    let mut parts = text.split("\x1b[");
+    let plain = parts.next().unwrap_or("").chars();
+    plain.chain(parts.flat_map(|part| part.split_once('m').map_or("", |p| p.1).chars())).map(char_columns).sum()
 }
 
 fn char_columns(c: char) -> usize {
@@ -220,30 +229,31 @@ impl Table {
         let flat = |cell: Option<&String>| {
             cell.map_or(String::new(), |c| written(c).split_ascii_whitespace().collect::<Vec<_>>().join(" "))
         };
-        let all: Vec<Vec<String>> = std::iter::once(&self.headers)
-            .chain(&self.rows)
-            .map(|cells| (0..right.len()).map(|i| flat(cells.get(i))).collect())
-            .collect();
-        let wide: Vec<usize> =
-            (0..right.len()).map(|i| all.iter().map(|r| columns(&r[i])).max().unwrap_or(0)).collect();
-        let line = |cells: &Vec<String>| {
-            let padded = cells.iter().enumerate().map(|(i, cell)| {
-                let free = " ".repeat(wide[i] - columns(cell));
-                if right[i] { free + cell } else { cell.clone() + &free }
-            });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_string()
-        };
-        let mut lines = Vec::new();
-        if !self.caption.is_empty() {
-            lines.push(self.caption.clone());
-        }
-        if self.headers.iter().any(|h| !h.is_empty()) {
-            lines.push(line(&all[0]));
-            lines.push(wide.iter().map(|&w| "─".repeat(w)).collect::<Vec<_>>().join("  "));
-        }
-        lines.extend(all[1..].iter().map(line));
-        lines.join("\n")
+        let headed = self.headers.iter().any(|h| !h.is_empty());
+        let rows = std::iter::once(&self.headers).filter(|_| headed).chain(&self.rows);
+        let rows: Vec<Vec<String>> = rows.map(|cells| (0..right.len()).map(|i| flat(cells.get(i))).collect()).collect();
+        let caption = Some(self.caption.clone()).filter(|caption| !caption.is_empty());
+        caption.into_iter().chain(grid(&rows, &right, headed)).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// The lines of a table for a terminal: columns as wide as they need, some of them aligned to the right, and a rule under
+/// the first row if it is `headed`.
+pub(crate) fn grid(rows: &[Vec<String>], right: &[bool], headed: bool) -> Vec<String> {
+    let wide = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| columns(cell)).max().unwrap_or(0);
+    let wide: Vec<usize> = (0..right.len()).map(wide).collect();
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().enumerate().map(|(i, cell)| {
+            let free = " ".repeat(wide[i] - columns(cell));
+            if right[i] { free + cell } else { cell.clone() + &free }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if headed {
+        lines.insert(1, wide.iter().map(|&w| "─".repeat(w)).collect::<Vec<_>>().join("  "));
+    }
+    lines
 }
 
 /// A cell with the marks of the language in its numbers.

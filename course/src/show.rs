@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::html::{Table, Tokens, escaped};
+use crate::html::{Table, Tokens};
 use crate::lang;
 use crate::numbers::with_marks;
-use crate::plot::{Picture, to_svg};
+use crate::plot::Picture;
 use motamot::utils::fs::{create_dir_all, write_atomic};
 
 /// Something that a notebook can show as more than text.
@@ -29,11 +29,7 @@ impl<P: Picture> Rich for P {
     }
 
     fn content(&self) -> String {
-        // A picture that cannot be drawn says why in its place.
-        to_svg(self).unwrap_or_else(|e| {
-            let why = escaped(&e.to_string());
-            format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text y=\"20\">{why}</text></svg>")
-        })
+        self.to_svg()
     }
 }
 

@@ -7,9 +7,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::chapter::{Chapter, Source, Tag};
-use super::html::{self, escape};
-use super::math;
+use super::html;
+use super::markdown::{plain, unbroken};
 use crate::Lang;
+use crate::html::escaped;
 use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};
 
@@ -94,11 +95,11 @@ impl Book {
             );
             for chapter in self.chapters(lang) {
                 let time =
-                    chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escape(t))).unwrap_or_default();
+                    chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escaped(t))).unwrap_or_default();
                 let _ = writeln!(
                     main,
                     "<li><span class=\"number\">{}</span> <a href=\"{code}/{}.html\">{}</a> {time}</li>",
-                    escape(chapter.number()),
+                    escaped(chapter.number()),
                     chapter.name,
                     title(chapter)
                 );
@@ -107,7 +108,7 @@ impl Book {
             for tag in Tag::ALL {
                 let (name, meaning) = (tag.name(lang), tag.meaning(lang));
                 let _ =
-                    writeln!(main, "<li><span class=\"badge {}\">{name}</span> {}</li>", tag.code(), escape(meaning));
+                    writeln!(main, "<li><span class=\"badge {}\">{name}</span> {}</li>", tag.code(), escaped(meaning));
             }
             main += "</ul>\n</section>\n";
         }
@@ -121,15 +122,8 @@ impl Book {
 
 /// A chapter's title, safe for HTML.
 fn title(chapter: &Chapter) -> String {
-    // A title is markdown: its marks are dropped, its formulas become text.
-    let text: String = html::markdown(chapter.title())
-        .map(|event| match event {
-            pulldown_cmark::Event::Text(text) | pulldown_cmark::Event::Code(text) => text.into_string(),
-            pulldown_cmark::Event::InlineMath(latex) => math::text(&latex),
-            _ => String::new(),
-        })
-        .collect();
-    escape(&if chapter.lang.spaced_signs() { html::unbroken(&text) } else { text })
+    // A title is markdown.
+    escaped(&unbroken(&plain(chapter.title()), chapter.lang))
 }
 
 fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang]) -> Result<String> {
@@ -139,7 +133,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang])
     let sections: String = body
         .sections
         .iter()
-        .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escape(anchor), escape(text)))
+        .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escaped(anchor), escaped(text)))
         .collect();
     let contents = lang.text("book.in-this-chapter");
     let mut main = String::from("<main id=\"text\" class=\"chapter\">\n");
@@ -153,7 +147,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang])
     main += &body.html;
     let _ = writeln!(main, "<nav class=\"pager\" aria-label=\"{}\">", lang.text("book.neighbours"));
     let mut neighbour = |other: &Chapter, class: &str, before: &str, after: &str| {
-        let (number, title) = (escape(other.number()), title(other));
+        let (number, title) = (escaped(other.number()), title(other));
         let _ =
             writeln!(main, "<a class=\"{class}\" href=\"{}.html\">{before}{number} · {title}{after}</a>", other.name);
     };
@@ -169,7 +163,7 @@ fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang])
         let (code, page, name) = (other.code(), &chapter.name, other.name());
         let _ = write!(links, "\n<a href=\"../{code}/{page}.html\" lang=\"{code}\" hreflang=\"{code}\">{name}</a>");
     }
-    let name = format!("{} · {} · motamot", escape(chapter.number()), title(chapter));
+    let name = format!("{} · {} · motamot", escaped(chapter.number()), title(chapter));
     Ok(page(chapter.lang, &name, "../", &links, &main))
 }
 
@@ -250,7 +244,7 @@ mod tests {
         assert_eq!(names, ["style.css", "index.html", "fr/00_a.html", "fr/01_b.html", "en/00_a.html", "en/01_b.html"]);
         assert_eq!(broken(&pages), [""; 0]);
         assert!(pages[2].1.contains("<html lang=\"fr\">") && pages[2].1.contains("Une {main}"));
-        assert!(pages[1].1.contains("L'été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
+        assert!(pages[1].1.contains("L&#39;été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
         assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
         pages.retain(|(name, _)| name != "en/01_b.html");
         pages[3].1 += "<a href=\"#nothing\"><b id=\"text\">";

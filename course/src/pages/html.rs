@@ -1,11 +1,14 @@
 //! Chapters as HTML: their cells, and the table of contents of their headings.
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag as Md, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::chapter::{Cell, Chapter, Output};
+use super::markdown::{Piece, content, no_lost_dollar, pieces, unbroken};
 use super::{highlight, math};
+use crate::Lang;
+use crate::html::{escaped, unescaped};
 use motamot::utils::{Error, Result};
 
 /// A chapter's cells as HTML, and its sections.
@@ -15,47 +18,18 @@ pub(super) struct Body {
     pub sections: Vec<(String, String)>,
 }
 
-/// French signs that have a space beside them never begin or end a line alone, and 1 234 stays in one piece.
-pub(super) fn unbroken(text: &str) -> String {
-    let mut text = text.replace("« ", "«\u{a0}");
-    for sign in [':', ';', '!', '?', '»', '%'] {
-        text = text.replace(&format!(" {sign}"), &format!("\u{a0}{sign}"));
-    }
-    let chars: Vec<char> = text.chars().collect();
-    let digits = |places: std::ops::Range<usize>| chars.get(places).is_some_and(|d| d.iter().all(char::is_ascii_digit));
-    let thousands = |i: usize| i > 0 && digits(i - 1..i) && digits(i + 1..i + 4) && !digits(i + 4..i + 5);
-    chars.iter().enumerate().map(|(i, &c)| if c == ' ' && thousands(i) { '\u{a0}' } else { c }).collect()
-}
-
-const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_MATH);
-
-/// The events of a markdown text, as the course writes it.
-pub(super) fn markdown(text: &str) -> impl Iterator<Item = Event<'_>> {
-    Parser::new_ext(text, OPTIONS)
-}
-
-/// `&`, `<`, `>` and `"` made safe for HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// Renders a chapter. `known` says which chapters a link may lead to.
 pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     let mut body = Body { html: String::new(), sections: Vec::new() };
-    let mut page = Page {
-        french: chapter.lang.spaced_signs(),
-        known,
-        taken: BTreeSet::from(["text".to_owned()]),
-        titled: false,
-        picture: 0,
-    };
+    let mut page =
+        Page { lang: chapter.lang, known, taken: BTreeSet::from(["text".to_owned()]), titled: false, picture: 0 };
     for (i, cell) in chapter.cells.iter().enumerate() {
         let rendered = match cell {
             Cell::Prose(text) => page.prose(text, &mut body),
             Cell::Code { tag, code, outputs } => {
                 let (class, badge) = match tag {
                     Some(tag) => {
-                        let meaning = escape(tag.meaning(chapter.lang));
+                        let meaning = escaped(tag.meaning(chapter.lang));
                         let name = tag.name(chapter.lang);
                         (tag.code(), format!("<p class=\"badge\" title=\"{meaning}\">{name}</p>\n"))
                     }
@@ -73,7 +47,7 @@ pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
 }
 
 struct Page<'a> {
-    french: bool,
+    lang: Lang,
     known: &'a [&'a str],
     /// Anchors given so far.
     taken: BTreeSet<String>,
@@ -90,31 +64,33 @@ impl Page<'_> {
         no_lost_dollar(text)?;
         let mut events: Vec<Event> = Vec::new();
         let mut links = Vec::new();
-        let mut source = markdown(text);
-        while let Some(event) = source.next() {
+        let mut source = pieces(text);
+        while let Some(piece) = source.next() {
+            let event = match piece {
+                Piece::Event(event) => event,
+                Piece::Code { language, code } => {
+                    events.push(Event::Html((code_block(&language, code.trim_end_matches('\n')) + "\n").into()));
+                    continue;
+                }
+            };
             match event {
                 Event::InlineMath(latex) => events.push(Event::InlineHtml(formula(&latex, false)?.into())),
                 Event::DisplayMath(latex) => {
                     let html = format!("<span class=\"formula\" tabindex=\"0\">{}</span>", formula(&latex, true)?);
                     events.push(Event::InlineHtml(html.into()));
                 }
-                Event::Start(Md::CodeBlock(kind)) => {
-                    let language = match kind {
-                        CodeBlockKind::Fenced(language) => language,
-                        CodeBlockKind::Indented => "".into(),
-                    };
-                    let inside = source.by_ref().take_while(|e| !matches!(e, Event::End(TagEnd::CodeBlock)));
-                    let code: String = inside.map(|event| content(&event).into_owned()).collect();
-                    events.push(Event::Html((code_block(&language, code.trim_end_matches('\n')) + "\n").into()));
-                }
                 Event::Start(Md::Heading { level, .. }) => {
-                    let inside = source.by_ref().take_while(|e| !matches!(e, Event::End(TagEnd::Heading(_))));
+                    let inside = source.by_ref().map_while(|piece| match piece {
+                        Piece::Event(event) if !matches!(event, Event::End(TagEnd::Heading(_))) => Some(event),
+                        _ => None,
+                    });
                     self.heading(level, inside.collect(), &mut events, body)?;
                 }
                 Event::Start(Md::Link { dest_url, .. }) => {
                     let target = self.target(&dest_url);
                     links.push(target.is_some());
-                    events.extend(target.map(|url| Event::InlineHtml(format!("<a href=\"{}\">", escape(&url)).into())));
+                    events
+                        .extend(target.map(|url| Event::InlineHtml(format!("<a href=\"{}\">", escaped(&url)).into())));
                 }
                 Event::End(TagEnd::Link) => {
                     events.extend(links.pop().filter(|&led| led).map(|_| Event::InlineHtml("</a>".into())));
@@ -136,7 +112,7 @@ impl Page<'_> {
     }
 
     fn text<'e>(&self, text: &str) -> Event<'e> {
-        Event::Text(if self.french { unbroken(text) } else { text.replace(" %", "\u{a0}%") }.into())
+        Event::Text(unbroken(text, self.lang).into())
     }
 
     /// A heading with an anchor. Only the first of the first level keeps its level: a page has one title.
@@ -194,7 +170,7 @@ impl Page<'_> {
         match output {
             Output::Text(text) => format!(
                 "<pre class=\"output\" tabindex=\"0\" aria-label=\"{label}\"><samp>{}</samp></pre>\n",
-                escape(text.trim_end_matches('\n'))
+                escaped(text.trim_end_matches('\n'))
             ),
             Output::Html(html) => {
                 // The style says it, too; the attribute is for sites that drop styles, and no longer HTML.
@@ -206,7 +182,8 @@ impl Page<'_> {
                 let title = picture_title(svg)
                     .unwrap_or_else(|| format!("{} {}", chapter.lang.text("page.picture"), self.picture));
                 let svg = svg.find("<svg").map_or(svg.as_str(), |start| &svg[start..]);
-                let labelled = svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{}\"", escape(&title)), 1);
+                let labelled =
+                    svg.replacen("<svg", &format!("<svg role=\"img\" aria-label=\"{}\"", escaped(&title)), 1);
                 let svg = if svg.split('>').next().is_some_and(|tag| tag.contains("role=")) { svg } else { &labelled };
                 format!("<div class=\"output picture\" tabindex=\"0\">\n{svg}\n</div>\n")
             }
@@ -228,8 +205,7 @@ pub(super) fn picture_title(svg: &str) -> Option<String> {
         None if (1..=6).contains(&titles.len()) => titles.join(" · "),
         None => inside(first)?,
     };
-    let title = title.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    Some(title.replace("&amp;", "&")).filter(|title| !title.is_empty())
+    Some(unescaped(&title)).filter(|title| !title.is_empty())
 }
 
 fn formula(latex: &str, display: bool) -> Result<String> {
@@ -270,39 +246,13 @@ fn with_their_signs(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
     out
 }
 
-/// A `$` that stands in the text is what is left of a formula that is not one, unless a backslash says otherwise.
-fn no_lost_dollar(text: &str) -> Result<()> {
-    let mut code = false;
-    for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
-        match event {
-            Event::Start(Md::CodeBlock(_)) => code = true,
-            Event::End(TagEnd::CodeBlock) => code = false,
-            Event::Text(part) if !code && part.contains('$') && !text[..range.start].ends_with('\\') => {
-                return Err(Error::new(format!("\"{part}\": a $ without its formula; the sign itself is \\$")));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The text of an event, without its marks.
-fn content<'e>(event: &'e Event) -> std::borrow::Cow<'e, str> {
-    match event {
-        Event::Text(text) | Event::Code(text) => (&**text).into(),
-        Event::InlineMath(latex) | Event::DisplayMath(latex) => math::text(latex).into(),
-        Event::SoftBreak | Event::HardBreak => " ".into(),
-        _ => "".into(),
-    }
-}
-
 fn code_block(language: &str, code: &str) -> String {
     let mut html = String::from("<pre class=\"code\" tabindex=\"0\"><code>");
     if language == "rust" {
         for (kind, piece) in highlight::rust(code) {
             let class = match kind {
                 highlight::Kind::Plain => {
-                    html += &escape(piece);
+                    html += &escaped(piece);
                     continue;
                 }
                 highlight::Kind::Keyword => "k",
@@ -312,10 +262,10 @@ fn code_block(language: &str, code: &str) -> String {
                 highlight::Kind::Number => "n",
                 highlight::Kind::Comment => "c",
             };
-            let _ = write!(html, "<span class=\"{class}\">{}</span>", escape(piece));
+            let _ = write!(html, "<span class=\"{class}\">{}</span>", escaped(piece));
         }
     } else {
-        html += &escape(code);
+        html += &escaped(code);
     }
     html + "</code></pre>"
 }

@@ -4,6 +4,7 @@ mod book;
 mod chapter;
 mod highlight;
 mod html;
+mod markdown;
 mod math;
 mod terminal;
 

@@ -4,7 +4,11 @@ use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
 use std::fmt::Write;
 
 use super::chapter::{Cell, Chapter, Output, Tag};
-use super::{highlight, html, math};
+use super::html::picture_title;
+use super::markdown::{Piece, pieces, unbroken};
+use super::{highlight, math};
+use crate::Lang;
+use crate::html::{columns, grid, unescaped};
 use motamot::utils::Result;
 
 /// Columns of the text.
@@ -16,7 +20,7 @@ const FAINT: &str = "2";
 const CYAN: &str = "36";
 
 /// How a chapter is shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct View {
     /// With colours and bold type.
     pub colour: bool,
@@ -26,11 +30,11 @@ pub struct View {
 
 /// Renders a chapter. `picture` takes the number of a picture and its SVG, and says where it is.
 pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str) -> Result<String>) -> Result<String> {
-    let mut page = Page { view, french: chapter.lang.spaced_signs(), ..Page::default() };
+    let mut page = Page { view, ..Page::default() };
     let mut pictures = 0;
     for cell in &chapter.cells {
         match cell {
-            Cell::Prose(text) => page.prose(text),
+            Cell::Prose(text) => page.prose(text, chapter.lang),
             Cell::Code { tag, code, outputs } => {
                 if let Some(tag) = tag {
                     let badge = paint(view, colour(*tag), &format!("[{}]", tag.name(chapter.lang)));
@@ -43,7 +47,7 @@ pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str
                         Output::Html(html) => plain(html),
                         Output::Svg(svg) => {
                             pictures += 1;
-                            let title = html::picture_title(svg).unwrap_or_default();
+                            let title = picture_title(svg).unwrap_or_default();
                             format!("🖼 {title}\n  {}", picture(pictures, svg)?)
                         }
                     };
@@ -76,17 +80,10 @@ fn paint(view: View, style: &str, text: &str) -> String {
     if view.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-impl Default for View {
-    fn default() -> View {
-        View { colour: false, answers: true }
-    }
-}
-
 #[derive(Default)]
 struct Page {
     out: String,
     view: View,
-    french: bool,
     /// The paragraph so far.
     inline: String,
     /// What stands before its first line, where that is not the indentation: the mark of a list's item.
@@ -123,17 +120,23 @@ impl Page {
         }
     }
 
-    fn prose(&mut self, text: &str) {
-        let mut code: Option<(String, String)> = None;
+    fn prose(&mut self, text: &str, lang: Lang) {
         let view = self.view;
-        for event in html::markdown(text) {
-            if let (Some((_, code)), Event::Text(text)) = (&mut code, &event) {
-                *code += text;
-                continue;
-            }
+        for piece in pieces(text) {
+            let event = match piece {
+                Piece::Event(event) => event,
+                Piece::Code { language, code } => {
+                    self.paragraph();
+                    match self.shown() {
+                        true => self.code(&language, code.trim_end()),
+                        false => self.hidden = true,
+                    }
+                    self.blank();
+                    continue;
+                }
+            };
             match event {
-                Event::Text(text) if self.french => self.inline += &html::unbroken(&text),
-                Event::Text(text) => self.inline += &text,
+                Event::Text(text) => self.inline += &unbroken(&text, lang),
                 Event::Code(text) if view.colour => self.inline += &paint(view, CYAN, &text),
                 Event::Code(text) => self.inline += &format!("`{text}`"),
                 Event::InlineMath(latex) => self.inline += &paint(view, ITALIC, &math::text(&latex)),
@@ -151,23 +154,6 @@ impl Page {
                 Event::End(TagEnd::HtmlBlock) => self.html_block(),
                 Event::Rule => {
                     self.line(&"─".repeat(WIDTH));
-                    self.blank();
-                }
-                Event::Start(Md::CodeBlock(kind)) => {
-                    self.paragraph();
-                    let language = match kind {
-                        pulldown_cmark::CodeBlockKind::Fenced(language) => language.into_string(),
-                        pulldown_cmark::CodeBlockKind::Indented => String::new(),
-                    };
-                    code = Some((language, String::new()));
-                }
-                Event::End(TagEnd::CodeBlock) => {
-                    let (language, text) = code.take().unwrap_or_default();
-                    if self.shown() {
-                        self.code(&language, text.trim_end());
-                    } else {
-                        self.hidden = true;
-                    }
                     self.blank();
                 }
                 Event::Start(Md::Strong) => self.mark_up(BOLD),
@@ -221,7 +207,7 @@ impl Page {
                 Event::End(TagEnd::Table) => {
                     let rows = std::mem::take(&mut self.table);
                     let indent = self.indent.clone();
-                    grid(&rows).lines().for_each(|line| self.line(&format!("{indent}  {line}")));
+                    left_grid(&rows).iter().for_each(|line| self.line(&format!("{indent}  {line}")));
                     self.blank();
                 }
                 _ => {}
@@ -253,7 +239,7 @@ impl Page {
         let mut line = self.mark.take().unwrap_or_else(|| self.indent.clone());
         let mut empty = true;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
-            if !empty && width(&line) + 1 + width(word) > WIDTH {
+            if !empty && columns(&line) + 1 + columns(word) > WIDTH {
                 self.line(&line);
                 line = self.indent.clone();
                 empty = true;
@@ -276,7 +262,7 @@ impl Page {
         };
         self.line(&paint(self.view, BOLD, &text));
         if !rule.is_empty() {
-            self.line(&rule.repeat(width(&text)));
+            self.line(&rule.repeat(columns(&text)));
         }
         self.blank();
     }
@@ -330,38 +316,9 @@ impl Page {
     }
 }
 
-/// Columns of a text: letters, without colours and combining accents.
-fn width(text: &str) -> usize {
-    let mut columns = 0;
-    let mut colour = false;
-    for c in text.chars() {
-        match c {
-            '\x1b' => colour = true,
-            'm' if colour => colour = false,
-            '\u{300}'..='\u{36f}' | '\u{20d0}'..='\u{20f0}' => {}
-            _ => columns += usize::from(!colour),
-        }
-    }
-    columns
-}
-
-/// Rows in columns as wide as they need, the first under a rule.
-fn grid(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|i| rows.iter().filter_map(|row| row.get(i)).map(|cell| width(cell)).max().unwrap_or(0))
-        .collect();
-    let mut out = String::new();
-    for (i, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
-        out += cells.collect::<Vec<_>>().join("  ").trim_end();
-        out.push('\n');
-        if i == 0 {
-            out += &widths.iter().map(|&wide| "─".repeat(wide)).collect::<Vec<_>>().join("  ");
-            out.push('\n');
-        }
-    }
-    out
+/// The lines of a table whose first row is its heading.
+fn left_grid(rows: &[Vec<String>]) -> Vec<String> {
+    grid(rows, &vec![false; rows.iter().map(Vec::len).max().unwrap_or(0)], !rows.is_empty())
 }
 
 /// The text of some HTML: tables in columns, everything else one after the other.
@@ -378,7 +335,7 @@ fn plain(html: &str) -> String {
                 rows.last_mut().into_iter().for_each(|row| row.push(cell.clone()));
             }
             "/table" => {
-                out += &grid(&std::mem::take(&mut rows));
+                left_grid(&std::mem::take(&mut rows)).iter().for_each(|line| out += &format!("{line}\n"));
                 text.clear();
             }
             "br" | "br/" | "/p" | "/div" | "/caption" => {
@@ -389,10 +346,10 @@ fn plain(html: &str) -> String {
             "/style" | "/title" => text.clear(),
             _ => {}
         }
-        text += &rest.replace('\n', " ").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+        text += &unescaped(&rest.replace('\n', " "));
     }
     out += text.trim();
-    out.replace("&nbsp;", " ").replace("&amp;", "&").trim().to_owned()
+    out.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -415,7 +372,7 @@ mod tests {
              $$\\frac{{a}}{{b}}$$\n\n|n|value|\n|-|-|\n|é|1.5|\n\nsee [it](https://example.org)"
         );
         let page = show(vec![Cell::Prose(text)], PLAIN);
-        assert!(page.lines().all(|line| width(line) <= WIDTH) && !page.contains('\x1b'));
+        assert!(page.lines().all(|line| columns(line) <= WIDTH) && !page.contains('\x1b'));
         for part in [
             "T & x₁\n══════\n\nword word",
             "bold\n`code`.\n",
@@ -443,7 +400,7 @@ mod tests {
 
     #[test]
     fn code_and_outputs() {
-        let table = "<table><caption>Losses</caption><tr><th>n</th><th>loss</th></tr><tr><td>1 &lt; 2</td><td>3.5</td></tr></table>";
+        let table = "<table><caption>Losses</caption><tr><th>n</th><th>loss</th></tr><tr><td>1 &lt; 2</td><td>3.5</td></tr><tr><td>it&#39;s</td></tr></table>";
         let outputs = vec![
             Output::Text("a\nb\n".into()),
             Output::Svg("<svg><text>Loss</text></svg>".into()),
@@ -453,7 +410,7 @@ mod tests {
         assert_eq!(
             page,
             "  [library]\n    f();\n    // é\n  │ a\n  │ b\n  │ 🖼 Loss\n  │   file 1 of 28 bytes\n  │ Losses\n  │ n      loss\
-             \n  │ ─────  ────\n  │ 1 < 2  3.5\n\n"
+             \n  │ ─────  ────\n  │ 1 < 2  3.5\n  │ it's\n\n"
         );
     }
 }

@@ -1,56 +1,47 @@
-//! What stands on a page: lines, blocks, dots and texts, in pixels of the reader.
+//! A page to draw on, in pixels of the reader: lines, blocks, dots and texts become SVG in the order of drawing.
 
-use plotters::prelude::*;
-pub(super) use plotters::style::text_anchor::{HPos, VPos};
+use std::fmt::{self, Write as _};
 
-use super::render::{FONT, PER_EM};
-
-pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(super) const GREY: RGBColor = RGBColor(0x5A, 0x5A, 0x5A);
-pub(super) const GRID: RGBColor = RGBColor(0xE6, 0xE6, 0xE6);
-/// Sizes of text.
-pub(super) const TITLE: f64 = 15.0;
-pub(super) const TEXT: f64 = 12.0;
-pub(super) const SMALL: f64 = 11.0;
+use super::colors::{Color, WHITE};
+use super::text::{SMALL, width};
+use crate::html::escaped;
 
 /// A place on the page: x to the right, y downwards.
 pub(super) type At = (f64, f64);
 
+/// Which point of a text is at its x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Center,
+    Right,
+}
+
+/// Which height of a text is at its y.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Height {
+    Top,
+    Center,
+    Bottom,
+}
+
 /// A page to draw on; see [`super::Picture`].
 #[derive(Default)]
 pub struct Page {
-    pub(super) marks: Vec<Mark>,
+    svg: String,
     origin: At,
 }
 
-pub(super) enum Mark {
-    Line {
-        points: Vec<At>,
-        color: RGBAColor,
-        width: f64,
-    },
-    /// Rectangles (x, y, width, height) of one colour that do not overlap.
-    Blocks {
-        blocks: Vec<[f64; 4]>,
-        color: RGBAColor,
-    },
-    Dot {
-        at: At,
-        radius: f64,
-        color: RGBAColor,
-    },
-    /// `at` is on the baseline; `turned` reads upwards.
-    Text {
-        text: String,
-        at: At,
-        size: f64,
-        color: RGBColor,
-        h: HPos,
-        turned: bool,
-    },
-}
-
 impl Page {
+    /// The file: a white page of this size, and what was drawn on it.
+    pub(super) fn into_svg(self, (w, h): (u32, u32)) -> String {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
+             font-family=\"sans-serif\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"{WHITE}\"/>\n{}</svg>\n",
+            self.svg
+        )
+    }
+
     /// What follows is drawn relative to this place.
     pub(super) fn origin(&mut self, at: At) {
         self.origin = at;
@@ -61,112 +52,121 @@ impl Page {
         self.origin
     }
 
-    fn at(&self, (x, y): At) -> At {
-        (x + self.origin.0, y + self.origin.1)
+    fn at(&self, (x, y): At) -> (Short, Short) {
+        (Short(x + self.origin.0), Short(y + self.origin.1))
     }
 
-    pub(super) fn line(&mut self, points: &[At], color: RGBAColor, width: f64) {
-        let points = points.iter().map(|&p| self.at(p)).collect();
-        self.marks.push(Mark::Line { points, color, width });
+    pub(super) fn line(&mut self, points: &[At], color: Color, width: f64) {
+        let stroke = paint("stroke", color);
+        let _ = write!(self.svg, "<path fill=\"none\"{stroke} stroke-width=\"{}\" d=\"", Short(width));
+        for (i, &point) in points.iter().enumerate() {
+            let (x, y) = self.at(point);
+            let _ = write!(self.svg, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+        }
+        self.svg += "\"/>\n";
     }
 
     /// A dashed line, horizontal or vertical.
-    pub(super) fn dashed(&mut self, from: At, to: At, color: RGBColor) {
+    pub(super) fn dashed(&mut self, from: At, to: At, color: Color) {
         let long = (to.0 - from.0).hypot(to.1 - from.1).max(1.0);
         let along = |d: f64| (from.0 + (to.0 - from.0) * d / long, from.1 + (to.1 - from.1) * d / long);
         let mut d = 0.0;
         while d < long {
-            self.line(&[along(d), along((d + 6.0).min(long))], color.into(), 1.25);
+            self.line(&[along(d), along((d + 6.0).min(long))], color, 1.25);
             d += 10.0;
         }
     }
 
-    pub(super) fn blocks(&mut self, blocks: impl IntoIterator<Item = [f64; 4]>, color: RGBAColor) {
-        let (x0, y0) = self.origin;
-        let blocks = blocks.into_iter().map(|[x, y, w, h]| [x + x0, y + y0, w, h]).collect();
-        self.marks.push(Mark::Blocks { blocks, color });
-    }
-
-    pub(super) fn dot(&mut self, at: At, radius: f64, color: RGBAColor) {
-        let at = self.at(at);
-        self.marks.push(Mark::Dot { at, radius, color });
-    }
-
-    pub(super) fn text(&mut self, text: &str, (x, y): At, size: f64, color: RGBColor, h: HPos, v: VPos) {
-        let (at, text) = (self.at((x, y + baseline(size, v))), text.to_string());
-        if !text.is_empty() {
-            self.marks.push(Mark::Text { text, at, size, color, h, turned: false });
+    /// Rectangles (x, y, width, height) of one colour that do not overlap.
+    pub(super) fn blocks(&mut self, blocks: &[[f64; 4]], color: Color) {
+        // No seams between neighbours.
+        let crisp = if blocks.len() > 1 { " shape-rendering=\"crispEdges\"" } else { "" };
+        let _ = write!(self.svg, "<path{}{crisp} d=\"", paint("fill", color));
+        for &[x, y, w, h] in blocks {
+            let (x, y) = self.at((x, y));
+            let _ = write!(self.svg, "M{x} {y}h{}v{}h{}z", Short(w), Short(h), Short(-w));
         }
+        self.svg += "\"/>\n";
     }
 
-    /// Text that reads upwards, centred on x; `h` says which of its ends is at y.
-    pub(super) fn turned(&mut self, text: &str, (x, y): At, size: f64, color: RGBColor, h: HPos) {
-        let (at, text) = (self.at((x + baseline(size, VPos::Center), y)), text.to_string());
-        if !text.is_empty() {
-            self.marks.push(Mark::Text { text, at, size, color, h, turned: true });
+    pub(super) fn dot(&mut self, at: At, radius: f64, color: Color) {
+        let ((x, y), r, fill) = (self.at(at), Short(radius), paint("fill", color));
+        let _ = writeln!(self.svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"{fill}/>");
+    }
+
+    pub(super) fn text(&mut self, text: &str, (x, y): At, size: f64, color: Color, side: Side, height: Height) {
+        self.write_text(text, (x, y + baseline(size, height)), size, color, side, false);
+    }
+
+    /// Text that reads upwards, centred on x; `side` says which of its ends is at y.
+    pub(super) fn turned(&mut self, text: &str, (x, y): At, size: f64, color: Color, side: Side) {
+        self.write_text(text, (x + baseline(size, Height::Center), y), size, color, side, true);
+    }
+
+    /// `at` is on the baseline.
+    fn write_text(&mut self, text: &str, at: At, size: f64, color: Color, side: Side, turned: bool) {
+        if text.is_empty() {
+            return;
         }
+        let ((x, y), fill, text) = (self.at(at), paint("fill", color), escaped(text));
+        let anchor = match side {
+            Side::Left => "",
+            Side::Center => " text-anchor=\"middle\"",
+            Side::Right => " text-anchor=\"end\"",
+        };
+        let turn = if turned { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
+        let size = Short(size);
+        let _ = writeln!(self.svg, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{fill}{anchor}{turn}>{text}</text>");
     }
 
     /// Small text on white that stands on y, so that a line behind it does not cross it out.
-    pub(super) fn label(&mut self, text: &str, (x, y): At, color: RGBColor, h: HPos) {
+    pub(super) fn label(&mut self, text: &str, (x, y): At, color: Color, side: Side) {
         if text.is_empty() {
             return;
         }
         let w = width(text, SMALL);
-        let left = match h {
-            HPos::Left => x,
-            HPos::Center => x - w / 2.0,
-            HPos::Right => x - w,
+        let left = match side {
+            Side::Left => x,
+            Side::Center => x - w / 2.0,
+            Side::Right => x - w,
         };
-        self.blocks([[left - 2.0, y - 14.0, w + 4.0, 13.0]], WHITE.mix(0.85));
-        self.text(text, (x, y - 1.5), SMALL, color, h, VPos::Bottom);
+        self.blocks(&[[left - 2.0, y - 14.0, w + 4.0, 13.0]], WHITE.opacity(0.85));
+        self.text(text, (x, y - 1.5), SMALL, color, side, Height::Bottom);
     }
 }
 
 /// How far under a place the baseline of a text lies that hangs from it, is centred on it or stands on it.
-fn baseline(size: f64, v: VPos) -> f64 {
-    match v {
-        VPos::Top => 0.8 * size,
-        VPos::Center => 0.36 * size,
-        VPos::Bottom => -0.22 * size,
+fn baseline(size: f64, height: Height) -> f64 {
+    match height {
+        Height::Top => 0.8 * size,
+        Height::Center => 0.36 * size,
+        Height::Bottom => -0.22 * size,
     }
 }
 
-/// The width of a text.
-pub(super) fn width(text: &str, size: f64) -> f64 {
-    // Measured large, because the font answers in whole pixels. The estimate keeps the layout sane without a font.
-    let measured = (FONT, size * PER_EM * 8.0).into_font().box_size(text).map(|(w, _)| f64::from(w) / 8.0);
-    measured.unwrap_or(text.chars().count() as f64 * size * 0.6)
+/// The attributes for the colour of a line (`stroke`) or of what is filled (`fill`).
+fn paint(what: &str, color: Color) -> String {
+    let opacity = match color.opacity {
+        1.0 => String::new(),
+        opacity => format!(" {what}-opacity=\"{}\"", Short(opacity)),
+    };
+    format!(" {what}=\"{color}\"{opacity}")
 }
 
-/// The text, or its beginning and "…", so that it fits.
-pub(super) fn fitted(text: &str, size: f64, room: f64) -> String {
-    if width(text, size) <= room {
-        return text.to_string();
-    }
-    let chars: Vec<char> = text.chars().collect();
-    let cut = |n: usize| chars[..n].iter().collect::<String>().trim_end().to_string() + "…";
-    let (mut fits, mut over) = (0, chars.len());
-    while over - fits > 1 {
-        let middle = (fits + over) / 2;
-        if width(&cut(middle), size) <= room { fits = middle } else { over = middle }
-    }
-    cut(fits)
-}
+/// A number with at most two decimals, as short as it gets.
+struct Short(f64);
 
-/// The text in lines that fit, broken at spaces.
-pub(super) fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), size) <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = (self.0 * 100.0).round() as i64;
+        let (whole, rest) = (hundredths.abs() / 100, hundredths.abs() % 100);
+        let sign = if hundredths < 0 { "-" } else { "" };
+        match (rest, rest % 10) {
+            (0, _) => write!(f, "{sign}{whole}"),
+            (_, 0) => write!(f, "{sign}{whole}.{}", rest / 10),
+            _ => write!(f, "{sign}{whole}.{rest:02}"),
         }
     }
-    lines
 }
 
 #[cfg(test)]
@@ -174,14 +174,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cut_and_broken_to_fit() {
-        super::super::render::load_font().unwrap();
-        assert_eq!(fitted("short", TEXT, 200.0), "short");
-        let cut = fitted("a label that is much too long for its place", TEXT, 90.0);
-        assert!(cut.starts_with("a label") && cut.ends_with('…') && width(&cut, TEXT) <= 90.0, "{cut}");
-        assert_eq!(fitted("wide", TEXT, 0.0), "…");
-        let lines = wrapped("one two three four five six", TEXT, 60.0);
-        assert!(lines.len() > 2 && lines.iter().all(|l| width(l, TEXT) <= 60.0), "{lines:?}");
-        assert_eq!(lines.join(" "), "one two three four five six");
+    fn numbers_are_short() {
+        let short = |v| Short(v).to_string();
+        assert_eq!([3.0, -0.5, 2.256, -0.001, 0.07].map(short), ["3", "-0.5", "2.26", "0", "0.07"]);
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::page::{HPos, INK, Page, TITLE, VPos, wrapped};
-use super::{Picture, WIDTH, sane};
+use super::colors::INK;
+use super::page::{Height, Page, Side};
+use super::picture::{Picture, WIDTH, sane};
+use super::text::{TITLE, wrapped};
 
 /// Pictures in a grid: built up, then rendered.
 #[derive(Clone)]
@@ -108,7 +110,7 @@ impl Picture for Panels {
         let (lines, mut y) = self.heading(wide);
         for (row, line) in lines.iter().enumerate() {
             let at = (14.0, 12.0 + 20.0 * row as f64);
-            page.text(line, at, TITLE + 1.0, INK, HPos::Left, VPos::Top);
+            page.text(line, at, TITLE + 1.0, INK, Side::Left, Height::Top);
         }
         let columns = self.used_columns();
         let (mut widths, mut heights) = self.grid(WIDTH);
@@ -144,21 +146,21 @@ mod tests {
 
     #[test]
     fn every_kind_of_picture_stands_in_a_grid() {
-        let svg = sample().to_svg().unwrap();
+        let svg = sample().to_svg();
         for text in ["All &amp; more", ">bars<", ">map<", ">points<", ">lines<", ">zero<"] {
             assert!(svg.contains(text), "{text} in {svg}");
         }
         assert_eq!((svg.matches("<svg").count(), svg.matches(" id=").count()), (1, 0));
-        assert_eq!(svg, sample().to_svg().unwrap());
+        assert_eq!(svg, sample().to_svg());
     }
 
     #[test]
     fn panels_keep_to_their_size_and_nest() {
-        let svg = sample().size(640, 480).to_svg().unwrap();
+        let svg = sample().size(640, 480).to_svg();
         assert!(svg.contains("width=\"640\" height=\"480\""), "{}", &svg[..200]);
-        assert!(Panels::new(3).add(sample()).add(sample()).to_svg().unwrap().matches(">zero<").count() == 2);
-        assert!(Panels::new(0).to_svg().unwrap().ends_with("</svg>\n"));
-        assert!(Panels::new(usize::MAX).title("x").add(Panels::new(1)).size(0, 0).to_svg().is_ok());
+        assert!(Panels::new(3).add(sample()).add(sample()).to_svg().matches(">zero<").count() == 2);
+        assert!(Panels::new(0).to_svg().ends_with("</svg>\n"));
+        assert!(Panels::new(usize::MAX).title("x").add(Panels::new(1)).size(0, 0).to_svg().ends_with("</svg>\n"));
     }
 
     #[test]

@@ -16,6 +16,11 @@ impl Rect {
         Rect { left: x - half, top: y - half, right: x + half, bottom: y + half }
     }
 
+    /// With a little air around it.
+    pub fn wider(&self) -> Rect {
+        Rect { left: self.left - 2.0, top: self.top - 1.0, right: self.right + 2.0, bottom: self.bottom + 1.0 }
+    }
+
     pub fn middle(&self) -> At {
         ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
     }
