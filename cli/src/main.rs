@@ -23,9 +23,9 @@ mod train;
 use motamot::training::Precision;
 use motamot::utils::{Error, Result};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use motamot_kernels::bf16;
+use motamot_kernels::{bf16, panels::Format};
 use std::process::ExitCode;
 
 /// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
@@ -145,6 +145,20 @@ fn warn_of_precision(precision: Precision) {
 /// How `--precision` is read.
 fn precision() -> impl TypedValueParser<Value = Precision> {
     PossibleValuesParser::new(["f32", "bf16"]).try_map(|name| name.parse::<Precision>())
+}
+
+/// How `--weights` is read.
+fn weights() -> impl TypedValueParser<Value = Format> {
+    let formats = [
+        PossibleValue::new("f32").help("As they are"),
+        PossibleValue::new("bf16").help("Half the memory traffic"),
+        PossibleValue::new("int8").help("A quarter of it, with a scale per row"),
+    ];
+    PossibleValuesParser::new(formats).map(|name| match name.as_str() {
+        "bf16" => Format::Bf16,
+        "int8" => Format::Int8,
+        _ => Format::F32,
+    })
 }
 
 /// "1 thread", "2 threads".

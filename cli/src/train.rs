@@ -10,6 +10,7 @@ use motamot::training::{
     Event, Metrics, Outcome, Precision, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state,
 };
 use motamot::utils::{Error, Result};
+use motamot_course::numbers::{duration, group};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -301,29 +302,6 @@ fn quoted(text: &str) -> String {
 fn program() -> &'static str {
     let built = |exe: PathBuf| exe.parent().is_some_and(|p| p.ends_with("target/release"));
     if std::env::current_exe().is_ok_and(built) { "cargo run --release --" } else { "motamot" }
-}
-
-/// 6084608 → 6,084,608.
-pub(super) fn group(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// 75 → "1 min 15 s".
-pub(super) fn duration(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match (s / 3600, s / 60 % 60, s % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s:02} s"),
-        (h, m, _) => format!("{h} h {m:02} min"),
-    }
 }
 
 /// What a person sees while the model learns: a bar on a terminal, plain lines elsewhere.

@@ -4,7 +4,7 @@
 //! mistakes, and answers in French or English (see [`crate::lang`]):
 //!
 //! ```
-//! use motamot::check;
+//! use motamot_course::check;
 //!
 //! fn perplexity(p: &[f64]) -> f64 {
 //!     let nats: f64 = p.iter().map(|p| -p.ln()).sum();
