@@ -80,7 +80,6 @@ const FLOORS: [(&str, &[&str]); 5] = [
         "cli/src",
         &[
             "toys",
-            "words",
             "output",
             "chapters",
             "model_dir",

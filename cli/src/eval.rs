@@ -6,6 +6,7 @@ use clap::Args;
 use motamot::data::{Corpus, TokenDataset, split};
 use motamot::evaluation::evaluate;
 use motamot::utils::{Error, Result};
+use motamot_kernels::panels::Format;
 use std::path::PathBuf;
 
 /// Score a model on a text it has not learned from
@@ -22,9 +23,9 @@ pub struct EvalArgs {
     /// Tokens between windows [default: the context]; fewer give each token more to look back on, and take longer
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
-    /// Bits in which the weights are read: what fewer of them cost
-    #[arg(long, value_enum, default_value_t)]
-    weights: load::Weights,
+    /// Bits in which the weights are read: what fewer of them cost [default: f32]
+    #[arg(long, value_parser = crate::machine::weights())]
+    weights: Option<Format>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,

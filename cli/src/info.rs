@@ -2,12 +2,12 @@
 
 use super::model_dir::model_dir;
 use super::output::print;
-use super::words::group;
 use clap::Args;
 use motamot::checkpoint::read_config;
 use motamot::model::{GptConfig, PRESETS, Part, preset};
 use motamot::transformer::NormOrder;
 use motamot::utils::Result;
+use motamot_course::numbers::group;
 use motamot_kernels::bf16::Precision;
 use motamot_tensor::ops::{CHUNK_LOGITS, CHUNK_ROWS};
 use serde_json::json;

@@ -9,29 +9,6 @@ use motamot::utils::{Error, Result};
 use motamot_kernels::panels::Format;
 use std::path::Path;
 
-/// In how many bits the weights are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Weights {
-    /// As they are
-    #[default]
-    F32,
-    /// Half the memory traffic
-    Bf16,
-    /// A quarter of it, with a scale per row
-    Int8,
-}
-
-impl Weights {
-    /// What [`Gpt::quantise`] takes.
-    pub fn format(self) -> Option<Format> {
-        match self {
-            Weights::F32 => None,
-            Weights::Bf16 => Some(Format::Bf16),
-            Weights::Int8 => Some(Format::Int8),
-        }
-    }
-}
-
 /// The tokenizer of a checkpoint folder.
 pub fn tokenizer(dir: &Path) -> Result<Tokenizer> {
     let folder = Folder::open(dir)?;
@@ -43,11 +20,11 @@ pub fn tokenizer(dir: &Path) -> Result<Tokenizer> {
     Tokenizer::load(folder.path("tokenizer.json"))
 }
 
-/// A model and its tokenizer, which must fit each other.
-pub fn model(dir: &Path, weights: Weights) -> Result<(Gpt, Tokenizer)> {
+/// A model, its weights read in this format, and its tokenizer, which must fit each other.
+pub fn model(dir: &Path, weights: Option<Format>) -> Result<(Gpt, Tokenizer)> {
     let tokenizer = tokenizer(dir)?;
     let mut gpt = load_model(dir)?;
-    gpt.quantise(weights.format());
+    gpt.quantise(weights);
     let (v, t) = (gpt.config().vocab_size, tokenizer.vocab_size());
     if t > v {
         return Err(Error::new(format!("{}: the tokenizer has {t} tokens, the model {v}", dir.display()))
@@ -57,7 +34,7 @@ pub fn model(dir: &Path, weights: Weights) -> Result<(Gpt, Tokenizer)> {
 }
 
 /// As [`model`], and whether it was fine-tuned to chat: then its tokenizer carries a chat template, as on Hugging Face.
-pub fn chat_model(dir: &Path, weights: Weights) -> Result<(Gpt, Tokenizer, ModelKind)> {
+pub fn chat_model(dir: &Path, weights: Option<Format>) -> Result<(Gpt, Tokenizer, ModelKind)> {
     let (gpt, tokenizer) = model(dir, weights)?;
     let folder = Folder::open(dir)?;
     let template = folder.has("tokenizer_config.json")

@@ -1,11 +1,11 @@
 //! What this machine can do: its memory, its threads, its precision.
 
 use crate::info::Cost;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use motamot::training::{Precision, RunConfig, available};
 use motamot::utils::by_name::Named;
 use motamot::utils::{Error, Result};
-use motamot_kernels::{isa, parallel};
+use motamot_kernels::{isa, panels::Format, parallel};
 
 /// Refuses a training run that the machine has no memory for, before it is killed for it.
 pub fn check_memory(config: &RunConfig) -> Result<()> {
@@ -32,6 +32,20 @@ pub fn warn_of_precision(precision: Precision) {
 pub fn precision() -> impl TypedValueParser<Value = Precision> {
     PossibleValuesParser::new(Precision::NAMES.iter().map(|(_, name)| *name))
         .map(|name| Precision::of_name(&name).unwrap_or_default())
+}
+
+/// How `--weights` is read.
+pub fn weights() -> impl TypedValueParser<Value = Format> {
+    let formats = [
+        PossibleValue::new("f32").help("As they are"),
+        PossibleValue::new("bf16").help("Half the memory traffic"),
+        PossibleValue::new("int8").help("A quarter of it, with a scale per row"),
+    ];
+    PossibleValuesParser::new(formats).map(|name| match name.as_str() {
+        "bf16" => Format::Bf16,
+        "int8" => Format::Int8,
+        _ => Format::F32,
+    })
 }
 
 /// "1 thread", "2 threads".

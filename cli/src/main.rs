@@ -20,7 +20,6 @@ mod tokenizer;
 #[cfg(test)]
 mod toys;
 mod train;
-mod words;
 
 use motamot::utils::Result;
 

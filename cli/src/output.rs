@@ -5,13 +5,19 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use motamot::utils::{Error, Result};
 
-/// Writes a report to standard output; a reader that has gone away is no error.
+/// Whether what was written has reached a reader: a pipe that was closed (`| head`) is no error.
+pub fn reached(written: std::io::Result<()>) -> Result<bool> {
+    match written {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::new(format!("cannot write the output: {e}")).caused_by(e)),
+        Ok(()) => Ok(true),
+    }
+}
+
+/// Writes a report to standard output.
 pub fn print(text: std::fmt::Arguments) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_fmt(text).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::new(format!("cannot write the output: {e}"))),
-        _ => Ok(()),
-    }
+    reached(out.write_fmt(text).and_then(|()| out.flush())).map(drop)
 }
 
 /// A destination for streamed text. After the reader has gone away (`| head`) it swallows everything.
@@ -52,11 +58,7 @@ impl<W: Write> Output<W> {
         }
         self.at_line_start = text.ends_with('\n');
         let text = if self.terminal { visible(text) } else { Cow::Borrowed(text) };
-        match self.inner.write_all(text.as_bytes()).and_then(|()| self.inner.flush()) {
-            Err(e) if e.kind() == ErrorKind::BrokenPipe => self.closed = true,
-            Err(e) => return Err(Error::new(format!("cannot write the output: {e}")).caused_by(e)),
-            Ok(()) => {}
-        }
+        self.closed = !reached(self.inner.write_all(text.as_bytes()).and_then(|()| self.inner.flush()))?;
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use clap::Args;
 
-use super::load::Weights;
 use motamot::generation::SamplingOptions;
 use motamot::utils::{Error, Result};
+use motamot_kernels::panels::Format;
 
 /// Temperature when none is given.
 pub const TEMPERATURE: f32 = 0.8;
@@ -54,8 +54,9 @@ pub struct SamplingArgs {
     pub seed: Option<u64>,
 
     /// Bits in which the weights are read: fewer are faster and less exact (`motamot eval --weights` says how much)
-    #[arg(long, value_enum, default_value_t)]
-    pub weights: Weights,
+    /// [default: f32]
+    #[arg(long, value_parser = crate::machine::weights())]
+    pub weights: Option<Format>,
 }
 
 impl SamplingArgs {

@@ -1,6 +1,5 @@
 //! `motamot train`: from a text to a model in a folder.
 
-use super::words::{duration, group};
 use super::{machine, model_dir::CHECKPOINTS};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +9,7 @@ use motamot::tokenizer::TokenizerKind;
 use motamot::training::state::TextId;
 use motamot::training::{Event, Metrics, Outcome, Precision, Run, RunConfig, TrainConfig, state};
 use motamot::utils::{Error, Result};
+use motamot_course::numbers::{duration, group};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

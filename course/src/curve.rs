@@ -1,7 +1,31 @@
 //! The loss curve of a run, with the n-grams that it must beat.
+//!
+//! [`draw`] takes the rows of a run's `metrics.jsonl`; [`loss_curve`] takes points from any loop:
+//!
+//! ```
+//! use motamot_course::curve::{Point, loss_curve};
+//! use motamot_course::data::TokenDataset;
+//! use motamot_course::plot::Picture;
+//! use motamot_course::training::{RunConfig, Trainer};
+//!
+//! // Two steps of the smallest preset; a token is a byte here.
+//! let text = "to be or not to be, that is the question. ".repeat(20);
+//! let data = TokenDataset::new(text.bytes().map(u32::from).collect());
+//! let mut trainer = Trainer::new(&RunConfig::preset("nano")?)?;
+//! let mut points = Vec::new();
+//! for step in 1..=2 {
+//!     let loss = trainer.step(&data)?.loss;
+//!     points.push(Point { step, train_loss: Some(f64::from(loss)), val_bpb: None });
+//! }
+//!
+//! let folder = tempfile::tempdir()?;
+//! let chance = ("chance".to_owned(), 8.0);
+//! loss_curve("nano", &points, 1.0, &[chance]).save_svg(&folder.path().join("loss.svg"))?;
+//! # assert!(std::fs::read_to_string(folder.path().join("loss.svg"))?.contains("chance: 8.000"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::f64::consts::LN_2;
-
 use std::path::Path;
 
 use crate::numbers::number;

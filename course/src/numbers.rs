@@ -37,6 +37,21 @@ pub fn number(value: f64, decimals: usize) -> String {
     if value < 0.0 && digits.bytes().any(|b| (b'1'..=b'9').contains(&b)) { format!("−{digits}") } else { digits }
 }
 
+/// A whole number with its thousands apart: 6084608 → 6,084,608.
+pub fn group(n: usize) -> String {
+    marked(&n.to_string())
+}
+
+/// A time in its two largest units: 75 → "1 min 15 s".
+pub fn duration(seconds: f64) -> String {
+    let s = seconds.round() as u64;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
 /// The digits of a number as Rust prints it, with our marks: its whole part is cut into thousands.
 fn marked(digits: &str) -> String {
     let marks = MARKS.get();
@@ -101,6 +116,13 @@ mod tests {
         assert_eq!(both(1e6, 0), ("1,000,000".into(), "1\u{202F}000\u{202F}000".into()));
         let _ = std::panic::catch_unwind(|| with_marks(FRENCH, || panic!("inside")));
         assert_eq!(number(0.5, 1), "0.5");
+    }
+
+    #[test]
+    fn counts_and_times_are_easy_to_read() {
+        assert_eq!([0, 999, 1000, 6_084_608].map(group), ["0", "999", "1,000", "6,084,608"]);
+        assert_eq!(with_marks(crate::Lang::Fr.marks(), || group(1000)), "1\u{202F}000");
+        assert_eq!([7.4, 75.0, 3660.0].map(duration), ["7 s", "1 min 15 s", "1 h 01 min"]);
     }
 
     #[test]

@@ -3,25 +3,22 @@
 use super::args::BenchArgs;
 use super::clock::median;
 use crate::info::Cost;
-use crate::load::Weights;
 use crate::output::print;
-use clap::ValueEnum;
 use motamot::generation::{Request, SamplingOptions, generate};
 use motamot::model::Gpt;
 use motamot::utils::Result;
-use motamot_kernels::bf16::Precision;
+use motamot_kernels::{bf16::Precision, panels::Format};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
 pub(super) fn run(gpt: &mut Gpt, args: &BenchArgs, report: &mut Value) -> Result<()> {
-    for weights in Weights::value_variants() {
-        gpt.quantise(weights.format());
+    for (format, name, key) in [
+        (Format::F32, "f32", "decode_tokens_per_s"),
+        (Format::Bf16, "bf16", "decode_bf16_tokens_per_s"),
+        (Format::Int8, "int8", "decode_int8_tokens_per_s"),
+    ] {
+        gpt.quantise(Some(format));
         let speed = tokens_per_second(gpt)?;
-        let (name, key) = match weights {
-            Weights::F32 => ("f32", "decode_tokens_per_s"),
-            Weights::Bf16 => ("bf16", "decode_bf16_tokens_per_s"),
-            Weights::Int8 => ("int8", "decode_int8_tokens_per_s"),
-        };
         if !args.json {
             print(format_args!(
                 "decode  {speed:>9.0} tokens/s   ({name} weights, one sequence, {} tokens, sampling included)\n",
