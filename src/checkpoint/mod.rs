@@ -91,6 +91,9 @@ pub fn load_model(dir: impl AsRef<Path>) -> Result<Gpt> {
 /// Checks, before anything of the configuration's size is allocated, that the files hold that much.
 fn check_amount(folder: &Folder, weights: &Weights, c: &GptConfig, layout: &Layout) -> Result<()> {
     weights.expect(&layout.token_table())?;
+    if !c.tied {
+        weights.expect(&layout.pieces("lm_head.weight", &layout.token_table().shape)[0])?;
+    }
     for layer in 0..c.layers {
         // Stops at the first block that is missing, so an absurd number of blocks costs nothing.
         for piece in layout.pieces(&format!("h.{layer}.ln_1.weight"), &[c.width]) {
