@@ -8,15 +8,25 @@ use crate::embeddings::PositionKind;
 use crate::model::GptConfig;
 use crate::nn::NormKind;
 use crate::transformer::{Activation, NormOrder};
-use crate::utils::by_name::Named;
-use crate::utils::json::{Fields, decimal, parse_object, shown};
+use crate::utils::json::{Fields, decimal};
 use crate::utils::{Error, Result};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The name of the file.
 pub const CONFIG: &str = "config.json";
 /// The largest table of sinusoids that is made for a configuration: it is in no file whose size could vouch for it.
 const SINUSOIDS: usize = 1 << 26;
+
+/// GPT-2's names of the activations, first the one that we write; three are the same formula.
+const GPT2_ACTIVATIONS: [(&str, Activation); 6] = [
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu", Activation::Gelu),
+    ("relu", Activation::Relu),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_fast", Activation::GeluTanh),
+    ("gelu_python", Activation::Gelu),
+];
 
 /// Whose file layout a model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +79,18 @@ pub struct HfConfig {
     pub family: Family,
     /// Whether attention and MLP have biases in the file; where only one has them, ours get zeros in the other.
     pub biases: (bool, bool),
-    /// GPT-2's variants of the 1/√D of attention: our scores are scaled by 1/√D, so the query weights of layer l take
-    /// the difference, √D if `scale_attn_weights` is false, 1/(l+1) if `scale_attn_by_inverse_layer_idx`.
-    pub query_scale: QueryScale,
+    /// GPT-2's `scale_attn_weights` and `scale_attn_by_inverse_layer_idx`: whether the scores are scaled by 1/√D, and
+    /// by 1/(l+1) in layer l.
+    pub score_scales: (bool, bool),
 }
 
-/// See [`HfConfig::query_scale`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueryScale {
-    unscaled: bool,
-    inverse_layer: bool,
-}
-
-impl QueryScale {
-    /// What to multiply the query weights of a layer by, if anything.
-    pub fn factor(self, layer: usize, head_dim: usize) -> Option<f32> {
-        let root = if self.unscaled { (head_dim as f32).sqrt() } else { 1.0 };
-        let depth = if self.inverse_layer { (layer + 1) as f32 } else { 1.0 };
-        (self != QueryScale::default()).then_some(root / depth)
+impl HfConfig {
+    /// What to multiply the query weights of a layer by, if anything: ours always scale the scores by 1/√D.
+    pub fn query_factor(&self, layer: usize) -> Option<f32> {
+        let (by_root, by_layer) = self.score_scales;
+        let root = if by_root { 1.0 } else { (self.config.head_dim() as f32).sqrt() };
+        let depth = if by_layer { (layer + 1) as f32 } else { 1.0 };
+        (!by_root || by_layer).then_some(root / depth)
     }
 }
 
@@ -96,11 +100,7 @@ pub fn to_json(c: &GptConfig, ids: &SpecialIds) -> Value {
         Family::Gpt2 => json!({
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",
-            "activation_function": match c.activation {
-                Activation::Gelu => "gelu",
-                Activation::Relu => "relu",
-                _ => "gelu_new",
-            },
+            "activation_function": GPT2_ACTIVATIONS.iter().find(|(_, a)| *a == c.activation).map(|(name, _)| name),
             "attn_pdrop": decimal(c.dropout),
             "embd_pdrop": decimal(c.dropout),
             "resid_pdrop": decimal(c.dropout),
@@ -130,25 +130,12 @@ pub fn to_json(c: &GptConfig, ids: &SpecialIds) -> Value {
             "rope_parameters": {"rope_type": "default", "rope_theta": decimal(c.rope_theta)},
             "rope_theta": decimal(c.rope_theta),
         }),
-        Family::Motamot => json!({
-            "architectures": ["MotamotForCausalLM"],
-            "model_type": "motamot",
-            "context": c.context,
-            "width": c.width,
-            "layers": c.layers,
-            "heads": c.heads,
-            "kv_heads": c.kv_heads(),
-            "head_dim": c.head_dim(),
-            "mlp_width": c.mlp_width(),
-            "positions": c.positions,
-            "rope_theta": decimal(c.rope_theta),
-            "norm": c.norm,
-            "norm_order": c.norm_order,
-            "norm_eps": decimal(c.norm_eps),
-            "activation": c.activation.name(),
-            "bias": c.bias,
-            "dropout": decimal(c.dropout),
-        }),
+        Family::Motamot => {
+            let mut own = own_json(c);
+            own["architectures"] = json!(["MotamotForCausalLM"]);
+            own["model_type"] = "motamot".into();
+            own
+        }
     };
     if Family::of(c) == Family::Gpt2 && !c.bias {
         // GPT-2 always has biases: a model without them is saved with zeros, and this tells us to drop them again.
@@ -163,42 +150,47 @@ pub fn to_json(c: &GptConfig, ids: &SpecialIds) -> Value {
     v
 }
 
+/// A configuration under our own names, sizes resolved.
+fn own_json(c: &GptConfig) -> Value {
+    let (kv_heads, head_dim, mlp_width) = (c.kv_heads(), c.head_dim(), c.mlp_width());
+    let mut own = json!(GptConfig { kv_heads, head_dim, mlp_width, ..c.clone() });
+    let map = own.as_object_mut().into_iter().flatten();
+    map.filter(|(_, v)| v.is_f64()).for_each(|(_, v)| *v = decimal(v.as_f64().unwrap_or(f64::NAN) as f32));
+    // transformers' name for it, which all families share.
+    own.as_object_mut().and_then(|map| map.remove("tied"));
+    own
+}
+
 /// Writes `generation_config.json`.
 pub fn generation_json(ids: &SpecialIds) -> Value {
-    let mut map = Map::new();
-    map.insert("_from_model_config".into(), true.into());
-    for (name, id) in [("bos_token_id", ids.bos), ("eos_token_id", ids.eos), ("pad_token_id", ids.pad)] {
-        if let Some(id) = id {
-            map.insert(name.into(), id.into());
-        }
-    }
-    map.into()
+    json!({
+        "_from_model_config": true,
+        "bos_token_id": ids.bos,
+        "eos_token_id": ids.eos,
+        "pad_token_id": ids.pad,
+    })
 }
 
 /// Reads `config.json`.
 pub fn read(folder: &Folder) -> Result<HfConfig> {
-    let place = folder.dir().join(CONFIG);
-    let map = parse_object(&folder.read(CONFIG)?, place.display())?;
-    let fields = Fields::new(&map, place.display());
-    if fields.get("quantization_config").is_some() {
-        return Err(fields.error("quantization_config", "quantised weights cannot be loaded"));
+    let f = folder.fields(CONFIG)?;
+    if f.get("quantization_config").is_some() {
+        return Err(f.error("quantization_config", "quantised weights cannot be loaded"));
     }
-    let hf = match fields.text("model_type")? {
-        Some("gpt2") => gpt2(&fields)?,
-        Some("llama") => llama(&fields)?,
-        Some("motamot") => motamot(&fields)?,
-        Some(other) => {
-            return Err(fields
-                .error("model_type", format!("{} is not one that motamot can load", shown(&json!(other))))
-                .help("it loads gpt2, llama and its own"));
-        }
-        None => return Err(fields.error("model_type", "missing").help("it has to be gpt2, llama or motamot")),
-    };
+    type Read = fn(&Fields) -> Result<HfConfig>;
+    let families: [(&str, Read); 3] = [("gpt2", gpt2), ("llama", llama), ("motamot", motamot)];
+    let mut hf = f.required("model_type", |f, field| f.one_of(field, &families))?(&f)?;
+    let c = &mut hf.config;
+    // These products are in no file whose size could vouch for them; on 32 bits, even the first could overflow.
+    if c.heads.checked_mul(c.head_dim()).is_none() {
+        return Err(f.error("head_dim", format!("{} heads of {} are too many", c.heads, c.head_dim())));
+    }
     // A file is not a command line: whatever does not fit together here is a failure, not a wrong use.
-    hf.config.check().map_err(|e| Error::new(format!("{}: {e}", place.display())))?;
-    if hf.config.positions == PositionKind::Sinusoidal && hf.config.context * hf.config.width > SINUSOIDS {
-        return Err(fields.error("context", format!("{} sinusoids of this width are too many", hf.config.context)));
+    c.check().map_err(|e| Error::new(format!("{}: {e}", folder.dir().join(CONFIG).display())))?;
+    if c.positions == PositionKind::Sinusoidal && c.context.checked_mul(c.width).is_none_or(|n| n > SINUSOIDS) {
+        return Err(f.error("context", format!("{} sinusoids of this width are too many", c.context)));
     }
+    *c = usual(c.clone());
     Ok(hf)
 }
 
@@ -213,56 +205,40 @@ fn usual(mut c: GptConfig) -> GptConfig {
 
 /// The one place where a missing field takes the default of transformers' `GPT2Config`.
 fn gpt2(f: &Fields) -> Result<HfConfig> {
-    let width = f.size_or("n_embd", "hidden_size", 768)?;
-    let heads = f.size_or("n_head", "num_attention_heads", 12)?;
+    let width = f.size_named("n_embd", "hidden_size")?.unwrap_or(768);
+    let heads = f.size_named("n_head", "num_attention_heads")?.unwrap_or(12);
     if !width.is_multiple_of(heads) {
         return Err(f.error("n_head", format!("{heads} does not divide n_embd, {width}")));
     }
-    if f.flag("add_cross_attention", false)? {
+    if f.flag("add_cross_attention")? == Some(true) {
         return Err(f.error("add_cross_attention", "a GPT-2 that looks at an encoder cannot be loaded"));
     }
-    let activation = match f.text("activation_function")?.unwrap_or("gelu_new") {
-        // The same formula under three names.
-        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
-        "gelu" | "gelu_python" => Activation::Gelu,
-        "relu" => Activation::Relu,
-        other => {
-            return Err(f
-                .error("activation_function", format!("{} is not supported", shown(&json!(other))))
-                .help("gelu_new, gelu and relu are"));
-        }
-    };
-    let mut bias = true;
-    if let Some(own) = f.object("motamot")? {
-        if let Some(other) = own.names().find(|n| *n != "bias") {
-            return Err(own.error(other, "unknown field").help("the model may come from a newer version of motamot"));
-        }
-        bias = own.flag("bias", true)?;
-    }
+    let own = f.object("motamot")?;
+    own.as_ref().map_or(Ok(()), |own| own.only(&["bias"]))?;
     Ok(HfConfig {
-        config: usual(GptConfig {
+        config: GptConfig {
             vocab_size: f.size("vocab_size")?.unwrap_or(50257),
-            context: f.size_or("n_positions", "max_position_embeddings", 1024)?,
+            context: f.size_named("n_positions", "max_position_embeddings")?.unwrap_or(1024),
             width,
-            layers: f.size_or("n_layer", "num_hidden_layers", 12)?,
+            layers: f.size_named("n_layer", "num_hidden_layers")?.unwrap_or(12),
             heads,
             mlp_width: f.size("n_inner")?.unwrap_or(4 * width),
             norm_eps: f.number("layer_norm_epsilon")?.unwrap_or(1e-5),
-            activation,
-            bias,
-            tied: f.flag("tie_word_embeddings", true)?,
+            activation: f.one_of("activation_function", &GPT2_ACTIVATIONS)?.unwrap_or(Activation::GeluTanh),
+            bias: own.map_or(Ok(None), |own| own.flag("bias"))?.unwrap_or(true),
+            tied: f.flag("tie_word_embeddings")?.unwrap_or(true),
             dropout: f.number("resid_pdrop")?.unwrap_or(0.1),
             positions: PositionKind::Learned,
             norm: NormKind::Layer,
             norm_order: NormOrder::Pre,
             ..GptConfig::default()
-        }),
+        },
         family: Family::Gpt2,
         biases: (true, true),
-        query_scale: QueryScale {
-            unscaled: !f.flag("scale_attn_weights", true)?,
-            inverse_layer: f.flag("scale_attn_by_inverse_layer_idx", false)?,
-        },
+        score_scales: (
+            f.flag("scale_attn_weights")?.unwrap_or(true),
+            f.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false),
+        ),
     })
 }
 
@@ -274,27 +250,21 @@ fn llama(f: &Fields) -> Result<HfConfig> {
     if !heads.is_multiple_of(kv_heads) {
         return Err(f.error("num_key_value_heads", format!("{kv_heads} does not divide num_attention_heads, {heads}")));
     }
-    let head_dim = match f.size("head_dim")? {
-        Some(d) => d,
-        None if width.is_multiple_of(heads) => width / heads,
-        None => return Err(f.error("num_attention_heads", format!("{heads} does not divide hidden_size, {width}"))),
-    };
-    match f.text("hidden_act")?.unwrap_or("silu") {
-        "silu" | "swish" => {}
-        other => {
-            return Err(f.error("hidden_act", format!("{} is not supported", shown(&json!(other)))).help("silu is"));
-        }
+    let head_dim = f.size("head_dim")?;
+    if head_dim.is_none() && !width.is_multiple_of(heads) {
+        return Err(f.error("num_attention_heads", format!("{heads} does not divide hidden_size, {width}")));
     }
-    let biases = (f.flag("attention_bias", false)?, f.flag("mlp_bias", false)?);
+    f.one_of("hidden_act", &[("silu", ()), ("swish", ())])?;
+    let biases = (f.flag("attention_bias")?.unwrap_or(false), f.flag("mlp_bias")?.unwrap_or(false));
     Ok(HfConfig {
-        config: usual(GptConfig {
+        config: GptConfig {
             vocab_size: f.size("vocab_size")?.unwrap_or(32000),
             context: f.size("max_position_embeddings")?.unwrap_or(2048),
             width,
             layers: f.size("num_hidden_layers")?.unwrap_or(32),
             heads,
             kv_heads,
-            head_dim,
+            head_dim: head_dim.unwrap_or(width / heads),
             mlp_width: f.size("intermediate_size")?.unwrap_or(11008),
             positions: PositionKind::Rope,
             rope_theta: rope_theta(f)?,
@@ -303,12 +273,12 @@ fn llama(f: &Fields) -> Result<HfConfig> {
             norm_eps: f.number("rms_norm_eps")?.unwrap_or(1e-6),
             activation: Activation::Swiglu,
             bias: biases.0 || biases.1,
-            tied: f.flag("tie_word_embeddings", false)?,
+            tied: f.flag("tie_word_embeddings")?.unwrap_or(false),
             dropout: f.number("attention_dropout")?.unwrap_or(0.0),
-        }),
+        },
         family: Family::Llama,
         biases,
-        query_scale: QueryScale::default(),
+        score_scales: (true, false),
     })
 }
 
@@ -317,19 +287,10 @@ fn rope_theta(f: &Fields) -> Result<f32> {
     let mut theta = f.number("rope_theta")?;
     for field in ["rope_parameters", "rope_scaling"] {
         let Some(rope) = f.object(field)? else { continue };
-        for name in ["rope_type", "type"] {
-            if let Some(kind) = rope.text(name)?.filter(|kind| *kind != "default") {
-                return Err(rope
-                    .error(name, format!("the scaling {} is not supported", shown(&json!(kind))))
-                    .help("only models with plain RoPE can be loaded"));
-            }
-        }
-        let known = ["rope_type", "type", "rope_theta"];
-        if let Some(other) = rope.names().find(|n| !known.contains(&n.as_str()) && rope.get(n).is_some()) {
-            return Err(rope
-                .error(other, "plain RoPE has no such field")
-                .help("only models with plain RoPE can be loaded"));
-        }
+        rope.one_of("rope_type", &[("default", ())])?;
+        rope.one_of("type", &[("default", ())])?;
+        rope.only(&["rope_type", "type", "rope_theta"])
+            .map_err(|e| e.help("only models with plain RoPE can be loaded"))?;
         match (theta, rope.number("rope_theta")?) {
             (Some(a), Some(b)) if a != b => return Err(rope.error("rope_theta", format!("{b}, but elsewhere {a}"))),
             (a, b) => theta = b.or(a),
@@ -342,34 +303,21 @@ fn rope_theta(f: &Fields) -> Result<f32> {
 }
 
 fn motamot(f: &Fields) -> Result<HfConfig> {
-    let number = |field: &str| f.number(field)?.ok_or_else(|| f.error(field, "missing"));
-    let config = GptConfig {
-        vocab_size: f.required_size("vocab_size")?,
-        context: f.required_size("context")?,
-        width: f.required_size("width")?,
-        layers: f.required_size("layers")?,
-        heads: f.required_size("heads")?,
-        kv_heads: f.required_size("kv_heads")?,
-        head_dim: f.required_size("head_dim")?,
-        mlp_width: f.required_size("mlp_width")?,
-        positions: f.required("positions")?,
-        rope_theta: number("rope_theta")?,
-        norm: f.required("norm")?,
-        norm_order: f.required("norm_order")?,
-        norm_eps: number("norm_eps")?,
-        activation: f.named("activation")?,
-        bias: f.required("bias")?,
-        tied: f.required("tie_word_embeddings")?,
-        dropout: number("dropout")?,
-    };
-    let known = to_json(&config, &SpecialIds::default());
-    if let Some(other) = f.names().find(|n| known.get(n.as_str()).is_none() && *n != "transformers_version") {
-        return Err(f.error(other, "unknown field").help("the model may come from a newer version of motamot"));
+    let tied = f.required("tie_word_embeddings", Fields::flag)?;
+    let mut config = own_json(&GptConfig::default());
+    for (name, value) in config.as_object_mut().into_iter().flatten() {
+        *value = f.get(name).ok_or_else(|| f.error(name, "missing"))?.clone();
+        // By itself, so that the error can name the field.
+        GptConfig::deserialize(json!({ name: value })).map_err(|e| f.error(name, &e).caused_by(e))?;
     }
+    let config = GptConfig::deserialize(config).map_err(|e| f.error("model_type", &e).caused_by(e))?;
+    let known = to_json(&config, &SpecialIds::default());
+    let known = known.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    f.only(&known.chain(["transformers_version"]).collect::<Vec<_>>())?;
     Ok(HfConfig {
-        config: usual(config),
+        config: GptConfig { tied, ..config },
         family: Family::Motamot,
         biases: (true, true),
-        query_scale: QueryScale::default(),
+        score_scales: (true, false),
     })
 }

@@ -5,7 +5,7 @@
 
 use super::hf_config::{Family, HfConfig};
 use crate::model::GptConfig;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 /// A tensor of a file, which is a parameter or some columns of one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,10 +65,13 @@ impl Piece {
     }
 
     /// Parameter → piece.
-    pub fn gather(&self, param: &[f32], columns: usize) -> Vec<f32> {
+    pub fn gather<'a>(&self, param: &'a [f32], shape: &[usize]) -> Cow<'a, [f32]> {
+        if self.is_whole(shape) {
+            return param.into();
+        }
         let mut piece = vec![0.0; self.count()];
-        self.each(columns, |p, i| piece[i] = param[p]);
-        piece
+        self.each(shape.last().copied().unwrap_or(1), |p, i| piece[i] = param[p]);
+        piece.into()
     }
 }
 
@@ -176,14 +179,5 @@ impl<'a> Layout<'a> {
             Family::Llama => name.ends_with("self_attn.rotary_emb.inv_freq"),
             Family::Motamot => false,
         }
-    }
-
-    /// The first of `names` that is neither in `used` nor a buffer.
-    pub fn unexpected<'n>(
-        &self,
-        names: impl IntoIterator<Item = &'n String>,
-        used: &BTreeSet<String>,
-    ) -> Option<&'n String> {
-        names.into_iter().find(|name| !used.contains(*name) && !self.is_buffer(name))
     }
 }

@@ -4,24 +4,24 @@
 //! even copied. Everything in the header is checked against the length of the file first; a file that another program
 //! cuts later, while it is open, would end the process: see [`motamot_kernels::file_map`].
 
-use super::folder::open_regular;
-use crate::utils::json::{parse_object, shown};
+use crate::utils::fs::open_regular;
+use crate::utils::json::{Fields, shown};
 use crate::utils::{Error, Result};
 use motamot_kernels::file_map::FileMap;
-use motamot_kernels::parallel;
+use motamot_kernels::{bf16, parallel};
 use motamot_tensor::Buf;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The longest header. The format allows 100 MB, which a hostile file could blow up to gigabytes of JSON; a model with
 /// ten thousand tensors has 1 MB.
-const HEADER_LIMIT: u64 = 32 << 20;
+const HEADER_LIMIT: usize = 32 << 20;
 /// Bytes written at once.
 const CHUNK: usize = 1 << 20;
 /// Numbers that a thread looks at in one go.
@@ -40,6 +40,22 @@ pub enum Dtype {
     Other,
 }
 
+impl Dtype {
+    /// The name in a header → how it is stored, bytes of a number.
+    fn named(name: &str) -> Option<(Dtype, usize)> {
+        Some(match name {
+            "F32" => (Dtype::F32, 4),
+            "F16" => (Dtype::F16, 2),
+            "BF16" => (Dtype::Bf16, 2),
+            "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" => (Dtype::Other, 1),
+            "I16" | "U16" => (Dtype::Other, 2),
+            "I32" | "U32" => (Dtype::Other, 4),
+            "I64" | "U64" | "F64" => (Dtype::Other, 8),
+            _ => return None,
+        })
+    }
+}
+
 /// One entry of a header.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -47,8 +63,32 @@ pub struct Entry {
     pub dtype: Dtype,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Where its bytes begin and end in the file.
-    bytes: (u64, u64),
+    /// Where its bytes are in the file.
+    bytes: Range<usize>,
+}
+
+impl Entry {
+    /// `data` is where the bytes of all tensors are.
+    fn parse(fields: &Fields, data: &Range<usize>) -> Result<Entry> {
+        fields.only(&["dtype", "shape", "data_offsets"])?;
+        let name = fields.required("dtype", Fields::text)?;
+        let unknown = || fields.error("dtype", format!("unknown: {}", shown(&name.into())));
+        let (dtype, size) = Dtype::named(name).ok_or_else(unknown)?;
+        let shape = fields.required("shape", Fields::numbers)?;
+        let needed = shape.iter().try_fold(size, |n, &d| n.checked_mul(d));
+        let needed = needed.ok_or_else(|| fields.error("shape", "overflows"))?;
+        let wrong = |why: String| Err(fields.error("data_offsets", why));
+        match fields.required("data_offsets", Fields::numbers)?[..] {
+            [from, to] if from > to || to > data.len() => {
+                wrong(format!("{from}..{to} is not within the {} bytes of data", data.len()))
+            }
+            [from, to] if to - from != needed => {
+                wrong(format!("{} bytes, where the shape {shape:?} needs {needed}", to - from))
+            }
+            [from, to] => Ok(Entry { dtype, shape, bytes: data.start + from..data.start + to }),
+            _ => wrong("not two numbers".into()),
+        }
+    }
 }
 
 /// A safetensors file, open for reading.
@@ -56,76 +96,21 @@ pub struct TensorFile {
     path: PathBuf,
     map: Arc<FileMap>,
     entries: BTreeMap<String, Entry>,
-    metadata: BTreeMap<String, String>,
 }
 
 impl TensorFile {
     /// Opens a file and checks its header.
     pub fn open(path: impl AsRef<Path>) -> Result<TensorFile> {
-        let (file, len) = open_regular(path.as_ref())?;
-        TensorFile::from_file(path.as_ref().to_path_buf(), file, len)
-    }
-
-    /// The same for a file that is open, of `len` bytes.
-    pub fn from_file(path: PathBuf, file: File, len: u64) -> Result<TensorFile> {
-        let map = FileMap::open(&file).map_err(|e| Error::io("map", &path, e))?;
-        drop(file);
-        let place = path.display().to_string();
-        let wrong = |field: &str, why: String| {
-            Error::new(format!("{place}: {field}: {why}"))
-                .help("the file is damaged or incomplete: copy or download it again")
-        };
-        if map.len() as u64 != len {
-            return Err(wrong("length", format!("it had {len} bytes a moment ago, and has {} now", map.len())));
-        }
-        let Some((size, rest)) = map.split_first_chunk::<8>() else {
-            return Err(wrong("header length", format!("the file has {len} bytes; a safetensors file has at least 8")));
-        };
-        let header_len = u64::from_le_bytes(*size);
-        if header_len > HEADER_LIMIT || header_len > len - 8 {
-            return Err(wrong("header length", format!("{header_len} bytes, in a file of {len}")));
-        }
-        let header = parse_object(&rest[..header_len as usize], format!("{place}: header"))?;
-
-        let start = 8 + header_len;
-        let (mut entries, mut metadata) = (BTreeMap::new(), BTreeMap::new());
-        for (name, value) in &header {
-            if name == "__metadata__" {
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    let text = value.as_str().ok_or_else(|| wrong("__metadata__", format!("{key} is not a text")))?;
-                    metadata.insert(key.clone(), text.to_owned());
-                }
-                continue;
-            }
-            let entry = parse_entry(value, start, len).map_err(|why| wrong(name, why))?;
-            entries.insert(name.clone(), entry);
-        }
-        // The tensors must cover the data without hole or overlap, as the format wants: nothing hides in between.
-        let mut order: Vec<(&String, &Entry)> = entries.iter().collect();
-        order.sort_by_key(|(_, e)| e.bytes);
-        let mut end = start;
-        for (name, entry) in order {
-            if entry.bytes.0 != end {
-                let what =
-                    if entry.bytes.0 < end { "overlaps the tensor before it" } else { "leaves a hole before it" };
-                return Err(wrong(name, format!("data_offsets: {what}")));
-            }
-            end = entry.bytes.1;
-        }
-        if end != len {
-            return Err(wrong("data", format!("the tensors end at byte {end}, the file at byte {len}")));
-        }
-        Ok(TensorFile { path, map: Arc::new(map), entries, metadata })
+        let path = path.as_ref().to_path_buf();
+        let map = FileMap::open(&open_regular(&path)?).map_err(|e| Error::io("map", &path, e))?;
+        let entries = parse_header(&map, &path.display().to_string())
+            .map_err(|e| e.help("the file is damaged or incomplete: copy or download it again"))?;
+        Ok(TensorFile { path, map: Arc::new(map), entries })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The texts that were saved with the tensors.
-    pub fn metadata(&self) -> &BTreeMap<String, String> {
-        &self.metadata
     }
 
     /// The tensors by name.
@@ -142,17 +127,17 @@ impl TensorFile {
     /// throughout. F32 that is aligned stays in the file's memory; else it is copied.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Buf> {
         let entry = self.expect(name, shape)?;
-        let bytes = entry.bytes.0 as usize..entry.bytes.1 as usize;
+        let bytes = &entry.bytes;
         let mapped = (entry.dtype == Dtype::F32).then(|| Buf::mapped(self.map.clone(), bytes.clone())).flatten();
         let data = mapped.unwrap_or_else(|| {
             let mut data = Buf::stale(shape.iter().product());
-            let (bytes, size) = (&self.map[bytes], if entry.dtype == Dtype::F32 { 4 } else { 2 });
+            let (bytes, size) = (&self.map[bytes.clone()], if entry.dtype == Dtype::F32 { 4 } else { 2 });
             parallel::chunks_mut(&mut data, PIECE, |i, out| {
                 let bytes = &bytes[i * PIECE * size..][..out.len() * size];
                 match entry.dtype {
                     Dtype::F32 => convert(bytes, out, f32::from_le_bytes),
-                    Dtype::F16 => convert(bytes, out, |b| half::f16::from_le_bytes(b).to_f32()),
-                    _ => convert(bytes, out, |b| half::bf16::from_le_bytes(b).to_f32()),
+                    Dtype::F16 => convert(bytes, out, |b| f16_to_f32(u16::from_le_bytes(b))),
+                    _ => convert(bytes, out, |b| bf16::to_f32(u16::from_le_bytes(b))),
                 }
             });
             data
@@ -188,41 +173,50 @@ impl TensorFile {
     }
 }
 
-/// Fields dtype, shape and data_offsets; the error says what is wrong with them.
-fn parse_entry(value: &Value, start: u64, len: u64) -> Result<Entry, String> {
-    let map = value.as_object().ok_or("not an object")?;
-    if let Some(other) = map.keys().find(|k| !["dtype", "shape", "data_offsets"].contains(&k.as_str())) {
-        return Err(format!("{}: unknown field", shown(&json!(other))));
-    }
-    let numbers = |field: &str| -> Result<Vec<u64>, String> {
-        let list = map.get(field).and_then(Value::as_array).ok_or(format!("{field}: not a list"))?;
-        list.iter().map(|n| n.as_u64().ok_or(format!("{field}: {} is not a whole number", shown(n)))).collect()
+/// The entries of a header, each checked against the file that begins with it.
+fn parse_header(file: &[u8], place: &str) -> Result<BTreeMap<String, Entry>> {
+    let wrong = |field: &str, why: String| Err(Error::new(format!("{place}: {field}: {why}")));
+    let Some((size, rest)) = file.split_first_chunk::<8>() else {
+        return wrong("header length", format!("the file has {} bytes; a safetensors file has at least 8", file.len()));
     };
-    let dtype = map.get("dtype").and_then(Value::as_str).ok_or("dtype: not a text")?;
-    let (dtype, size) = match dtype {
-        "F32" => (Dtype::F32, 4),
-        "F16" => (Dtype::F16, 2),
-        "BF16" => (Dtype::Bf16, 2),
-        "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" => (Dtype::Other, 1),
-        "I16" | "U16" => (Dtype::Other, 2),
-        "I32" | "U32" => (Dtype::Other, 4),
-        "I64" | "U64" | "F64" => (Dtype::Other, 8),
-        other => return Err(format!("dtype: unknown: {}", shown(&json!(other)))),
+    let size = u64::from_le_bytes(*size);
+    let header = usize::try_from(size).ok().filter(|&n| n <= HEADER_LIMIT).and_then(|n| rest.get(..n));
+    let Some(header) = header else {
+        return wrong("header length", format!("{size} bytes, in a file of {}", file.len()));
     };
-    let shape = numbers("shape")?;
-    let bytes = shape.iter().try_fold(size, |n: u64, &d| n.checked_mul(d)).ok_or("shape: overflows")?;
-    let &[from, to] = numbers("data_offsets")?.as_slice() else {
-        return Err("data_offsets: not two numbers".into());
+    let data = 8 + header.len()..file.len();
+    let header = Fields::parse(header, place)?;
+    let mut entries = BTreeMap::new();
+    for name in header.names().filter(|name| *name != "__metadata__") {
+        let fields = header.required(name, Fields::object)?;
+        entries.insert(name.clone(), Entry::parse(&fields, &data)?);
+    }
+    // The tensors must cover the data without hole or overlap, as the format wants: nothing hides in between.
+    let mut order: Vec<(&String, &Range<usize>)> = entries.iter().map(|(name, e)| (name, &e.bytes)).collect();
+    order.sort_by_key(|(_, bytes)| (bytes.start, bytes.end));
+    let mut end = data.start;
+    for (name, bytes) in order {
+        if bytes.start != end {
+            let what = if bytes.start < end { "overlaps the tensor before it" } else { "leaves a hole before it" };
+            return wrong(name, format!("data_offsets: {what}"));
+        }
+        end = bytes.end;
+    }
+    match end == data.end {
+        true => Ok(entries),
+        false => wrong("data", format!("the tensors end at byte {end}, the file at byte {}", data.end)),
+    }
+}
+
+/// An IEEE half: sign, 5 bits e of exponent, 10 bits m of mantissa. It is ±2^(e−15)·(1 + m/2¹⁰), or ±2⁻¹⁴·m/2¹⁰ if e = 0.
+fn f16_to_f32(half: u16) -> f32 {
+    let (sign, e, m) = (u32::from(half >> 15) << 31, u32::from(half >> 10 & 31), u32::from(half & 0x3ff));
+    let size = match e {
+        0 => (m as f32 / (1 << 24) as f32).to_bits(),
+        31 => 0x7f80_0000 | m << 13, // an infinity, or a NaN
+        _ => (e + 127 - 15) << 23 | m << 13,
     };
-    if from > to || to > len - start {
-        return Err(format!("data_offsets: {from}..{to} is not within the {} bytes of data", len - start));
-    }
-    if to - from != bytes {
-        return Err(format!("data_offsets: {} bytes, where the shape {shape:?} needs {bytes}", to - from));
-    }
-    // A shape such as [0, 2⁶⁰] passes the products, yet is nobody's weight.
-    let shape = shape.into_iter().map(|d| usize::try_from(d).map_err(|_| "shape: overflows".to_owned()));
-    Ok(Entry { dtype, shape: shape.collect::<Result<_, _>>()?, bytes: (start + from, start + to) })
+    f32::from_bits(sign | size)
 }
 
 fn convert<const N: usize>(bytes: &[u8], out: &mut [f32], f: impl Fn([u8; N]) -> f32) {
@@ -340,7 +334,8 @@ mod tests {
         assert_eq!(theirs.tensor("z").unwrap().shape(), [2, 3]);
         assert_eq!(theirs.tensor("z").unwrap().data(), a.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
         let ours = open(&bytes).unwrap();
-        assert_eq!(ours.metadata()["format"], "pt");
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["format"], "pt");
         assert_eq!(*ours.tensor("z", &[2, 3]).unwrap(), a);
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&ours.tensor("a\"é", &[3]).unwrap()), bits(&b));
@@ -351,14 +346,46 @@ mod tests {
     #[test]
     fn halves_become_floats() {
         use safetensors::tensor::{Dtype, TensorView};
-        let (f, b) = ([1.5f32, -0.25, 65504.0], [1.5f32, -0.25, 3.0e38]);
-        let f: Vec<u8> = f.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
-        let b: Vec<u8> = b.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect();
+        let f: Vec<u8> = [0x3e00u16, 0xb400, 0x7bff].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let b: Vec<u8> = [1.5f32, -0.25, 3.0e38].iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect();
         let view = |dtype, data| TensorView::new(dtype, vec![3], data).unwrap();
         let bytes = safetensors::serialize([("f", view(Dtype::F16, &f)), ("b", view(Dtype::BF16, &b))], None).unwrap();
         let file = open(&bytes).unwrap();
         assert_eq!(*file.tensor("f", &[3]).unwrap(), [1.5, -0.25, 65504.0]);
         assert!((file.tensor("b", &[3]).unwrap()[2] / 3.0e38 - 1.0).abs() < 0.01);
+    }
+
+    /// Against the formula in f64, and by arithmetic instead of by bits.
+    #[test]
+    fn every_half_is_the_number_that_the_standard_says() {
+        for half in 0..=u16::MAX {
+            let (sign, e, m) =
+                (if half < 1 << 15 { 1.0 } else { -1.0 }, half / 1024 % 32, f64::from(half % 1024) / 1024.0);
+            let right = sign
+                * match e {
+                    0 => 2f64.powi(-14) * m,
+                    31 if m == 0.0 => f64::INFINITY,
+                    31 => f64::NAN,
+                    e => 2f64.powi(i32::from(e) - 15) * (1.0 + m),
+                };
+            let ours = f64::from(f16_to_f32(half));
+            let same_sign = ours.is_sign_negative() == (half >= 1 << 15);
+            assert!(
+                same_sign && (ours == right || ours.is_nan() && right.is_nan()),
+                "{half:#06x}: {ours}, not {right}"
+            );
+            let (sign, e, m) =
+                (if half < 1 << 15 { 1.0 } else { -1.0 }, half / 128 % 256, f64::from(half % 128) / 128.0);
+            let right = sign
+                * match e {
+                    0 => 2f64.powi(-126) * m,
+                    255 if m == 0.0 => f64::INFINITY,
+                    255 => f64::NAN,
+                    e => 2f64.powi(i32::from(e) - 127) * (1.0 + m),
+                };
+            let ours = f64::from(bf16::to_f32(half));
+            assert!(ours == right || ours.is_nan() && right.is_nan(), "bf16 {half:#06x}: {ours}, not {right}");
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
+use super::weights::INDEX;
 use super::*;
 use crate::embeddings::PositionKind;
 use crate::nn::{NormKind, Pass};
 use crate::transformer::{Activation, NormOrder};
+use crate::utils::fs::tests::killed_after;
+use motamot_kernels::rng::Rng;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -407,18 +411,18 @@ fn a_diverged_model_does_not_replace_a_good_one() {
 fn a_kill_at_any_step_leaves_an_old_or_a_new_checkpoint() {
     let (old, new) = (random(&configs()[0].0), random(&configs()[1].0));
     let (old_bits, new_bits) = (bits(&old), bits(&new));
-    let save = |dir: &Path, gpt: &Gpt, step: u64, fuse| -> Result<()> {
-        let mut save = Save::begin_with_fuse(dir, Some(fuse))?;
+    let save = |dir: &Path, gpt: &Gpt, step: u64| -> Result<()> {
+        let mut save = Save::begin(dir)?;
         save.model(gpt, &SpecialIds::default())?;
         save.tensors("optimizer.safetensors", vec![Item::slice("m.wte.weight", [2], &[step as f32, 0.5])], &[])?;
         save.json("training.json", &json!({"step": step}))?;
         save.commit()
     };
     let mut seen = [0, 0];
-    for fuse in 0.. {
+    for steps in 0.. {
         let dir = tempfile::tempdir().unwrap();
-        save(dir.path(), &old, 1, usize::MAX).unwrap();
-        let done = save(dir.path(), &new, 2, fuse).is_ok();
+        save(dir.path(), &old, 1).unwrap();
+        let done = killed_after(steps, || save(dir.path(), &new, 2)).is_ok();
         let folder = Folder::open(dir.path()).unwrap();
         let step = folder.json::<Value>("training.json").unwrap()["step"].as_u64().unwrap();
         seen[step as usize - 1] += 1;

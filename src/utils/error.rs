@@ -35,6 +35,11 @@ impl Error {
         Error { help: Some(help.into()), ..self }
     }
 
+    /// The same, unless it has a help line.
+    pub fn or_help(self, help: &str) -> Error {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
     /// Keeps the error that led to this one.
     pub fn caused_by(self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error { source: Some(Box::new(source)), ..self }

@@ -3,10 +3,20 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Error, Result};
+
+/// Comes before every change of the file system. Tests stop there, as a kill would: see [`tests::killed_after`].
+#[cfg(not(test))]
+fn step() -> io::Result<()> {
+    Ok(())
+}
+#[cfg(test)]
+use tests::step;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// A failed file operation, with the help that fits its cause.
 pub fn io_error(doing: &str, path: &Path, source: io::Error) -> Error {
@@ -33,9 +43,29 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| io_error("make the folder", path, e))
 }
 
+/// Whether `name` is a file name and nothing else: no folder, no `..`, no drive.
+pub fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(one)), None) if one == name)
+        && !name.contains(['/', '\\', ':', '\0'])
+}
+
+/// Opens a regular file for reading; a pipe or a device would block for ever. Symbolic links are followed.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let kind = fs::metadata(path).map_err(|e| io_error("open", path, e))?;
+    if !kind.is_file() {
+        return Err(Error::new(format!("{} is not a file", path.display())).help("name a regular file"));
+    }
+    File::open(path).map_err(|e| io_error("open", path, e))
+}
+
 /// Reads a whole file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| io_error("open", path, e))?;
+    read_open(&File::open(path).map_err(|e| io_error("open", path, e))?, path, limit)
+}
+
+/// The same for a file that is open.
+pub fn read_open(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
     let size = file.metadata().map_err(|e| io_error("read", path, e))?.len();
     let mut bytes = Vec::new();
     if size <= limit {
@@ -80,26 +110,46 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_dir_all(folder)?;
     let temporary = Temporary::beside(folder, name);
-    let result = (|| {
-        let mut out = BufWriter::new(File::create_new(&temporary.0)?);
-        write(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary.0, path)
-    })();
-    result.map_err(|e| io_error("write", path, e))?;
+    write_new(&temporary.0, write)
+        .and_then(|()| replace(&temporary.0, path))
+        .map_err(|e| io_error("write", path, e))?;
     sync_folder(folder);
     Ok(())
 }
 
+/// Writes a file that is not there yet; when this returns, its content is on the disk.
+pub fn write_new(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    step()?;
+    let mut out = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
+    step()?;
+    write(&mut out)?;
+    step()?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// Renames `from` over `to`, which lasts once [`sync_folder`] returns.
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    step()?;
+    fs::rename(from, to)
+}
+
+/// Removes a file if it is there.
+pub fn remove(path: &Path) -> Result<()> {
+    match step().and_then(|()| fs::remove_file(path)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Renames a finished file over `to`, and makes the renaming last.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| io_error("write", to, e))?;
+    replace(from, to).map_err(|e| io_error("write", to, e))?;
     sync_folder(to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
     Ok(())
 }
 
 /// On Unix a renaming is only safe once the folder is on disk; some file systems refuse this, and nothing is lost then.
-fn sync_folder(folder: &Path) {
+pub fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         let _ = File::open(folder).and_then(|f| f.sync_all());
     }
@@ -111,7 +161,7 @@ struct Temporary(PathBuf);
 impl Temporary {
     fn beside(folder: &Path, name: &std::ffi::OsStr) -> Temporary {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut temporary = OsString::from(".");
+        let mut temporary = OsString::from(if name.as_encoded_bytes().starts_with(b".") { "" } else { "." });
         temporary.push(name);
         temporary.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         let path = folder.join(temporary);
@@ -123,61 +173,6 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_rubbish() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sub/file.bin");
-        write_atomic(&path, b"old").unwrap();
-        let err = write_atomic_with(&path, |out| {
-            out.write_all(b"half of the new")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        let err = err.unwrap_err();
-        assert!(err.to_string().contains("file.bin"), "{err}");
-        assert!(err.help_line().unwrap().contains("full"));
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        write_atomic(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-    }
-
-    #[test]
-    fn reading_keeps_to_its_limit_and_names_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ten");
-        fs::write(&path, b"0123456789").unwrap();
-        assert_eq!(read(&path, 10).unwrap().len(), 10);
-        assert!(read(&path, 9).unwrap_err().to_string().contains("larger than 9 bytes"));
-        let err = read(&dir.path().join("nothing"), 10).unwrap_err();
-        assert!(err.to_string().contains("nothing") && err.help_line().is_some());
-        fs::write(&path, b"ab\xff").unwrap();
-        assert!(read_to_string(&path, 10).unwrap_err().to_string().contains("byte 2"));
-    }
-
-    #[test]
-    fn a_folder_is_not_a_target() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(write_atomic(dir.path(), b"x").is_err());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_stays_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        fs::write(&file, b"old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        write_atomic(&link, b"new").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let _ = remove(&self.0);
     }
 }

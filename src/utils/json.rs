@@ -1,6 +1,5 @@
 //! JSON from files that others wrote: no key twice, sizes bounded, and every complaint names file and field.
 
-use crate::utils::by_name::Named;
 use crate::utils::{Error, Result};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -63,17 +62,6 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Parses an object; errors begin with `place`.
-pub fn parse_object(bytes: &[u8], place: impl fmt::Display) -> Result<Map<String, Value>> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| Error::new(format!("{place}: not UTF-8 at byte {}", e.valid_up_to())).caused_by(e))?;
-    match serde_json::from_str(text) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
-        Ok(_) => Err(Error::new(format!("{place}: not a JSON object"))),
-        Err(e) => Err(Error::new(format!("{place}: not valid JSON: {e}")).caused_by(e)),
-    }
-}
-
 /// A value for an error message: a whole hostile file need not be repeated.
 pub fn shown(value: &Value) -> String {
     let text = value.to_string();
@@ -83,16 +71,28 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// The fields of one object of one file.
-pub struct Fields<'a> {
-    map: &'a Map<String, Value>,
+/// An f32 as its shortest decimal: 0.00001, not 0.000009999999747.
+pub fn decimal(x: f32) -> Value {
+    x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// The fields of one object of one file. A field that is `null` counts as absent, which is `None`.
+pub struct Fields {
+    map: Map<String, Value>,
     place: String,
 }
 
-impl<'a> Fields<'a> {
-    /// `place` is the file, or the file and the field that holds the object.
-    pub fn new(map: &'a Map<String, Value>, place: impl fmt::Display) -> Fields<'a> {
-        Fields { map, place: place.to_string() }
+impl Fields {
+    /// Parses an object; errors begin with `place`.
+    pub fn parse(bytes: &[u8], place: impl fmt::Display) -> Result<Fields> {
+        let place = place.to_string();
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| Error::new(format!("{place}: not UTF-8 at byte {}", e.valid_up_to())).caused_by(e))?;
+        match serde_json::from_str(text) {
+            Ok(Strict(Value::Object(map))) => Ok(Fields { map, place }),
+            Ok(_) => Err(Error::new(format!("{place}: not a JSON object"))),
+            Err(e) => Err(Error::new(format!("{place}: not valid JSON: {e}")).caused_by(e)),
+        }
     }
 
     /// "{file}: {field}: {why}".
@@ -100,90 +100,95 @@ impl<'a> Fields<'a> {
         Error::new(format!("{}: {field}: {why}", self.place))
     }
 
-    /// A field; `null` counts as absent.
-    pub fn get(&self, field: &str) -> Option<&'a Value> {
-        self.map.get(field).filter(|v| !v.is_null())
+    /// The names of all fields.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.map.keys()
     }
 
-    /// The object in a field.
-    pub fn object(&self, field: &str) -> Result<Option<Fields<'a>>> {
-        match self.get(field) {
-            None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields::new(map, format!("{}: {field}", self.place)))),
-            Some(v) => Err(self.error(field, format!("{} is not an object", shown(v)))),
+    /// Fails if there is a field that is none of these.
+    pub fn only(&self, known: &[&str]) -> Result<()> {
+        match self.names().find(|name| !known.contains(&name.as_str()) && self.get(name).is_some()) {
+            Some(name) => Err(self.error(name, "unknown field").help("it may be one of a newer version of motamot")),
+            None => Ok(()),
         }
     }
 
-    /// The names of all fields.
-    pub fn names(&self) -> impl Iterator<Item = &'a String> {
-        self.map.keys()
+    /// A field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|v| !v.is_null())
+    }
+
+    /// A field that `as_wanted` finds to be `what`.
+    fn typed<'a, T>(
+        &'a self,
+        field: &str,
+        what: &str,
+        as_wanted: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        as_wanted(value).map(Some).ok_or_else(|| self.error(field, format!("{} is not {what}", shown(value))))
+    }
+
+    /// A field that has to be there: `fields.required("vocab_size", Fields::size)`.
+    pub fn required<'a, T>(
+        &'a self,
+        field: &str,
+        get: impl FnOnce(&'a Fields, &str) -> Result<Option<T>>,
+    ) -> Result<T> {
+        get(self, field)?.ok_or_else(|| self.error(field, "missing"))
+    }
+
+    /// The object in a field.
+    pub fn object(&self, field: &str) -> Result<Option<Fields>> {
+        let place = || format!("{}: {field}", self.place);
+        self.typed(field, "an object", |v| Some(Fields { map: v.as_object()?.clone(), place: place() }))
     }
 
     /// A size from 1 to 2²⁴.
     pub fn size(&self, field: &str) -> Result<Option<usize>> {
-        match (self.get(field), self.get(field).and_then(Value::as_u64)) {
-            (None, _) => Ok(None),
-            (Some(_), Some(n @ 1..=LARGEST)) => Ok(Some(n as usize)),
-            (Some(v), _) => Err(self.error(field, format!("{} is not a whole number from 1 to {LARGEST}", shown(v)))),
-        }
+        let in_range = |v: &Value| v.as_u64().filter(|n| (1..=LARGEST).contains(n)).map(|n| n as usize);
+        self.typed(field, &format!("a whole number from 1 to {LARGEST}"), in_range)
     }
 
-    /// A size that has two names in use; `default` if neither is there.
-    pub fn size_or(&self, field: &str, alias: &str, default: usize) -> Result<usize> {
+    /// A size that has two names in use.
+    pub fn size_named(&self, field: &str, alias: &str) -> Result<Option<usize>> {
         match (self.size(field)?, self.size(alias)?) {
             (Some(a), Some(b)) if a != b => Err(self.error(field, format!("{a}, but {alias}: {b}"))),
-            (a, b) => Ok(a.or(b).unwrap_or(default)),
+            (a, b) => Ok(a.or(b)),
         }
     }
 
-    /// A size that has to be there.
-    pub fn required_size(&self, field: &str) -> Result<usize> {
-        self.size(field)?.ok_or_else(|| self.error(field, "missing"))
+    /// Whole numbers.
+    pub fn numbers(&self, field: &str) -> Result<Option<Vec<usize>>> {
+        let number = |v: &Value| usize::try_from(v.as_u64()?).ok();
+        self.typed(field, "a list of whole numbers", |v| v.as_array()?.iter().map(number).collect())
     }
 
     /// A finite number.
     pub fn number(&self, field: &str) -> Result<Option<f32>> {
-        match (self.get(field), self.get(field).and_then(Value::as_f64).map(|x| x as f32)) {
-            (None, _) => Ok(None),
-            (Some(_), Some(x)) if x.is_finite() => Ok(Some(x)),
-            (Some(v), _) => Err(self.error(field, format!("{} is not a finite number", shown(v)))),
-        }
+        self.typed(field, "a finite number", |v| v.as_f64().map(|x| x as f32).filter(|x| x.is_finite()))
     }
 
     /// true or false.
-    pub fn flag(&self, field: &str, default: bool) -> Result<bool> {
-        match self.get(field) {
-            None => Ok(default),
-            Some(Value::Bool(b)) => Ok(*b),
-            Some(v) => Err(self.error(field, format!("{} is neither true nor false", shown(v)))),
-        }
+    pub fn flag(&self, field: &str) -> Result<Option<bool>> {
+        self.typed(field, "true or false", Value::as_bool)
     }
 
     /// A text.
-    pub fn text(&self, field: &str) -> Result<Option<&'a str>> {
-        match self.get(field) {
-            None => Ok(None),
-            Some(Value::String(s)) => Ok(Some(s)),
-            Some(v) => Err(self.error(field, format!("{} is not a text", shown(v)))),
-        }
+    pub fn text(&self, field: &str) -> Result<Option<&str>> {
+        self.typed(field, "a text", Value::as_str)
     }
 
-    /// One of the values that have names.
-    pub fn named<T: Named>(&self, field: &str) -> Result<T> {
-        let value = self.get(field).ok_or_else(|| self.error(field, "missing"))?;
-        value.as_str().and_then(T::of_name).ok_or_else(|| self.error(field, format!("{}: unknown", shown(value))))
+    /// What a table has beside the text in a field.
+    pub fn one_of<T: Copy>(&self, field: &str, table: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(text) = self.text(field)? else { return Ok(None) };
+        let found = table.iter().find(|(name, _)| *name == text).map(|&(_, value)| Some(value));
+        found.ok_or_else(|| {
+            let names: Vec<&str> = table.iter().map(|&(name, _)| name).collect();
+            self.error(field, format!("{} is not supported", shown(&text.into())))
+                .help(format!("supported: {}", names.join(", ")))
+        })
     }
-
-    /// One of an enum's names.
-    pub fn required<T: serde::de::DeserializeOwned>(&self, field: &str) -> Result<T> {
-        let value = self.get(field).ok_or_else(|| self.error(field, "missing"))?;
-        T::deserialize(value).map_err(|e| self.error(field, format!("{}: {e}", shown(value))).caused_by(e))
-    }
-}
-
-/// An f32 as its shortest decimal: 0.00001, not 0.000009999999747.
-pub fn decimal(x: f32) -> Value {
-    x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 #[cfg(test)]
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn hostile_json_is_refused() {
-        let why = |text: &[u8]| parse_object(text, "f").err().unwrap().to_string();
+        let why = |text: &[u8]| Fields::parse(text, "f").err().unwrap().to_string();
         assert!(why(b"{\"a\": 1, \"a\": 2}").contains("\"a\" stands there twice"));
         assert!(why(b"{\"x\": {\"a\": 1, \"a\": 2}}").contains("twice"));
         assert!(why(b"").starts_with("f: not valid JSON"));
@@ -204,16 +209,20 @@ mod tests {
 
     #[test]
     fn fields_are_checked() {
-        let map =
-            parse_object(br#"{"n": -1, "x": 1e300, "t": 3, "big": 16777217, "a": 2, "b": 3, "z": null}"#, "f").unwrap();
-        let f = Fields::new(&map, "f");
+        let f = Fields::parse(br#"{"n": -1, "x": 1e300, "t": 3, "big": 16777217, "a": 2, "b": 3, "z": null}"#, "f")
+            .unwrap();
         let text = |e: Option<Error>| e.unwrap().to_string();
         assert!(text(f.size("n").err()).starts_with("f: n: -1 is not"));
         assert!(text(f.size("big").err()).starts_with("f: big:"));
         assert!(text(f.number("x").err()).starts_with("f: x:"));
         assert!(text(f.text("t").err()).starts_with("f: t:"));
-        assert!(text(f.size_or("a", "b", 1).err()).contains("b: 3"));
-        assert_eq!((f.size("z").unwrap(), f.size_or("q", "a", 1).unwrap()), (None, 2));
+        assert!(text(f.size_named("a", "b").err()).contains("b: 3"));
+        assert_eq!(f.size_named("q", "a").unwrap(), Some(2));
+        assert!(text(f.numbers("a").err()).starts_with("f: a: 2 is not a list"));
+        assert!(text(f.required("z", Fields::size).err()).starts_with("f: z: missing"));
+        assert_eq!((f.size("z").unwrap(), f.required("a", Fields::size).unwrap()), (None, 2));
+        assert!(text(f.only(&["n", "x", "t", "big", "b"]).err()).starts_with("f: a: unknown field"));
+        assert!(f.only(&["n", "x", "t", "big", "a", "b"]).is_ok());
         assert_eq!(decimal(1e-5).to_string(), "0.00001");
     }
 }
