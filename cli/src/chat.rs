@@ -11,7 +11,7 @@ use rustyline::error::ReadlineError;
 use super::model_dir::model_dir;
 use super::output::Output;
 use super::sampling::SamplingArgs;
-use motamot::generation::chat::{ModelKind, Session};
+use super::session::{ModelKind, Session};
 use motamot::generation::{CausalModel, FinishReason, SamplingOptions, TextCodec};
 use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};

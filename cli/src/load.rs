@@ -1,8 +1,8 @@
 //! A model and its tokenizer from a checkpoint folder.
 
+use super::session::ModelKind;
 use motamot::checkpoint::Folder;
 use motamot::checkpoint::load_model;
-use motamot::generation::chat::ModelKind;
 use motamot::model::Gpt;
 use motamot::tokenizer::Tokenizer;
 use motamot::utils::{Error, Result};

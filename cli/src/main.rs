@@ -16,6 +16,7 @@ mod machine;
 mod model_dir;
 mod output;
 mod sampling;
+mod session;
 mod tokenizer;
 #[cfg(test)]
 mod toys;

@@ -1,4 +1,4 @@
-//! From logits to text: samplers, beam search, the decoding loop, token streams, chat.
+//! From logits to text: samplers, beam search, the decoding loop, token streams.
 //!
 //! ```text
 //! text ──encode──▶ tokens ──Decoder (KV cache, window)──▶ logits ──Sampler──▶ token ──TokenStream──▶ text
@@ -9,13 +9,13 @@
 
 mod beam;
 mod causal;
-pub mod chat;
 mod decoder;
 mod generate;
 mod gpt;
 mod sampler;
 mod stream;
 #[cfg(test)]
+#[allow(dead_code)] // the course and the command include it, too
 pub(crate) mod toy;
 #[cfg(test)]
 use crate::utils::Result;
@@ -25,4 +25,4 @@ pub use causal::{Cache, CausalModel, TextCodec, special_tokens, start_tokens};
 pub use decoder::{Decoder, window_start};
 pub use generate::{FinishReason, Generated, Request, Sample, Stats, generate, generate_naive};
 pub use sampler::{Sampler, SamplingOptions, distribution};
-pub use stream::{TokenStream, decode};
+pub use stream::{TokenStream, decode, heading_so_far};

@@ -158,7 +158,7 @@ impl TokenStream {
 }
 
 /// Whether a line could become a speaker's name and a colon: a few capitalised words, then `:`, then nothing.
-pub(super) fn heading_so_far(line: &str) -> bool {
+pub fn heading_so_far(line: &str) -> bool {
     let line = line.strip_suffix('\r').unwrap_or(line);
     let name = line.strip_suffix(':').unwrap_or(line);
     let word = |w: &str| {

@@ -1,5 +1,5 @@
-use super::super::toy::{Bytes, Toy, hashed, parrot};
 use super::*;
+use crate::toys::toy::{Bytes, Toy, hashed, parrot};
 
 const USER: u32 = 258;
 const ASSISTANT: u32 = 259;
@@ -14,7 +14,7 @@ fn quiet(_: &str) -> Result<()> {
 }
 
 fn text(tokens: &[u32]) -> String {
-    super::super::decode(&tokens.iter().flat_map(|&t| Bytes.token_bytes(t).into_owned()).collect::<Vec<_>>())
+    motamot::generation::decode(&tokens.iter().flat_map(|&t| Bytes.token_bytes(t).into_owned()).collect::<Vec<_>>())
 }
 
 #[test]

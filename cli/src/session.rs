@@ -14,10 +14,11 @@ use std::sync::atomic::AtomicBool;
 use motamot_kernels::rng::Rng;
 use serde_json::json;
 
-use super::stream::heading_so_far;
-use super::{CausalModel, FinishReason, Request, SamplingOptions, Stats, TextCodec, TokenStream};
-use super::{generate, special_tokens, start_tokens};
-use crate::utils::{Error, Result};
+use motamot::generation::{
+    CausalModel, FinishReason, Request, SamplingOptions, Stats, TextCodec, TokenStream, generate, heading_so_far,
+    special_tokens, start_tokens,
+};
+use motamot::utils::{Error, Result};
 
 /// What a model was trained for, which decides how one talks with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +55,10 @@ pub struct Reply {
     /// Whether the beginning of the message had to be left out because it alone exceeds the context.
     pub message_cut: bool,
     /// How many of the oldest turns the model no longer sees.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests count turns by it"))]
     pub forgotten_turns: usize,
     /// How much was done, and how fast.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests measure prompts by it"))]
     pub stats: Stats,
 }
 
@@ -154,6 +157,7 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
     }
 
     /// The text that stands before the conversation.
+    #[cfg(test)]
     pub fn system(&self) -> &str {
         &self.system
     }
@@ -324,7 +328,7 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
     fn without_beginning(&self, message: &str, excess: usize) -> Result<String> {
         let tokens = self.codec.encode(message)?;
         let rest = tokens.iter().skip(excess).flat_map(|&t| self.codec.token_bytes(t).into_owned());
-        let rest = super::decode(&rest.collect::<Vec<_>>());
+        let rest = motamot::generation::decode(&rest.collect::<Vec<_>>());
         let rest = rest.trim_start_matches('\u{FFFD}').trim_start();
         // Tokens of some other tokenizer may not spell their text: halving always ends.
         let half = message.char_indices().nth(message.chars().count().div_ceil(2)).map_or(message.len(), |(at, _)| at);
