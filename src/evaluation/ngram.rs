@@ -15,63 +15,13 @@ use std::f64::consts::LN_2;
 
 use crate::data::{Corpus, Prepared, split};
 use crate::utils::{Error, Result};
+use rustc_hash::FxHashMap;
 
-/// A number for each (number, symbol): open addressing, linear probing, at most 7/8 … 7/16 full.
-#[derive(Clone, Debug)]
-struct Table {
-    slots: Vec<(u64, u32)>,
-    len: usize,
-}
+/// A number for each pair of a context and a symbol.
+type Table = FxHashMap<u64, u32>;
 
-/// No pair has this key: the vocabulary is smaller than 2³² − 1.
-const EMPTY: u64 = u64::MAX;
-
-impl Table {
-    fn new() -> Table {
-        Table { slots: vec![(EMPTY, 0); 1024], len: 0 }
-    }
-
-    fn key(node: u32, symbol: u32) -> u64 {
-        u64::from(node) << 32 | u64::from(symbol)
-    }
-
-    /// Where a key is, or where it would go. The multiplier is 2⁶⁴ over the golden ratio.
-    fn place(&self, key: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut at = (hash ^ hash >> 32) as usize & mask;
-        while self.slots[at].0 != key && self.slots[at].0 != EMPTY {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn get(&self, key: u64) -> Option<u32> {
-        let (found, value) = self.slots[self.place(key)];
-        (found == key).then_some(value)
-    }
-
-    /// The value of a key, which is `new` if it was not there.
-    fn entry(&mut self, key: u64, new: u32) -> &mut u32 {
-        if self.len * 8 >= self.slots.len() * 7 {
-            self.grow();
-        }
-        let at = self.place(key);
-        if self.slots[at].0 == EMPTY {
-            self.slots[at] = (key, new);
-            self.len += 1;
-        }
-        &mut self.slots[at].1
-    }
-
-    fn grow(&mut self) {
-        let larger = vec![(EMPTY, 0); self.slots.len() * 2];
-        let old = std::mem::replace(&mut self.slots, larger);
-        for slot in old.into_iter().filter(|s| s.0 != EMPTY) {
-            let at = self.place(slot.0);
-            self.slots[at] = slot;
-        }
-    }
+fn key(context: u32, symbol: u32) -> u64 {
+    u64::from(context) << 32 | u64::from(symbol)
 }
 
 /// The counts of all orders up to some n.
@@ -95,20 +45,26 @@ impl NGram {
     /// Panics if `order` is 0.
     pub fn train(symbols: &[u32], order: usize, vocab: usize) -> NGram {
         assert!(order > 0, "ngram: order 0");
-        let mut model =
-            NGram { order, vocab, contexts: Table::new(), counts: Table::new(), total: vec![0], distinct: vec![0] };
+        let mut model = NGram {
+            order,
+            vocab,
+            contexts: Table::default(),
+            counts: Table::default(),
+            total: vec![0],
+            distinct: vec![0],
+        };
         for (i, &symbol) in symbols.iter().enumerate() {
             let mut node = 0;
             for back in 0..order.min(i + 1) {
                 if back > 0 {
                     let next = model.total.len() as u32;
-                    node = *model.contexts.entry(Table::key(node, symbols[i - back]), next);
+                    node = *model.contexts.entry(key(node, symbols[i - back])).or_insert(next);
                     if node == next {
                         model.total.push(0);
                         model.distinct.push(0);
                     }
                 }
-                let count = model.counts.entry(Table::key(node, symbol), 0);
+                let count = model.counts.entry(key(node, symbol)).or_default();
                 *count += 1;
                 model.distinct[node as usize] += u32::from(*count == 1);
                 model.total[node as usize] += 1;
@@ -133,7 +89,7 @@ impl NGram {
         for n in 1..=self.order {
             each(n, f64::from(self.total[node as usize]), f64::from(self.distinct[node as usize]), node);
             let Some(&older) = context.len().checked_sub(n).and_then(|i| context.get(i)) else { return };
-            let Some(next) = self.contexts.get(Table::key(node, older)) else { return };
+            let Some(&next) = self.contexts.get(&key(node, older)) else { return };
             node = next;
         }
     }
@@ -149,7 +105,7 @@ impl NGram {
         if c + t == 0.0 {
             return lower;
         }
-        let count = self.counts.get(Table::key(node, symbol)).unwrap_or(0);
+        let count = self.counts.get(&key(node, symbol)).copied().unwrap_or(0);
         (f64::from(count) + t * lower) / (c + t)
     }
 

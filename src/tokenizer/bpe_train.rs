@@ -1,17 +1,23 @@
 //! Learning byte pair merges: count all neighbouring pairs of tokens inside words, merge the most frequent, repeat.
 //!
+//! ```text
+//! ids = [1, 2, 3, 1, 2]     (1, 2) stands there twice, (2, 3) and (3, 1) once
+//! (1, 2) → 4                the most frequent pair becomes a new token
+//! ids = [4, 3, 4]           (2, 3) and (3, 1) are gone, (4, 3) and (3, 4) have come
+//! ```
+//!
 //! Counting anew after every merge would cost the whole corpus each time. Here a merge touches only the words that
-//! contain the pair: a count per pair, a list of words per pair, and a queue of pairs with the highest count on top
-//! (counts in the queue may be out of date: they are checked when they come up). Ties go to the pair with the smaller
-//! ids, as in Hugging Face's `BpeTrainer`, whose merges these are, one by one.
+//! contain the pair (`pairs`), and a queue has the pair with the highest count on top. Ties go to the pair with the
+//! smaller ids, as in Hugging Face's `BpeTrainer`, whose merges these are, one by one.
 
-use super::bpe::Merge;
+use super::added::SPECIAL_TOKENS;
 use super::byte_alphabet::BYTES_BY_CHAR;
+use super::pairs::{Merge, Pairs, Words, unpack};
 use super::pretokenize;
 use crate::utils::{Error, Result};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BinaryHeap;
 
 /// What `Tokenizer::train_bpe` learns.
 #[derive(Clone, Debug)]
@@ -32,55 +38,19 @@ impl Default for BpeOptions {
         BpeOptions {
             vocab_size: 5000,
             min_frequency: 2,
-            special_tokens: super::SPECIAL_TOKENS.map(String::from).to_vec(),
-            threads: super::default_threads(),
+            special_tokens: SPECIAL_TOKENS.map(String::from).to_vec(),
+            threads: pretokenize::default_threads(),
         }
     }
 }
 
-/// A multiplicative hash for words and pairs of ids: these maps are asked millions of times.
-#[derive(Default, Clone)]
-pub(super) struct FastHasher(u64);
-
-impl FastHasher {
-    #[inline]
-    fn add(&mut self, x: u64) {
-        let product = (self.0 ^ x ^ 0x9E37_79B9_7F4A_7C15) as u128 * 0xD6E8_FEB8_6659_FD93_u128;
-        self.0 = product as u64 ^ (product >> 64) as u64;
-    }
-}
-
-impl Hasher for FastHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        let (chunks, rest) = bytes.as_chunks::<8>();
-        chunks.iter().for_each(|chunk| self.add(u64::from_le_bytes(*chunk)));
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.add(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
-    }
-    fn write_u64(&mut self, x: u64) {
-        self.add(x);
-    }
-    fn write_usize(&mut self, x: usize) {
-        self.add(x as u64);
-    }
-    fn write_u8(&mut self, x: u8) {
-        self.add(x as u64);
-    }
-}
-
-pub(super) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
-
 /// How often each pre-token occurs.
-pub(super) type WordCounts = FastMap<Box<[u8]>, u64>;
+pub(super) type WordCounts = FxHashMap<Box<[u8]>, u64>;
 
 /// Adds the pre-tokens of `text` to `counts`.
 pub(super) fn count_words(text: &[u8], threads: usize, counts: &mut WordCounts) {
     let parts = pretokenize::in_parallel(text, threads, |piece| {
-        let mut part: FastMap<&[u8], u64> = FastMap::default();
+        let mut part: FxHashMap<&[u8], u64> = FxHashMap::default();
         pretokenize::for_each_pre_token(piece, |word| *part.entry(word).or_default() += 1);
         part
     });
@@ -94,20 +64,87 @@ pub(super) fn count_words(text: &[u8], threads: usize, counts: &mut WordCounts) 
     }
 }
 
-/// What training gives: the bytes of every token by id (special tokens first, then 256 bytes), and the merges.
+/// What training gives.
 pub(super) struct Trained {
+    /// The bytes of every token by id: special tokens first, then 256 bytes, then the merged ones.
     pub tokens: Vec<Vec<u8>>,
+    /// The id of each byte.
+    pub byte_ids: [u32; 256],
     pub merges: Vec<Merge>,
 }
 
-/// A word of the corpus as a run of tokens in the one big array.
-struct Word {
-    start: usize,
-    len: usize,
-    count: i64,
+/// Learns merges from words and their counts.
+pub(super) fn train(counts: &WordCounts, options: &BpeOptions) -> Result<Trained> {
+    let mut tokens = Tokens::new(options)?;
+    let spelled = counts.iter().map(|(word, count)| (word.iter().map(|b| tokens.byte_ids[*b as usize]), *count));
+    let (mut words, mut pairs) = Words::new(spelled)?;
+    let (mut queue, mut merges) = (Queue::default(), Vec::new());
+    while tokens.list.len() < options.vocab_size {
+        queue.push_new(&mut pairs, merges.len());
+        let Some((pair, places)) = queue.pop(&pairs, options.min_frequency) else { break };
+        let (left, right) = unpack(pair);
+        let Some(id) = tokens.join(left, right) else { continue };
+        let merge = Merge { left, right, id };
+        merges.push(merge);
+        for place in places {
+            words.merge(place, merge, &mut pairs);
+        }
+    }
+    keep_last(&mut merges);
+    Ok(Trained { tokens: tokens.list, byte_ids: tokens.byte_ids, merges })
 }
 
-/// A pair in the queue: highest count first, then smallest ids, then the youngest entry.
+/// The vocabulary as it grows.
+struct Tokens {
+    list: Vec<Vec<u8>>,
+    ids: FxHashMap<Vec<u8>, u32>,
+    byte_ids: [u32; 256],
+    /// Special tokens come first.
+    specials: u32,
+}
+
+impl Tokens {
+    fn new(options: &BpeOptions) -> Result<Tokens> {
+        let (size, specials) = (options.vocab_size, options.special_tokens.len());
+        let (least, most) = (specials + 256, 1 << 24);
+        if size < least {
+            let why = format!("vocabulary size {size}: too small for {specials} special tokens and 256 bytes");
+            return Err(Error::usage(why).help(format!("choose at least {least}")));
+        }
+        if size > most {
+            return Err(Error::usage(format!("vocabulary size {size}: at most {most} is supported")));
+        }
+        let mut list: Vec<Vec<u8>> = options.special_tokens.iter().map(|s| s.clone().into_bytes()).collect();
+        let mut byte_ids = [0; 256];
+        for byte in BYTES_BY_CHAR {
+            byte_ids[byte as usize] = list.len() as u32;
+            list.push(vec![byte]);
+        }
+        let ids: FxHashMap<Vec<u8>, u32> = list.iter().cloned().zip(0..).collect();
+        if ids.len() < list.len() || ids.contains_key(&[][..]) {
+            return Err(Error::usage("special tokens must differ from each other and have at least two bytes"));
+        }
+        Ok(Tokens { list, ids, byte_ids, specials: specials as u32 })
+    }
+
+    /// The token that two others make, a new one unless there is another way to the same bytes. `None` for those of a
+    /// special token: text must never become one, so this pair stays apart.
+    fn join(&mut self, left: u32, right: u32) -> Option<u32> {
+        let token = [&self.list[left as usize][..], &self.list[right as usize]].concat();
+        let next = self.list.len() as u32;
+        let id = *self.ids.entry(token).or_insert_with_key(|token| {
+            self.list.push(token.clone());
+            next
+        });
+        (id >= self.specials).then_some(id)
+    }
+}
+
+/// Pairs by frequency.
+#[derive(Default)]
+struct Queue(BinaryHeap<Candidate>);
+
+/// A pair in the queue: highest count first, then smallest ids, then the youngest entry. The count may be out of date.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     count: i64,
@@ -117,142 +154,34 @@ struct Candidate {
     words: Vec<u32>,
 }
 
-fn pack(left: u32, right: u32) -> u64 {
-    (left as u64) << 32 | right as u64
-}
-
-/// Learns merges from words and their counts.
-pub(super) fn train(words: &WordCounts, options: &BpeOptions) -> Result<Trained> {
-    let least = options.special_tokens.len() + 256;
-    if options.vocab_size < least {
-        let specials = options.special_tokens.len();
-        return Err(Error::usage(format!(
-            "vocabulary size {}: too small for {specials} special tokens and 256 bytes",
-            options.vocab_size
-        ))
-        .help(format!("choose at least {least}")));
-    }
-    if options.vocab_size > 1 << 24 {
-        return Err(Error::usage(format!("vocabulary size {}: at most {} is supported", options.vocab_size, 1 << 24)));
-    }
-    let mut tokens: Vec<Vec<u8>> = options.special_tokens.iter().map(|s| s.clone().into_bytes()).collect();
-    let mut byte_ids = [0u32; 256];
-    for byte in BYTES_BY_CHAR {
-        byte_ids[byte as usize] = tokens.len() as u32;
-        tokens.push(vec![byte]);
-    }
-    let mut ids: HashMap<Vec<u8>, u32> = tokens.iter().cloned().zip(0..).collect();
-    if ids.len() < tokens.len() || ids.contains_key(&[][..]) {
-        return Err(Error::usage("special tokens must differ from each other and have at least two bytes"));
-    }
-
-    let mut symbols: Vec<u32> = Vec::with_capacity(words.keys().map(|w| w.len()).sum());
-    let mut corpus: Vec<Word> = Vec::with_capacity(words.len());
-    for (word, count) in words {
-        corpus.push(Word { start: symbols.len(), len: word.len(), count: *count as i64 });
-        symbols.extend(word.iter().map(|b| byte_ids[*b as usize]));
-    }
-    if corpus.len() > u32::MAX as usize {
-        return Err(Error::new("the corpus has more than 2^32 different words"));
-    }
-
-    let mut counts: FastMap<u64, i64> = FastMap::default();
-    let mut places: FastMap<u64, Vec<u32>> = FastMap::default();
-    for (w, word) in corpus.iter().enumerate() {
-        for pair in symbols[word.start..word.start + word.len].windows(2) {
-            let pair = pack(pair[0], pair[1]);
-            *counts.entry(pair).or_default() += word.count;
-            note(places.entry(pair).or_default(), w as u32);
-        }
-    }
-    let mut queue = BinaryHeap::with_capacity(places.len());
-    let mut merges: Vec<Merge> = Vec::new();
-    loop {
-        for (pair, words) in places.drain() {
-            let count = counts[&pair];
+impl Queue {
+    /// Takes in the pairs that have come since the last call, after so many merges.
+    fn push_new(&mut self, pairs: &mut Pairs, born: usize) {
+        for (pair, words) in pairs.places.drain() {
+            let count = pairs.counts[&pair];
             if count > 0 {
-                queue.push(Candidate { count, pair: Reverse(pair), born: merges.len(), words });
+                self.0.push(Candidate { count, pair: Reverse(pair), born, words });
             }
-        }
-        if tokens.len() >= options.vocab_size {
-            break;
-        }
-        let Some(mut top) = queue.pop() else { break };
-        let pair = top.pair.0;
-        if top.count != counts[&pair] {
-            top.count = counts[&pair];
-            queue.push(top);
-            continue;
-        }
-        if top.count < 1 || (top.count as u64) < options.min_frequency {
-            break;
-        }
-        let (left, right) = ((pair >> 32) as u32, pair as u32);
-        let token = [&tokens[left as usize][..], &tokens[right as usize]].concat();
-        let id = match ids.get(&token) {
-            // Text must never become a special token: this pair stays apart.
-            Some(&id) if (id as usize) < options.special_tokens.len() => continue,
-            // Two ways to the same string are one token.
-            Some(&id) => id,
-            None => {
-                let id = tokens.len() as u32;
-                ids.insert(token.clone(), id);
-                tokens.push(token);
-                id
-            }
-        };
-        let merge = Merge { left, right, id };
-        merges.push(merge);
-        for &w in &top.words {
-            let word = &mut corpus[w as usize];
-            let part = &mut symbols[word.start..word.start + word.len];
-            let weight = word.count;
-            word.len = apply(merge, part, |pair, change| {
-                *counts.entry(pair).or_default() += change * weight;
-                if change > 0 {
-                    note(places.entry(pair).or_default(), w);
-                }
-            });
         }
     }
-    keep_last(&mut merges);
-    Ok(Trained { tokens, merges })
-}
 
-/// Adds a word to a list in rising order, once.
-fn note(list: &mut Vec<u32>, word: u32) {
-    if list.last() != Some(&word) {
-        list.push(word);
-    }
-}
-
-/// Merges a pair from left to right inside `symbols`, tells which neighbouring pairs come and go; the new length.
-fn apply(merge: Merge, symbols: &mut [u32], mut changed: impl FnMut(u64, i64)) -> usize {
-    let (mut read, mut write) = (0, 0);
-    while read < symbols.len() {
-        if symbols[read] == merge.left && symbols.get(read + 1) == Some(&merge.right) {
-            if write > 0 {
-                changed(pack(symbols[write - 1], merge.left), -1);
-                changed(pack(symbols[write - 1], merge.id), 1);
+    /// The most frequent pair and the words to look for it in, unless it occurs less than `least` times.
+    fn pop(&mut self, pairs: &Pairs, least: u64) -> Option<(u64, Vec<u32>)> {
+        loop {
+            let mut top = self.0.pop()?;
+            let count = pairs.counts[&top.pair.0];
+            if count == top.count {
+                return (count > 0 && count as u64 >= least).then_some((top.pair.0, top.words));
             }
-            if let Some(&after) = symbols.get(read + 2) {
-                changed(pack(merge.right, after), -1);
-                changed(pack(merge.id, after), 1);
-            }
-            symbols[write] = merge.id;
-            read += 2;
-        } else {
-            symbols[write] = symbols[read];
-            read += 1;
+            top.count = count;
+            self.0.push(top);
         }
-        write += 1;
     }
-    write
 }
 
 /// A pair merged a second time (its words came up later) keeps its last rank, as in Hugging Face's files.
 fn keep_last(merges: &mut Vec<Merge>) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = FxHashSet::default();
     merges.reverse();
     merges.retain(|m| seen.insert((m.left, m.right)));
     merges.reverse();

@@ -1,20 +1,34 @@
 //! What BERT-like tokenizers do to text before they cut it into words: clean, lower-case, strip accents; and the cut.
 
-use serde_json::{Value, json};
+use super::field::Field;
+use crate::utils::Result;
+use serde::Serialize;
+use std::borrow::Cow;
 use unicode_general_category::{GeneralCategory as G, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// One step of normalisation; the names are those of `tokenizer.json`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type")]
 pub(super) enum Normalizer {
+    #[serde(rename = "NFC")]
     Nfc,
+    #[serde(rename = "NFD")]
     Nfd,
+    #[serde(rename = "NFKC")]
     Nfkc,
+    #[serde(rename = "NFKD")]
     Nfkd,
     Lowercase,
     StripAccents,
-    Bert { clean_text: bool, handle_chinese_chars: bool, strip_accents: Option<bool>, lowercase: bool },
+    #[serde(rename = "BertNormalizer")]
+    Bert {
+        clean_text: bool,
+        handle_chinese_chars: bool,
+        strip_accents: Option<bool>,
+        lowercase: bool,
+    },
 }
 
 impl Normalizer {
@@ -48,23 +62,37 @@ impl Normalizer {
         }
     }
 
-    pub fn to_json(&self) -> Value {
-        match self {
-            Normalizer::Nfc => json!({"type": "NFC"}),
-            Normalizer::Nfd => json!({"type": "NFD"}),
-            Normalizer::Nfkc => json!({"type": "NFKC"}),
-            Normalizer::Nfkd => json!({"type": "NFKD"}),
-            Normalizer::Lowercase => json!({"type": "Lowercase"}),
-            Normalizer::StripAccents => json!({"type": "StripAccents"}),
-            Normalizer::Bert { clean_text, handle_chinese_chars, strip_accents, lowercase } => json!({
-                "type": "BertNormalizer",
-                "clean_text": clean_text,
-                "handle_chinese_chars": handle_chinese_chars,
-                "strip_accents": strip_accents,
-                "lowercase": lowercase,
-            }),
-        }
+    /// Reads a `normalizer`, which may be a sequence.
+    pub fn read(field: &Field) -> Result<Vec<Normalizer>> {
+        let kind = field.need("type")?;
+        Ok(vec![match kind.string()? {
+            "NFC" => Normalizer::Nfc,
+            "NFD" => Normalizer::Nfd,
+            "NFKC" => Normalizer::Nfkc,
+            "NFKD" => Normalizer::Nfkd,
+            "Lowercase" => Normalizer::Lowercase,
+            "StripAccents" => Normalizer::StripAccents,
+            "BertNormalizer" => Normalizer::Bert {
+                clean_text: field.need("clean_text")?.bool()?,
+                handle_chinese_chars: field.need("handle_chinese_chars")?.bool()?,
+                strip_accents: field.get("strip_accents").map(|f| f.bool()).transpose()?,
+                lowercase: field.need("lowercase")?.bool()?,
+            },
+            "Sequence" => {
+                let steps = field.need("normalizers")?.array()?.map(|step| Normalizer::read(&step));
+                return Ok(steps.collect::<Result<Vec<_>>>()?.concat());
+            }
+            _ => {
+                let known = "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, BertNormalizer and Sequence";
+                return Err(kind.unsupported("normalizer").help(format!("supported are {known}")));
+            }
+        }])
     }
+}
+
+/// Applies the steps in order.
+pub(super) fn normalize<'a>(steps: &[Normalizer], text: &'a str) -> Cow<'a, str> {
+    steps.iter().fold(Cow::Borrowed(text), |text, step| Cow::Owned(step.apply(&text)))
 }
 
 /// Character by character, so that Σ at the end of a word has no form of its own (as in Hugging Face's library).
@@ -143,6 +171,16 @@ impl WordCut {
             }
             f(&part[start..]);
         }
+    }
+
+    /// Reads a `pre_tokenizer`.
+    pub fn read(field: &Field) -> Result<WordCut> {
+        let kind = field.need("type")?;
+        let cuts = [WordCut::Bert, WordCut::Whitespace, WordCut::WhitespaceSplit];
+        cuts.into_iter().find(|cut| kind.value == cut.name()).ok_or_else(|| {
+            kind.unsupported("a WordPiece pre-tokenizer")
+                .help("supported are BertPreTokenizer, Whitespace and WhitespaceSplit")
+        })
     }
 
     pub fn name(self) -> &'static str {

@@ -197,6 +197,11 @@ fn wide_space_ends_at(text: &[u8], i: usize) -> bool {
     })
 }
 
+/// As many threads as the machine offers, within reason.
+pub(super) fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(16))
+}
+
 /// `safe_pieces` handed out to `threads`; what `work` made of each comes back in the order of the text.
 ///
 /// There are more pieces than threads, so that a thread that is held up does not hold up all.

@@ -5,9 +5,15 @@
 //! the Hugging Face course). Ties go to the pair that occurs first in the text, words in order of first appearance.
 //! (Hugging Face's own `WordPieceTrainer` is BPE training that writes `##`; its vocabularies load here all the same.)
 
-use super::bpe_train::FastMap;
+use super::field::Field;
+use super::kind::TokenizerKind;
+use super::model::{Model, ModelJson};
 use super::normalize::{Normalizer, WordCut};
+use super::pairs::{Merge, Pairs, Words, pack, unpack};
+use super::vocab::Vocab;
 use crate::utils::{Error, Result};
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
 /// BERT's special tokens, ids 0 to 4 of a trained vocabulary.
@@ -54,7 +60,7 @@ pub(super) struct WordPiece {
     pub unk: u32,
     pub unk_token: String,
     pub prefix: String,
-    pub max_chars: usize,
+    pub max_chars: u64,
     pub cut: WordCut,
     /// Decoding closes up " ." and the like.
     pub cleanup: bool,
@@ -77,26 +83,30 @@ impl WordPiece {
         }
     }
 
-    /// Appends the ids of `text`, which has been normalised.
-    pub fn encode(&self, text: &str, out: &mut Vec<u32>) {
-        let mut cache: FastMap<&str, (usize, usize)> = FastMap::default();
-        let mut spelling = String::new();
-        let base = out.len();
-        self.cut.for_each_word(text, |word| match cache.get(word) {
-            Some(&(from, to)) => out.extend_from_within(from..to),
-            None => {
-                let from = out.len();
-                self.encode_word(word, &mut spelling, out);
-                cache.insert(word, (from, out.len()));
-            }
-        });
-        debug_assert!(out.len() >= base);
+    /// Reads a `WordPiece` model, the cut before it and the decoder after it.
+    pub fn read(model: &Field, pre: &Field, decoder: Option<Field>, vocab: &Vocab) -> Result<WordPiece> {
+        let unk_token = model.need("unk_token")?;
+        let unk = vocab.id(unk_token.string()?).ok_or_else(|| unk_token.wrong("a token of model.vocab"))?;
+        let pieces = vocab.model_tokens().filter(|(_, id)| !vocab.is_special(*id));
+        let ids = pieces.map(|(piece, id)| (piece.into(), id)).collect();
+        let mut wordpiece = WordPiece::new(ids, unk, unk_token.string()?.into());
+        if let Some(prefix) = model.get("continuing_subword_prefix") {
+            wordpiece.prefix = prefix.string()?.into();
+        }
+        if let Some(most) = model.get("max_input_chars_per_word") {
+            wordpiece.max_chars = most.value.as_u64().ok_or_else(|| most.wrong("a count"))?;
+        }
+        wordpiece.cut = WordCut::read(pre)?;
+        if let Some(cleanup) = decoder.and_then(|d| d.get("cleanup")) {
+            wordpiece.cleanup = cleanup.bool()?;
+        }
+        Ok(wordpiece)
     }
 
     /// Greedy: the longest piece that starts the rest of the word; if any rest has none, the whole word is unknown.
     fn encode_word(&self, word: &str, spelling: &mut String, out: &mut Vec<u32>) {
         let from = out.len();
-        let mut start = if word.chars().count() > self.max_chars { NO_MATCH } else { 0 };
+        let mut start = if word.chars().count() as u64 > self.max_chars { NO_MATCH } else { 0 };
         while start < word.len() {
             let prefix = if start == 0 { "" } else { self.prefix.as_str() };
             spelling.clear();
@@ -119,15 +129,57 @@ impl WordPiece {
             out.push(self.unk);
         }
     }
+}
 
-    /// The text of a piece as it stands in a sentence: a space before it unless it goes on or is the first.
-    pub fn piece_text(&self, piece: &str, first: bool) -> String {
+impl Model for WordPiece {
+    fn kind(&self) -> TokenizerKind {
+        TokenizerKind::WordPiece
+    }
+
+    fn encode(&self, text: &str, _threads: usize, out: &mut Vec<u32>) -> Result<()> {
+        let mut cache: FxHashMap<&str, (usize, usize)> = FxHashMap::default();
+        let mut spelling = String::new();
+        self.cut.for_each_word(text, |word| match cache.get(word) {
+            Some(&(from, to)) => out.extend_from_within(from..to),
+            None => {
+                let from = out.len();
+                self.encode_word(word, &mut spelling, out);
+                cache.insert(word, (from, out.len()));
+            }
+        });
+        Ok(())
+    }
+
+    /// A space stands before a piece unless it goes on inside a word, or is the first.
+    fn token_bytes(&self, piece: &str, first: bool) -> Vec<u8> {
         let text = match piece.strip_prefix(self.prefix.as_str()) {
             _ if first => piece.to_string(),
             Some(rest) => rest.to_string(),
             None => format!(" {piece}"),
         };
-        if self.cleanup { cleanup(&text) } else { text }
+        if self.cleanup { cleanup(&text).into_bytes() } else { text.into_bytes() }
+    }
+
+    fn is_spaced(&self) -> bool {
+        true
+    }
+
+    fn to_json(&self, vocab: Map<String, Value>, _spellings: &[String]) -> ModelJson {
+        ModelJson {
+            pre_tokenizer: json!({"type": self.cut.name()}),
+            decoder: json!({"type": "WordPiece", "prefix": self.prefix, "cleanup": self.cleanup}),
+            model: json!({
+                "type": "WordPiece",
+                "unk_token": self.unk_token,
+                "continuing_subword_prefix": self.prefix,
+                "max_input_chars_per_word": self.max_chars,
+                "vocab": vocab,
+            }),
+        }
+    }
+
+    fn copy(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
     }
 }
 
@@ -170,14 +222,6 @@ impl WordList {
     }
 }
 
-/// A pair of pieces while training.
-#[derive(Default)]
-struct Pair {
-    count: u64,
-    /// Words that may contain it.
-    words: Vec<usize>,
-}
-
 /// Learns a vocabulary: special tokens, the pieces of one character (sorted), then one piece per merge.
 pub(super) fn train(words: &[(String, u64)], options: &WordPieceOptions) -> Result<Vec<String>> {
     let single = |i: usize, c: char| if i == 0 { c.to_string() } else { format!("##{c}") };
@@ -196,93 +240,58 @@ pub(super) fn train(words: &[(String, u64)], options: &WordPieceOptions) -> Resu
         .help(format!("choose at least {least}, or use byte-level BPE for text of many scripts")));
     }
     let mut pieces: Vec<String> = BERT_SPECIAL_TOKENS.iter().map(|s| s.to_string()).chain(alphabet).collect();
-    let mut ids: HashMap<String, usize> = pieces.iter().cloned().zip(0..).collect();
-    let mut counts = vec![0u64; pieces.len()];
-    let mut pairs: FastMap<(usize, usize), Pair> = FastMap::default();
-    let mut corpus: Vec<Vec<usize>> =
-        words.iter().map(|(w, _)| w.chars().enumerate().map(|(i, c)| ids[&single(i, c)]).collect()).collect();
-    for (w, symbols) in corpus.iter().enumerate() {
-        symbols.iter().for_each(|&s| counts[s] += words[w].1);
-        for pair in symbols.windows(2) {
-            let pair = pairs.entry((pair[0], pair[1])).or_default();
-            pair.count += words[w].1;
-            pair.words.push(w);
-        }
+    let mut ids: HashMap<String, u32> = pieces.iter().cloned().zip(0..).collect();
+    let spelled = words.iter().map(|(w, n)| (w.chars().enumerate().map(|(i, c)| ids[&single(i, c)]), *n));
+    let (mut corpus, mut pairs) = Words::new(spelled)?;
+    let mut counts = vec![0; pieces.len()];
+    for place in 0..words.len() as u32 {
+        let (symbols, count) = corpus.word(place);
+        symbols.iter().for_each(|&s| counts[s as usize] += count);
     }
     while pieces.len() < options.vocab_size {
-        let Some((left, right)) = best_pair(&pairs, &counts, &corpus, options.min_frequency) else { break };
-        let piece = format!("{}{}", pieces[left], &pieces[right][2..]);
-        let id = *ids.entry(piece.clone()).or_insert(pieces.len());
-        if id == pieces.len() {
+        let Some(pair) = best_pair(&pairs, &counts, &corpus, options.min_frequency) else { break };
+        let (left, right) = unpack(pair);
+        let piece = format!("{}{}", pieces[left as usize], &pieces[right as usize][2..]);
+        let id = *ids.entry(piece.clone()).or_insert(pieces.len() as u32);
+        if id as usize == pieces.len() {
             pieces.push(piece);
             counts.push(0);
         }
-        let mut touched = pairs.remove(&(left, right)).unwrap_or_default().words;
-        touched.dedup();
-        for w in touched {
-            let weight = words[w].1;
-            let symbols = &mut corpus[w];
-            if !symbols.windows(2).any(|p| (p[0], p[1]) == (left, right)) {
-                continue;
-            }
-            for pair in symbols.windows(2) {
-                if let Some(pair) = pairs.get_mut(&(pair[0], pair[1])) {
-                    pair.count -= weight;
-                }
-            }
-            let mut i = 0;
-            while i + 1 < symbols.len() {
-                if (symbols[i], symbols[i + 1]) == (left, right) {
-                    symbols[i] = id;
-                    symbols.remove(i + 1);
-                    counts[left] -= weight;
-                    counts[right] -= weight;
-                    counts[id] += weight;
-                }
-                i += 1;
-            }
-            for pair in symbols.windows(2) {
-                let pair = pairs.entry((pair[0], pair[1])).or_default();
-                pair.count += weight;
-                if pair.words.last() != Some(&w) {
-                    pair.words.push(w);
-                }
-            }
+        for place in pairs.places.remove(&pair).unwrap_or_default() {
+            let merged = corpus.merge(place, Merge { left, right, id }, &mut pairs) as i64 * corpus.word(place).1;
+            counts[left as usize] -= merged;
+            counts[right as usize] -= merged;
+            counts[id as usize] += merged;
         }
-        pairs.retain(|_, pair| pair.count > 0);
+        pairs.counts.remove(&pair);
+        pairs.counts.retain(|_, count| *count > 0);
     }
     Ok(pieces)
 }
 
 /// The pair with the highest score, compared exactly as fractions; among equals the first in the text.
-fn best_pair(
-    pairs: &FastMap<(usize, usize), Pair>,
-    counts: &[u64],
-    corpus: &[Vec<usize>],
-    min_frequency: u64,
-) -> Option<(usize, usize)> {
-    let mut best: Vec<(usize, usize)> = Vec::new();
+fn best_pair(pairs: &Pairs, counts: &[i64], corpus: &Words, min_frequency: u64) -> Option<u64> {
+    let mut best: Vec<u64> = Vec::new();
     let mut top = (0u128, 1u128);
-    for (&(a, b), pair) in pairs.iter().filter(|(_, pair)| pair.count >= min_frequency) {
-        let score = (pair.count as u128, counts[a] as u128 * counts[b] as u128);
+    for (&pair, &count) in pairs.counts.iter().filter(|(_, count)| **count as u64 >= min_frequency) {
+        let (left, right) = unpack(pair);
+        let score = (count as u128, counts[left as usize] as u128 * counts[right as usize] as u128);
         // Products of three counts: they fit as long as a corpus has fewer than 2^42 words.
-        match (score.0 * top.1).cmp(&(top.0 * score.1)) {
-            std::cmp::Ordering::Greater => {
-                top = score;
-                best.clear();
-                best.push((a, b));
-            }
-            std::cmp::Ordering::Equal => best.push((a, b)),
-            std::cmp::Ordering::Less => {}
+        let order = (score.0 * top.1).cmp(&(top.0 * score.1));
+        if order.is_gt() {
+            top = score;
+            best.clear();
+        }
+        if order.is_ge() {
+            best.push(pair);
         }
     }
-    let first_place = |pair: &(usize, usize)| {
-        let mut words = pairs[pair].words.clone();
-        words.sort_unstable();
-        words.into_iter().find_map(|w| {
-            let at = corpus[w].windows(2).position(|p| (p[0], p[1]) == *pair)?;
-            Some((w, at))
-        })
+    let first_place = |pair: &u64| {
+        let places = pairs.places[pair].iter().filter_map(|&place| {
+            let at = corpus.word(place).0.windows(2).position(|p| pack(p[0], p[1]) == *pair)?;
+            Some((place, at))
+        });
+        places.min()
     };
     if best.len() < 2 { best.pop() } else { best.into_iter().min_by_key(first_place) }
 }
@@ -326,7 +335,7 @@ mod tests {
         let ids: HashMap<Box<str>, u32> = pieces.iter().map(|p| p.as_str().into()).zip(0..).skip(5).collect();
         let model = WordPiece::new(ids, 1, "[UNK]".into());
         let mut out = Vec::new();
-        model.encode("Hugging HOgging [MASK]", &mut out);
+        model.encode("Hugging HOgging [MASK]", 1, &mut out).unwrap();
         let spelled: Vec<&str> = out.iter().map(|id| pieces[*id as usize].as_str()).collect();
         assert_eq!(spelled, ["Hugg", "##i", "##n", "##g", "[UNK]", "[UNK]", "[UNK]", "[UNK]"]);
     }

@@ -118,14 +118,14 @@ fn files_are_written_whole_and_errors_name_them() {
     let dir = tempfile::tempdir().unwrap();
     let tokenizer = Tokenizer::train_wordpiece([FRENCH], &WordPieceOptions { vocab_size: 200, ..Default::default() });
     let tokenizer = tokenizer.unwrap();
-    tokenizer.save_pretrained(dir.path(), 64).unwrap();
     let path = dir.path().join("tokenizer.json");
+    tokenizer.save(&path).unwrap();
     let read = Tokenizer::load(&path).unwrap();
     assert_eq!(read.fingerprint(), tokenizer.fingerprint());
-    let config: Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("tokenizer_config.json")).unwrap()).unwrap();
+    let [(_, file), (name, config)] = tokenizer.pretrained_files(64);
+    assert_eq!((file, name), (tokenizer.to_json(), "tokenizer_config.json"));
     assert_eq!((&config["unk_token"], &config["model_max_length"]), (&json!("[UNK]"), &json!(64)));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "temporary files are left");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "temporary files are left");
 
     std::fs::write(&path, "{\"model\":{\"type\":\"BPE\",\"vocab\":7}}").unwrap();
     let error = Tokenizer::load(&path).unwrap_err().to_string();
