@@ -4,8 +4,8 @@
 //!     cargo run --release --example parity -- OUT [STEPS] [BATCH] [TEXT] [PRESET]
 
 use motamot::checkpoint::{SpecialIds, save_model};
-use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
-use motamot::training::{RunConfig, TokenizerChoice, Trainer};
+use motamot::data::{Corpus, TokenizerSource, prepare};
+use motamot::training::{RunConfig, Trainer};
 use motamot::utils::{Error, Result};
 use motamot_kernels::rng::Rng;
 use std::path::Path;
@@ -22,11 +22,8 @@ fn main() -> Result<()> {
     // Masks of two libraries cannot be the same; the schedule is that of the whole run.
     config.model.dropout = 0.0;
     config.train.batch = batch;
-    let source = match config.train.tokenizer {
-        TokenizerChoice::Char => TokenizerSource::Characters,
-        TokenizerChoice::Bpe => TokenizerSource::Bpe(config.model.vocab_size),
-    };
-    let data = prepare(&corpus, source, &TokenCache::off())?;
+    let source = TokenizerSource::Train { kind: config.train.tokenizer, vocab_size: config.model.vocab_size };
+    let data = prepare(&corpus, source)?;
     config.model.vocab_size = data.tokenizer.vocab_size();
     let mut trainer = Trainer::new(&config)?;
     save_model(out, &trainer.gpt, &SpecialIds::default())?;

@@ -2,7 +2,7 @@
 //!
 //! Run: `cargo run --release --example quickstart [STEPS]`. With the default of 100 steps it has barely begun to learn.
 
-use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
+use motamot::data::{Corpus, TokenizerSource, prepare};
 use motamot::evaluation::evaluate;
 use motamot::generation::{Request, SamplingOptions, generate, start_tokens};
 use motamot::training::{RunConfig, Trainer};
@@ -18,8 +18,8 @@ fn main() -> Result<()> {
     config.train.steps = steps;
 
     // The embedded Shakespeare: its first 90 % teach the tokenizer and the model, the rest is for checking.
-    let cache = TokenCache::new(TokenCache::default_folder());
-    let data = prepare(&Corpus::embedded(), TokenizerSource::Bpe(config.model.vocab_size), &cache)?;
+    let source = TokenizerSource::Train { kind: config.train.tokenizer, vocab_size: config.model.vocab_size };
+    let data = prepare(&Corpus::embedded(), source)?;
 
     let mut trainer = Trainer::new(&config)?;
     while !trainer.is_finished() {

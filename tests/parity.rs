@@ -1,6 +1,7 @@
 //! Ten steps of the preset `char` against PyTorch's, from the same weights and batches (dev/golden/parity.py).
 
-use motamot::data::{Corpus, TokenCache, TokenizerSource, prepare};
+use motamot::data::{Corpus, TokenizerSource, prepare};
+use motamot::tokenizer::TokenizerKind;
 use motamot::training::{RunConfig, Trainer};
 
 #[test]
@@ -9,7 +10,8 @@ fn char_trains_as_in_pytorch() {
     let mut config = RunConfig::preset("char").unwrap();
     config.model.dropout = 0.0;
     config.train.batch = golden["batch"].as_u64().unwrap() as usize;
-    let data = prepare(&Corpus::embedded(), TokenizerSource::Characters, &TokenCache::off()).unwrap();
+    let source = TokenizerSource::Train { kind: TokenizerKind::Char, vocab_size: 0 };
+    let data = prepare(&Corpus::embedded(), source).unwrap();
     config.model.vocab_size = data.tokenizer.vocab_size();
     let mut trainer = Trainer::new(&config).unwrap();
     for (step, want) in golden["losses"].as_array().unwrap().iter().enumerate() {

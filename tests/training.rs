@@ -3,10 +3,11 @@
 #![allow(clippy::excessive_precision)] // numbers as PyTorch prints them
 
 use motamot::checkpoint::load_model;
-use motamot::data::{Corpus, Prepared, TokenCache, TokenDataset, TokenizerSource, prepare};
+use motamot::data::{Corpus, Prepared, TokenDataset, TokenizerSource, prepare};
 use motamot::evaluation::evaluate;
 use motamot::model::{Gpt, GptConfig};
 use motamot::nn::{Module, Param, Pass};
+use motamot::tokenizer::TokenizerKind;
 use motamot::training::state::{self, TextId};
 use motamot::training::{AdamW, AdamWConfig, Event, Metrics, Outcome, Precision, Run, RunConfig, Trainer};
 use motamot::utils::hash::{hex, sha256};
@@ -24,7 +25,8 @@ fn config(settings: &[&str]) -> RunConfig {
 
 fn data() -> Prepared {
     let text = motamot::data::corpus::EMBEDDED.as_bytes()[..12_000].to_vec();
-    prepare(&Corpus::from_bytes("a text", text), TokenizerSource::Bpe(280), &TokenCache::off()).unwrap()
+    let source = TokenizerSource::Train { kind: TokenizerKind::Bpe, vocab_size: 280 };
+    prepare(&Corpus::from_bytes("a text", text), source).unwrap()
 }
 
 /// Trains in `dir`, going on with the run there if there is one, to the end or to the end of step `until`.

@@ -1,7 +1,8 @@
 //! `motamot tokenizer train|encode|decode|show`.
 
 use super::model_dir::model_dir;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use motamot::data::Corpus;
 use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, TokenizerKind, WordPieceOptions};
 use motamot::utils::{Error, Result};
@@ -28,14 +29,9 @@ enum Command {
     Show(ShowArgs),
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum KindArg {
-    /// Byte-level byte pair encoding, as in GPT-2
-    Bpe,
-    /// One token per character
-    Char,
-    /// Sub-words, as in BERT
-    Wordpiece,
+/// How a kind of tokenizer is read from the command line.
+pub fn kind() -> impl TypedValueParser<Value = TokenizerKind> {
+    PossibleValuesParser::new(TokenizerKind::ALL.map(TokenizerKind::name)).try_map(|name| name.parse::<TokenizerKind>())
 }
 
 #[derive(Args, Debug)]
@@ -46,9 +42,9 @@ struct TrainArgs {
     /// Size of the vocabulary, special tokens included (bpe and wordpiece)
     #[arg(long, value_name = "N", default_value_t = 5000)]
     vocab: usize,
-    /// What the tokens are
-    #[arg(long, value_enum, default_value = "bpe")]
-    kind: KindArg,
+    /// What the tokens are: byte pairs as in GPT-2, characters, or sub-words as in BERT
+    #[arg(long, value_parser = kind(), default_value = "bpe")]
+    kind: TokenizerKind,
     /// Pairs seen less often are not merged (bpe and wordpiece)
     #[arg(long, value_name = "N", default_value_t = 2)]
     min_frequency: u64,
@@ -121,18 +117,17 @@ fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
     let corpus = Corpus::open(args.data.as_deref())?;
     let texts: Vec<&[u8]> = corpus.documents.iter().map(|range| &corpus.bytes[range.clone()]).collect();
     let size = corpus.bytes.len();
+    let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
     let start = Instant::now();
     let tokenizer = match args.kind {
-        KindArg::Bpe => {
-            let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
+        TokenizerKind::Bpe => {
             Tokenizer::train_bpe(&texts, &BpeOptions { vocab_size, min_frequency, ..Default::default() })?
         }
-        KindArg::Char => {
+        TokenizerKind::Char => {
             let specials = if args.specials { &SPECIAL_TOKENS[..] } else { &[] };
             Tokenizer::chars(&utf8(&texts)?.concat(), specials)?
         }
-        KindArg::Wordpiece => {
-            let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
+        TokenizerKind::WordPiece => {
             let options =
                 WordPieceOptions { vocab_size, min_frequency, lowercase: args.lowercase, ..Default::default() };
             Tokenizer::train_wordpiece(utf8(&texts)?, &options)?
@@ -149,7 +144,7 @@ fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
             args.out.display()
         ),
     )?;
-    if args.kind != KindArg::Char && tokenizer.vocab_size() < args.vocab {
+    if args.kind != TokenizerKind::Char && tokenizer.vocab_size() < args.vocab {
         say(out, format_args!("fewer than {}: no other pair occurs {} times\n", args.vocab, args.min_frequency))?;
     }
     Ok(())

@@ -1,14 +1,13 @@
 //! `motamot train`: from a text to a model in a folder.
 
 use super::model_dir::CHECKPOINTS;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use motamot::data::{Corpus, Prepared, TokenCache, TokenizerSource, prepare};
+use motamot::data::{Corpus, Prepared, TokenizerSource, prepare};
 use motamot::evaluation::bars;
+use motamot::tokenizer::TokenizerKind;
 use motamot::training::state::TextId;
-use motamot::training::{
-    Event, Metrics, Outcome, Precision, Run, RunConfig, TokenizerChoice, TrainConfig, Trainer, state,
-};
+use motamot::training::{Event, Metrics, Outcome, Precision, Run, RunConfig, TrainConfig, Trainer, state};
 use motamot::utils::{Error, Result};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -51,8 +50,8 @@ pub struct TrainArgs {
     #[arg(long, value_parser = super::precision())]
     precision: Option<Precision>,
     /// How text becomes tokens [default: the preset's]
-    #[arg(long, value_enum)]
-    tokenizer: Option<TokenizerArg>,
+    #[arg(long, value_parser = super::tokenizer::kind())]
+    tokenizer: Option<TokenizerKind>,
     /// Tokens in the vocabulary of a BPE tokenizer [default: the preset's]
     #[arg(long, value_name = "N")]
     vocab: Option<usize>,
@@ -70,12 +69,6 @@ pub struct TrainArgs {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum TokenizerArg {
-    Bpe,
-    Char,
-}
-
 impl TrainArgs {
     fn out(&self) -> PathBuf {
         self.out.clone().unwrap_or_else(|| Path::new(CHECKPOINTS).join(&self.preset))
@@ -89,20 +82,17 @@ impl TrainArgs {
             config.merge_toml(&text, &path.display().to_string())?;
         }
         let t = &mut config.train;
-        match self.tokenizer {
-            Some(TokenizerArg::Bpe) if t.tokenizer == TokenizerChoice::Char => {
-                t.tokenizer = TokenizerChoice::Bpe;
-                config.model.vocab_size = 5000;
-            }
-            Some(TokenizerArg::Char) => t.tokenizer = TokenizerChoice::Char,
-            _ => {}
+        let kind = self.tokenizer.unwrap_or(t.tokenizer);
+        if t.tokenizer == TokenizerKind::Char && kind != t.tokenizer {
+            config.model.vocab_size = 5000;
         }
+        t.tokenizer = kind;
         t.batch = self.batch.unwrap_or(t.batch);
         t.steps = self.steps.unwrap_or(t.steps);
         t.seed = self.seed.unwrap_or(t.seed);
         t.precision = self.precision.unwrap_or(t.precision);
         if let Some(vocab) = self.vocab {
-            if t.tokenizer == TokenizerChoice::Char {
+            if t.tokenizer == TokenizerKind::Char {
                 return Err(Error::usage("--vocab: a character tokenizer has the characters of the text")
                     .help("leave out --vocab, or use --tokenizer bpe"));
             }
@@ -174,15 +164,11 @@ fn load_data(
     say: &Say,
 ) -> Result<(Prepared, Vec<(String, f64)>)> {
     let corpus = Corpus::open(path)?;
-    let source = match (given, config.train.tokenizer) {
-        (Some(tokenizer), _) => TokenizerSource::Given(Box::new(tokenizer)),
-        (None, TokenizerChoice::Bpe) => TokenizerSource::Bpe(config.model.vocab_size),
-        (None, TokenizerChoice::Char) => TokenizerSource::Characters,
+    let source = match given {
+        Some(tokenizer) => TokenizerSource::Given(Box::new(tokenizer)),
+        None => TokenizerSource::Train { kind: config.train.tokenizer, vocab_size: config.model.vocab_size },
     };
-    let data = prepare(&corpus, source, &TokenCache::new(TokenCache::default_folder()))?;
-    if let Some(warning) = &data.cache_warning {
-        say.line(format_args!("warning: {warning}"));
-    }
+    let data = prepare(&corpus, source)?;
     config.model.vocab_size = data.tokenizer.vocab_size();
     Run::check_data(config, &data)?;
     let bars = bars(&corpus, &data)?;

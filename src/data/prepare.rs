@@ -1,12 +1,10 @@
 //! From a text to what training needs: a tokenizer and the token ids of both splits.
 
 use super::batches::TokenDataset;
-use super::cache::{Outcome, TokenCache};
 use super::corpus::Corpus;
 use super::split::split;
-use crate::tokenizer::{BpeOptions, Tokenizer};
-use crate::utils::Result;
-use crate::utils::hash::sha256;
+use crate::tokenizer::{BpeOptions, Tokenizer, TokenizerKind};
+use crate::utils::{Error, Result};
 
 /// A text, split and tokenized.
 pub struct Prepared {
@@ -22,41 +20,67 @@ pub struct Prepared {
     pub train_bytes: usize,
     /// Bytes of the validation split.
     pub val_bytes: usize,
-    /// What went wrong with the token cache, which does not matter to the result.
-    pub cache_warning: Option<String>,
 }
 
 /// Which tokenizer a text gets.
 pub enum TokenizerSource {
-    /// Byte-level BPE of this size, trained on the training split.
-    Bpe(usize),
-    /// One token per character. The alphabet is that of the whole text, as in nanoGPT; nothing else is learned from it.
-    Characters,
+    /// One that is trained on the training split.
+    Train {
+        /// What its tokens are.
+        kind: TokenizerKind,
+        /// How many there are; a character tokenizer has as many as there are characters.
+        vocab_size: usize,
+    },
     /// One that exists already.
     Given(Box<Tokenizer>),
 }
 
-/// Splits a text, trains or takes the tokenizer, and encodes both splits (from the cache if they are there).
-pub fn prepare(corpus: &Corpus, tokenizer: TokenizerSource, cache: &TokenCache) -> Result<Prepared> {
+/// Splits a text, trains or takes the tokenizer, and encodes both splits.
+pub fn prepare(corpus: &Corpus, tokenizer: TokenizerSource) -> Result<Prepared> {
     let parts = split(&corpus.bytes).map_err(|e| e.at(&corpus.name))?;
     let tokenizer = match tokenizer {
         TokenizerSource::Given(tokenizer) => *tokenizer,
-        TokenizerSource::Characters => Tokenizer::chars(corpus.text()?, &[])?,
-        TokenizerSource::Bpe(vocab_size) => {
-            // On a text of a megabyte a merge seen once is still a merge: the vocabulary fills up, as it was asked to.
-            Tokenizer::train_bpe([parts.train], &BpeOptions { vocab_size, min_frequency: 1, ..BpeOptions::default() })?
-        }
+        TokenizerSource::Train { kind, vocab_size } => train(kind, vocab_size, parts.train, corpus)?,
     };
-    let key = sha256(tokenizer.fingerprint().as_bytes());
-    let mut cache_warning = None;
-    let mut encode = |text: &[u8]| -> Result<TokenDataset> {
-        let cached = cache.ids(text, &key, tokenizer.vocab_size(), |text| tokenizer.encode_bytes(text))?;
-        if let Outcome::NotStored(e) = cached.outcome {
-            cache_warning = Some(format!("the tokens could not be kept for the next run: {e}"));
-        }
-        Ok(TokenDataset::new(cached.ids))
-    };
-    let (train, val) = (encode(parts.train)?, encode(parts.val)?);
+    let train = TokenDataset::new(tokenizer.encode_bytes(parts.train)?);
+    let val = TokenDataset::new(tokenizer.encode_bytes(parts.val)?);
     let (train_bytes, val_bytes) = (parts.train.len(), parts.val.len());
-    Ok(Prepared { name: corpus.name.clone(), tokenizer, train, val, train_bytes, val_bytes, cache_warning })
+    Ok(Prepared { name: corpus.name.clone(), tokenizer, train, val, train_bytes, val_bytes })
+}
+
+fn train(kind: TokenizerKind, vocab_size: usize, text: &[u8], corpus: &Corpus) -> Result<Tokenizer> {
+    match kind {
+        // On a text of a megabyte a merge seen once is still a merge: the vocabulary fills up, as it was asked to.
+        TokenizerKind::Bpe => {
+            Tokenizer::train_bpe([text], &BpeOptions { vocab_size, min_frequency: 1, ..BpeOptions::default() })
+        }
+        // The alphabet is that of the whole text, as in nanoGPT; nothing else is learned from it.
+        TokenizerKind::Char => Tokenizer::chars(corpus.text()?, &[]),
+        TokenizerKind::WordPiece => Err(Error::usage(
+            "a WordPiece tokenizer drops line ends and spaces, so bits per byte of the text would mean nothing",
+        )
+        .help("train with a bpe or a char tokenizer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_splits_come_back_from_their_tokens() {
+        let corpus = Corpus::from_bytes("a text", "to be or not to be, é\n".repeat(40).into_bytes());
+        let source = |kind| TokenizerSource::Train { kind, vocab_size: 280 };
+        for kind in [TokenizerKind::Bpe, TokenizerKind::Char] {
+            let data = prepare(&corpus, source(kind)).unwrap();
+            assert_eq!(data.tokenizer.kind(), kind);
+            let text = [&data.train, &data.val].map(|part| data.tokenizer.decode_bytes(part.tokens()));
+            assert_eq!((text[0].len(), text[1].len()), (data.train_bytes, data.val_bytes));
+            assert_eq!(text.concat(), *corpus.bytes);
+            let again = prepare(&corpus, TokenizerSource::Given(Box::new(data.tokenizer.clone()))).unwrap();
+            assert_eq!(again.train.tokens(), data.train.tokens());
+        }
+        let error = prepare(&corpus, source(TokenizerKind::WordPiece)).err().unwrap();
+        assert!(error.exit_code() == 2 && error.help_line().unwrap().contains("bpe"), "{error}");
+    }
 }

@@ -3,19 +3,10 @@
 use super::optimizer::AdamWConfig;
 use super::schedule::{Decay, Schedule};
 use crate::model::{GptConfig, preset};
+use crate::tokenizer::TokenizerKind;
 use crate::utils::{Error, Result};
 use motamot_kernels::{bf16, gemm};
 use serde::{Deserialize, Serialize};
-
-/// How text becomes tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenizerChoice {
-    /// Byte-level byte-pair encoding, trained on the training split.
-    Bpe,
-    /// One token per character.
-    Char,
-}
 
 /// How the products of a training step are computed. Evaluation is always in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +80,7 @@ pub struct TrainConfig {
     /// Everything random follows from it.
     pub seed: u64,
     /// How text becomes tokens.
-    pub tokenizer: TokenizerChoice,
+    pub tokenizer: TokenizerKind,
     /// How products are computed.
     #[serde(default)]
     pub precision: Precision,
@@ -127,7 +118,7 @@ impl RunConfig {
             patience: 0,
             sample_tokens: 60,
             seed: 1337,
-            tokenizer: TokenizerChoice::Bpe,
+            tokenizer: TokenizerKind::Bpe,
             precision: Precision::F32,
         };
         let train = match name {
@@ -140,7 +131,7 @@ impl RunConfig {
                 weight_decay: 0.1,
                 eval_every: 250,
                 sample_tokens: 200,
-                tokenizer: TokenizerChoice::Char,
+                tokenizer: TokenizerKind::Char,
                 ..mini
             },
             "gpt2" => TrainConfig {

@@ -8,7 +8,7 @@ mod schedule;
 pub mod state;
 mod trainer;
 
-pub use config::{Precision, RunConfig, TokenizerChoice, TrainConfig};
+pub use config::{Precision, RunConfig, TrainConfig};
 pub use metrics::{Metrics, MetricsFile};
 pub use optimizer::{AdamW, AdamWConfig, grad_norm};
 pub use run::{Event, METRICS, Outcome, Run};
