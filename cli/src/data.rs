@@ -1,12 +1,11 @@
 //! `motamot data list|get`: the texts that can be learned from.
 
 use super::output::print;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::download::{self, Options, SOURCES};
+use crate::download::{self, SOURCES};
 use motamot::data::corpus::{EMBEDDED, EMBEDDED_NAME};
 use motamot::utils::Result;
 
@@ -35,9 +34,6 @@ struct GetArgs {
     /// Another address for the same content
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Show no progress
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 /// Runs `motamot data`.
@@ -56,13 +52,11 @@ pub fn run(args: DataArgs) -> Result<()> {
         }
         DataCommand::Get(get) => {
             let source = download::find(&get.name)?;
-            let options =
-                Options { url: get.url, progress: !get.quiet && std::io::stderr().is_terminal(), ..Options::default() };
-            let fetched = download::get(source, &get.out, &options)?;
-            let path = fetched.path.display();
-            match fetched.transferred {
-                0 => print(format_args!("{path} is already there and whole\n"))?,
-                n => print(format_args!("{path}: {n} bytes fetched, checksum correct\n"))?,
+            let (path, fetched) = download::get(source, &get.out, get.url.as_deref())?;
+            let path = path.display();
+            match fetched {
+                false => print(format_args!("{path} is already there and whole\n"))?,
+                true => print(format_args!("{path}: {} bytes fetched, checksum correct\n", source.bytes))?,
             }
             print(format_args!("train on it with: motamot train --data {path}\n"))?;
         }
