@@ -267,4 +267,6 @@ fn what_does_not_fit_is_named() {
     assert!(tuned.add_lora(&adapters(&ALL), &mut Rng::new(0)).is_err() && tuned.frozen().is_err());
     let dir = tempfile::tempdir().unwrap();
     assert!(save_adapter(dir.path(), &mut model(&gpt2()), "base").is_err());
+    let error = save_model(dir.path(), &tuned, &SpecialIds::default()).err().unwrap();
+    assert!(error.help_line().unwrap().contains("save_adapter"), "{error}");
 }

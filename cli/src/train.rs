@@ -83,11 +83,11 @@ impl TrainArgs {
             config.merge_toml(&text, &path.display().to_string())?;
         }
         let t = &mut config.train;
-        let asked = self.tokenizer.unwrap_or(t.tokenizer);
-        let preset = std::mem::replace(&mut t.tokenizer, asked);
-        if preset == TokenizerKind::Char && t.tokenizer != preset {
+        let kind = self.tokenizer.unwrap_or(t.tokenizer);
+        if t.tokenizer == TokenizerKind::Char && kind != t.tokenizer {
             config.model.vocab_size = 5000;
         }
+        t.tokenizer = kind;
         t.batch = self.batch.unwrap_or(t.batch);
         t.steps = self.steps.unwrap_or(t.steps);
         t.seed = self.seed.unwrap_or(t.seed);

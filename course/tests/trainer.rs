@@ -85,7 +85,8 @@ fn weights(bert: &Bert) -> Vec<f32> {
 fn bert_learns_masked_words_by_either_optimiser_and_resumes_with_the_same_bits() {
     let data = text();
     let objective = MaskedWords { data: &data, masking: Masking::new(0, 30), rows: 8, context: 16 };
-    let optimizers: [(fn() -> Box<dyn Optimizer>, f32, &[&str]); 2] = [
+    type Make = fn() -> Box<dyn Optimizer>;
+    let optimizers: [(Make, f32, &[&str]); 2] = [
         (|| Box::new(AdamW::default()), 1e-2, &["m", "v", "weights"]),
         (|| Box::new(Sgd { momentum: 0.9 }), 0.1, &["velocity", "weights"]),
     ];

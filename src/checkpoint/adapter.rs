@@ -110,7 +110,7 @@ pub fn save_adapter(dir: impl AsRef<Path>, gpt: &mut Gpt, base: &str) -> Result<
     let short: BTreeSet<&str> = modules.iter().map(last_name).collect();
     let names: Vec<&str> = match short.iter().any(|name| rest.contains(*name)) {
         false => short.into_iter().collect(),
-        true => modules.iter().map(|piece| module(piece)).collect(),
+        true => modules.iter().map(module).collect(),
     };
     let file = AdapterConfig {
         peft_type: "LORA".to_owned(),

@@ -138,6 +138,10 @@ fn load_param(weights: &mut Weights, hf: &HfConfig, layout: &Layout, path: &str,
 impl Save {
     /// Writes `config.json`, `generation_config.json` and `model.safetensors`.
     pub fn model(&mut self, gpt: &Gpt, ids: &SpecialIds) -> Result<()> {
+        if gpt.has_lora() {
+            return Err(Error::new("the model has adapters, which its own files cannot hold")
+                .help("merge them first (merge_lora), or save them alone (save_adapter)"));
+        }
         let layout = Layout::to_save(gpt.config());
         let mut pieces = Vec::new();
         gpt.visit("", &mut |path, param| {

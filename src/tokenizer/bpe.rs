@@ -23,6 +23,9 @@ const NONE: u32 = u32::MAX;
 /// Up to this many bytes, the pair to merge is found by looking at all of them.
 const SHORT: usize = 32;
 
+/// Words that are tokens as they stand.
+type WholeWords = FxHashMap<Box<[u8]>, u32>;
+
 /// Byte-level BPE: bytes, merges in order of rank, and how text is cut before merging.
 pub(super) struct Bpe {
     /// The token of each byte, or NONE in vocabularies that lack it.
@@ -33,7 +36,7 @@ pub(super) struct Bpe {
     /// A text that does not begin with a space is given one.
     add_prefix_space: bool,
     /// A word that is in the vocabulary is that token, whatever the merges say.
-    whole_words: Option<FxHashMap<Box<[u8]>, u32>>,
+    whole_words: Option<WholeWords>,
     /// A pair's rank in the high half, what it becomes in the low half.
     ranks: FxHashMap<u64, u64>,
     /// Caches at rest: a call takes one, so that threads never wait for each other's words.
@@ -284,7 +287,7 @@ impl Model for Bpe {
 }
 
 /// The token of each byte, and all tokens that text may become.
-fn read_words(field: &Field, vocab: &Vocab) -> Result<([u32; 256], FxHashMap<Box<[u8]>, u32>)> {
+fn read_words(field: &Field, vocab: &Vocab) -> Result<([u32; 256], WholeWords)> {
     let mut byte_ids = [NONE; 256];
     let mut words = FxHashMap::default();
     for (spelling, id) in vocab.model_tokens() {
