@@ -4,9 +4,9 @@
 //! of 16 whose lanes are keys, and the heads of a *part* lie side by side, as many as keep a core's multipliers busy.
 //! Blocks of keys, chains and sums are those of [`super::tiled`], so a token has the same bits here as there.
 
-use super::lanes::{scale, scaled};
+use super::block::KEYS;
+use super::lanes::{put, scale};
 use super::row::{NOTHING, Running, add_alibi, soften};
-use super::tiled::KEYS;
 use crate::isa::vectorise;
 use crate::parallel;
 use std::ops::Range;
@@ -214,7 +214,7 @@ pub(crate) fn attend(
     let (s, rest) = rest.split_at_mut(part * KEYS);
     let (o, rest) = rest.split_at_mut(part * d);
     let (maxima, sums) = rest.split_at_mut(part);
-    scaled(queries.q, queries.scale, q);
+    put(queries.q, queries.scale, false, q);
     for r in 0..group {
         maxima.fill(NOTHING.max);
         sums[..part].fill(NOTHING.sum);
@@ -243,7 +243,7 @@ pub(crate) fn attend(
         }
         for g in 0..part {
             let head = g * group + r;
-            scaled(&o[g * d..][..d], 1.0 / sums[g], &mut out[head * d..][..d]);
+            put(&o[g * d..][..d], 1.0 / sums[g], false, &mut out[head * d..][..d]);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! query (maximum, sum, limit) is a vector, and no step joins lanes.
 
 use super::dropout::{KEYS_PER_BLOCK, Keep};
+use crate::bf16::Element;
 use crate::isa::vectorise;
 use crate::math::{exp, ln};
 
@@ -23,14 +24,24 @@ pub(super) struct Running {
     pub rescale: Lanes,
 }
 
-/// The sum of 16 lanes, as a tree.
-pub(super) fn join(mut sums: [f32; 16]) -> f32 {
-    for width in [8, 4, 2, 1] {
-        for l in 0..width {
-            sums[l] += sums[l + width];
+/// The largest of each lane, `max` included.
+#[inline(always)]
+pub(super) fn largest(scores: &[Lanes], max: &Lanes) -> Lanes {
+    let mut max = [*max; 2];
+    let (pairs, last) = scores.as_chunks::<2>();
+    for pair in pairs {
+        for h in 0..2 {
+            for l in 0..QUERIES {
+                max[h][l] = if pair[h][l] > max[h][l] { pair[h][l] } else { max[h][l] };
+            }
         }
     }
-    sums[0]
+    for s in last {
+        for l in 0..QUERIES {
+            max[0][l] = if s[l] > max[0][l] { s[l] } else { max[0][l] };
+        }
+    }
+    std::array::from_fn(|l| if max[1][l] > max[0][l] { max[1][l] } else { max[0][l] })
 }
 
 vectorise! {
@@ -41,10 +52,28 @@ vectorise! {
         }
     }
 
-    /// y = x·factor
-    pub(super) fn scaled(x: &[f32], factor: f32, y: &mut [f32]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = x * factor;
+    /// y = or += factor·x, rounded, for as many as y has.
+    pub(super) fn put<T: Element>(x: &[f32], factor: f32, add: bool, y: &mut [T]) {
+        let (xs, x_tail) = x[..y.len()].as_chunks::<16>();
+        let (ys, y_tail) = y.as_chunks_mut::<16>();
+        if add {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                for l in 0..16 {
+                    y[l] = T::of(y[l].get() + x[l] * factor);
+                }
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
+                *y = T::of(y.get() + x * factor);
+            }
+        } else {
+            for (y, x) in ys.iter_mut().zip(xs) {
+                for l in 0..16 {
+                    y[l] = T::of(x[l] * factor);
+                }
+            }
+            for (y, x) in y_tail.iter_mut().zip(x_tail) {
+                *y = T::of(x * factor);
+            }
         }
     }
 
@@ -53,30 +82,6 @@ vectorise! {
         for row in rows {
             for l in 0..QUERIES {
                 row[l] *= factors[l];
-            }
-        }
-    }
-
-    /// y = x, or y += x
-    pub(super) fn put(x: &[f32], accumulate: bool, y: &mut [f32]) {
-        let (ys, y_tail) = y.as_chunks_mut::<16>();
-        let (xs, x_tail) = x.as_chunks::<16>();
-        // Block by block, so that it does not become a call of memcpy: rows are short.
-        if accumulate {
-            for (y, x) in ys.iter_mut().zip(xs) {
-                for l in 0..16 {
-                    y[l] += x[l];
-                }
-            }
-            for (y, x) in y_tail.iter_mut().zip(x_tail) {
-                *y += x;
-            }
-        } else {
-            for (y, x) in ys.iter_mut().zip(xs) {
-                *y = *x;
-            }
-            for (y, x) in y_tail.iter_mut().zip(x_tail) {
-                *y = *x;
             }
         }
     }
@@ -104,18 +109,18 @@ vectorise! {
         }
     }
 
-    /// The 16 lanes of Σ a·b; [`join`] adds them up (apart from here, or the tree would shape the loop).
-    pub(super) fn dot_lanes(a: &[f32], b: &[f32]) -> [f32; 16] {
+    /// The 16 lanes of Σ a·b, to be added up (apart from here, or that would shape the loop).
+    pub(super) fn dot_lanes<T: Element>(a: &[T], b: &[T]) -> [f32; 16] {
         let (a, a_tail) = a.as_chunks::<16>();
         let (b, b_tail) = b.as_chunks::<16>();
         let mut sums = [0.0f32; 16];
         for (a, b) in a.iter().zip(b) {
             for l in 0..16 {
-                sums[l] = a[l].mul_add(b[l], sums[l]);
+                sums[l] = a[l].get().mul_add(b[l].get(), sums[l]);
             }
         }
         for (s, (a, b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
-            *s = a.mul_add(*b, *s);
+            *s = a.get().mul_add(b.get(), *s);
         }
         sums
     }
@@ -147,28 +152,14 @@ vectorise! {
     ///
     /// The sum of a block has four chains, keys j ≡ 0, 1, 2, 3 (mod 4).
     pub(super) fn soften(scores: &mut [Lanes], run: &mut Running) {
-        let mut max = [run.max; 2];
-        let (pairs, last) = scores.as_chunks::<2>();
-        for pair in pairs {
-            for h in 0..2 {
-                for l in 0..QUERIES {
-                    max[h][l] = if pair[h][l] > max[h][l] { pair[h][l] } else { max[h][l] };
-                }
-            }
-        }
-        for s in last {
-            for l in 0..QUERIES {
-                max[0][l] = if s[l] > max[0][l] { s[l] } else { max[0][l] };
-            }
-        }
+        let max = largest(scores, &run.max);
         let mut shift = [0.0; QUERIES];
         for l in 0..QUERIES {
-            let m = if max[1][l] > max[0][l] { max[1][l] } else { max[0][l] };
             // A query that has seen no key has no maximum; its terms are exp(−∞ − 0).
-            shift[l] = if m == f32::NEG_INFINITY { 0.0 } else { m };
+            shift[l] = if max[l] == f32::NEG_INFINITY { 0.0 } else { max[l] };
             run.rescale[l] = exp(run.max[l] - shift[l]);
-            run.max[l] = m;
         }
+        run.max = max;
         let mut sums = [[0.0f32; QUERIES]; 4];
         let (fours, last) = scores.as_chunks_mut::<4>();
         for four in fours {

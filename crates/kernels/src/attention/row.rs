@@ -3,16 +3,21 @@
 //! Blocks of keys, chains and sums are those of [`super::tiled`], so a row has the same bits here as there. Only the
 //! lanes differ: here they are keys, because there is but one query. K is transposed in registers, a panel at a time.
 
-use super::call::Call;
-use super::lanes::{scale, scaled};
-use super::tiled::KEYS;
+use super::block::{KEYS, for_each, with_scratch};
+use super::call::{Call, Shape};
+use super::lanes::{put, scale};
+use super::view::Dst;
 use crate::gemm::micro::{Block, Kernel, Start};
 use crate::isa::vectorise;
 use crate::map::whole;
 use crate::math::{exp, ln};
+use crate::parallel::SharedMut;
 
-/// Working memory that [`forward`] needs: scores, a packed panel of keys, the scaled query, the output.
-pub(super) fn scratch(head_dim: usize) -> usize {
+/// Up to this many queries are computed row by row.
+pub(super) const FEW: usize = 2;
+
+/// Working memory that [`one`] needs: scores, a packed panel of keys, the scaled query, the output.
+fn scratch(head_dim: usize) -> usize {
     KEYS + MAX_COLS * head_dim + 2 * head_dim
 }
 
@@ -73,21 +78,37 @@ vectorise! {
     }
 }
 
+/// [`super::tiled::forward`] row by row.
+pub(super) fn forward(call: &Call, out: &Dst, lse: &mut [f32]) {
+    let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
+    let (kernel, lse) = (Kernel::current(), SharedMut::new(lse));
+    for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
+        let (b, h) = (chunk / heads, chunk % heads);
+        // SAFETY: this chunk alone holds (b, h).
+        let lse = unsafe { lse.slice(chunk * queries, queries) };
+        with_scratch(scratch(head_dim), |scratch| {
+            for (i, lse) in lse.iter_mut().enumerate() {
+                // SAFETY: this chunk alone writes (b, ·, h).
+                let out = unsafe { out.row(b, i, h) };
+                if call.keys(b, i).is_empty() {
+                    out.fill(0.0);
+                    *lse = f32::NEG_INFINITY;
+                } else {
+                    *lse = one(kernel, call, (b, h), i, scratch, out);
+                }
+            }
+        });
+    });
+}
+
 /// Writes output row i of (b, h), which sees at least one key; returns its log-sum-exp.
-pub(super) fn forward(
-    kernel: &Kernel,
-    call: &Call,
-    (b, h): (usize, usize),
-    i: usize,
-    scratch: &mut [f32],
-    out: &mut [f32],
-) -> f32 {
+fn one(kernel: &Kernel, call: &Call, (b, h): (usize, usize), i: usize, scratch: &mut [f32], out: &mut [f32]) -> f32 {
     let (head_dim, g, keys) = (call.shape.head_dim, call.kv_head(h), call.keys(b, i));
     let (s, rest) = scratch.split_at_mut(KEYS);
     let (panel, rest) = rest.split_at_mut(kernel.cols * head_dim);
     let (q, rest) = rest.split_at_mut(head_dim);
     let o = &mut rest[..head_dim];
-    scaled(call.q.row(b, i, h), call.opts.scale, q);
+    put(call.q.row(b, i, h), call.opts.scale, false, q);
     let (mut run, mut start) = (NOTHING, Start::Zero);
     for first in (keys.start / KEYS * KEYS..keys.end).step_by(KEYS) {
         let s = &mut s[..KEYS.min(keys.end - first)];
@@ -146,6 +167,6 @@ pub(super) fn forward(
         }
         start = Start::Load;
     }
-    scaled(o, 1.0 / run.sum, out);
+    put(o, 1.0 / run.sum, false, out);
     log_sum(&run)
 }

@@ -2,7 +2,7 @@
 //!
 //! Blocks of scores lie as in [`super::super::lanes`]: one row per key, one lane per query.
 
-use super::super::lanes::{Lanes, QUERIES, Running};
+use super::super::lanes::{Lanes, QUERIES, Running, largest};
 use crate::bf16::{Bf16, Element};
 use crate::gemm::bf16::PAIRS;
 use crate::isa::vectorise;
@@ -37,30 +37,17 @@ vectorise! {
     pub(super) fn soften<const DROP: bool>(
         scores: &[Lanes], scale: f32, factors: &[Lanes], run: &mut Running, p: &mut [KeyPairs],
     ) {
-        let (pairs, last) = scores.as_chunks::<2>();
-        let mut max = [run.max; 2];
-        for pair in pairs {
-            for h in 0..2 {
-                for l in 0..QUERIES {
-                    max[h][l] = if pair[h][l] > max[h][l] { pair[h][l] } else { max[h][l] };
-                }
-            }
-        }
-        for s in last {
-            for l in 0..QUERIES {
-                max[0][l] = if s[l] > max[0][l] { s[l] } else { max[0][l] };
-            }
-        }
+        let max = largest(scores, &run.max);
         let mut shift = [0.0; QUERIES];
         for l in 0..QUERIES {
-            let m = if max[1][l] > max[0][l] { max[1][l] } else { max[0][l] };
             // A query that has seen no key has no maximum; its terms are 2^(−∞ − 0).
-            shift[l] = if m == f32::NEG_INFINITY { 0.0 } else { -m * scale };
+            shift[l] = if max[l] == f32::NEG_INFINITY { 0.0 } else { -max[l] * scale };
             // 1, not only nearly: as a rule the maximum stays, and the error of each block would count.
             let grown = exp2(run.max[l].mul_add(scale, shift[l]));
-            run.rescale[l] = if run.max[l] == m { 1.0 } else { grown };
-            run.max[l] = m;
+            run.rescale[l] = if run.max[l] == max[l] { 1.0 } else { grown };
         }
+        run.max = max;
+        let (pairs, last) = scores.as_chunks::<2>();
         let mut sums = [[0.0f32; QUERIES]; 2];
         for (n, (s, p)) in pairs.iter().zip(p.iter_mut()).enumerate() {
             for l in 0..QUERIES {
@@ -146,39 +133,6 @@ vectorise! {
         } else {
             y.copy_from_slice(&x[..y.len()]);
         }
-    }
-
-    /// y = or += factor·x, rounded, for as many as y has.
-    pub(super) fn put_rounded(x: &[f32], factor: f32, add: bool, y: &mut [Bf16]) {
-        if add {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = Bf16::of(y.get() + x * factor);
-            }
-        } else if let (Some(y), Some(x)) = (y.as_mut_array::<32>(), x.first_chunk::<32>()) {
-            for l in 0..32 {
-                y[l] = Bf16::of(x[l] * factor);
-            }
-        } else {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = Bf16::of(x * factor);
-            }
-        }
-    }
-
-    /// The 16 lanes of Σ a·b; `join` adds them up.
-    pub(super) fn dot_lanes(a: &[Bf16], b: &[Bf16]) -> [f32; 16] {
-        let (a, a_tail) = a.as_chunks::<16>();
-        let (b, b_tail) = b.as_chunks::<16>();
-        let mut sums = [0.0f32; 16];
-        for (a, b) in a.iter().zip(b) {
-            for l in 0..16 {
-                sums[l] = a[l].get().mul_add(b[l].get(), sums[l]);
-            }
-        }
-        for (s, (a, b)) in sums.iter_mut().zip(a_tail.iter().zip(b_tail)) {
-            *s = a.get().mul_add(b.get(), *s);
-        }
-        sums
     }
 }
 

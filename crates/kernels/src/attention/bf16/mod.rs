@@ -18,16 +18,15 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
-use super::call::{Call, Grads, Saved, Shape};
+use super::block::{KEYS, Queries, take, take_lanes};
+use super::call::{Call, Grads, Saved};
 use super::lanes::{self as lanes32, Lanes, QUERIES, Running};
-use super::prefetch::{prefetch_backward, prefetch_forward};
-use super::tiled::{KEYS, Queries, for_each, take, take_lanes, with_scratch};
+use super::tiled::{Head, Numbers, Tile};
 use super::view::{Dst, Src};
 use crate::bf16::Bf16;
 use crate::gemm::bf16::{Block, COLS, Held, Operand, PAIRS, Unit};
 use crate::gemm::micro::Start;
 use crate::gemm::pairs_mut;
-use crate::parallel::SharedMut;
 use lanes::{KeyPairs, QueryPairs};
 use std::f32::consts::LOG2_E;
 
@@ -158,7 +157,7 @@ impl<'a> Rows<'a> {
 }
 
 /// K or V of a head in both layouts that are an A, of which a call may leave one empty.
-struct Head<'a> {
+struct Layouts<'a> {
     /// A row per key, pairs along D.
     along: &'a mut [u32],
     /// A row for each of D, pairs along keys.
@@ -168,17 +167,17 @@ struct Head<'a> {
     turned_row: usize,
 }
 
-impl<'a> Head<'a> {
+impl<'a> Layouts<'a> {
     /// How much memory it takes.
     fn len(head_dim: usize, seen: usize) -> usize {
         (seen + SPARE) * width(head_dim) / 2 + (width(head_dim) + SPARE) * (seen.next_multiple_of(2 * PAIRS) / 2)
     }
 
-    fn new(rest: &mut &'a mut [f32], head_dim: usize, seen: usize) -> Head<'a> {
+    fn new(rest: &mut &'a mut [f32], head_dim: usize, seen: usize) -> Layouts<'a> {
         let (along_row, turned_row) = (width(head_dim) / 2, seen.next_multiple_of(2 * PAIRS) / 2);
         let along = take_pairs(rest, (seen + SPARE) * along_row);
         let turned = take_pairs(rest, (width(head_dim) + SPARE) * turned_row);
-        Head { along, turned, along_row, turned_row }
+        Layouts { along, turned, along_row, turned_row }
     }
 
     /// Scores or dP of a block: the products of keys `first` … with the 32 columns of `panel`.
@@ -200,13 +199,6 @@ fn scatter(unit: &Unit, p: &[QueryPairs], n: usize, x: &[u32], width: usize, y: 
     for (d, b) in (0..width).step_by(COLS).zip(x.chunks_exact(PAIRS * COLS)) {
         let factors = Factors { a: p.as_flattened(), a_row: PAIRS, b, pairs: PAIRS };
         factors.multiply(unit, n, &mut y[d..], width, true);
-    }
-}
-
-/// Adds ALiBi's bias to a block of scores that are still to be multiplied by the scale.
-fn bias(call: &Call<Bf16>, queries: &Queries, h: usize, first: usize, s: &mut [Lanes]) {
-    if call.opts.alibi.is_some() {
-        lanes32::add_alibi(s, call.slope(h) / call.opts.scale, &queries.position, first as f32);
     }
 }
 
@@ -236,165 +228,131 @@ fn write_turned(
     }
 }
 
-pub(super) fn forward(call: &Call<Bf16>, out: &Dst<Bf16>, lse: &mut [f32]) {
-    let Shape { batch, heads, head_dim, queries, keys, .. } = call.shape;
-    let (unit, width, scale) = (Unit::current(), width(head_dim), call.opts.scale * LOG2_E);
-    if queries == 0 {
-        return;
-    }
-    let lse = SharedMut::new(lse);
-    for_each(batch * heads, batch * heads * queries * keys * head_dim, |chunk| {
-        let (b, h) = (chunk / heads, chunk % heads);
-        let g = call.kv_head(h);
-        // SAFETY: the unit is one that runs here.
-        let _held: Held = unsafe { (unit.hold)() };
-        // SAFETY: this chunk alone holds (b, h).
-        let lse = unsafe { lse.slice(chunk * queries, queries) };
-        let seen = call.seen(b);
-        let block = QUERIES * width;
-        let len = 2 * KEYS * QUERIES + KEYS / 2 * QUERIES + 5 * block / 2 + 2 * Head::len(head_dim, seen);
-        with_scratch(len, |mut rest| {
-            let (s, factors) = (take_lanes(&mut rest, KEYS), take_lanes(&mut rest, KEYS));
-            let (o, room) = (take_lanes(&mut rest, width), take(&mut rest, block));
-            let p = take_pairs(&mut rest, KEYS / 2 * QUERIES).as_chunks_mut().0;
-            let q_panel = take_pairs(&mut rest, block / 2);
-            let (k, v) = (Head::new(&mut rest, head_dim, seen), Head::new(&mut rest, head_dim, seen));
-            Rows::of(&call.k, (b, g), 0, seen, head_dim).along(unit, k.along);
-            Rows::of(&call.v, (b, g), 0, seen, head_dim).turned(unit, v.turned, v.turned_row);
-            for first in (0..queries).step_by(QUERIES) {
-                prefetch_forward(call, out, chunk, first);
-                let queries = Queries::new(call, b, first);
-                let mut run =
-                    Running { max: [f32::NEG_INFINITY; QUERIES], sum: [0.0; QUERIES], rescale: [0.0; QUERIES] };
-                Rows::of(&call.q, (b, h), first, queries.count, head_dim).transposed(unit, q_panel);
-                for (nth, keys) in queries.blocks().enumerate() {
-                    let (j, n) = (keys.start, keys.len());
-                    let s = &mut s[..n];
-                    k.scores(unit, j, q_panel, s);
-                    bias(call, &queries, h, j, s);
-                    queries.hide(s, j);
-                    if let Some(keep) = &call.keep {
-                        let factors = &mut factors[..n.next_multiple_of(8)];
-                        lanes32::keep_factors(keep, chunk as u32, first as u32, j as u32, factors);
-                        lanes::soften::<true>(s, scale, factors, &mut run, p);
-                    } else {
-                        lanes::soften::<false>(s, scale, &[], &mut run, p);
-                    }
-                    if nth > 0 && run.rescale != [1.0; QUERIES] {
-                        lanes32::multiply_each(&mut o[..head_dim], &run.rescale);
-                    }
-                    v.gather(unit, j, p, n, nth > 0, &mut o[..head_dim]);
-                }
-                // From here on to base e.
-                run.max.iter_mut().for_each(|max| *max *= call.opts.scale);
-                let (mut log_sums, mut inverse) = ([0.0; QUERIES], [0.0; QUERIES]);
-                lanes32::finish(&run, &mut log_sums, &mut inverse);
-                write_turned(unit, o, &inverse, queries.count, room, |l, o| {
-                    // SAFETY: this chunk alone writes (b, ·, h).
-                    let row = unsafe { out.row(b, first + l, h) };
-                    if queries.sees(l) {
-                        lanes::put(o, false, row);
-                    } else {
-                        row.fill(Bf16::default());
-                    }
-                });
-                lse[first..][..queries.count].copy_from_slice(&log_sums[..queries.count]);
-            }
-        });
-    });
+/// The operands of one head. What only a backward needs is empty in a forward.
+pub(super) struct Bf16Head<'m> {
+    unit: &'static Unit,
+    _held: Held,
+    head_dim: usize,
+    /// Multiplies scores, to base 2.
+    scale: f32,
+    k: Layouts<'m>,
+    v: Layouts<'m>,
+    /// Q and dO: a column for each query.
+    panels: [&'m mut [u32]; 2],
+    /// Q and dO: panels of 32 of D.
+    across: [&'m mut [u32]; 2],
+    /// P and dS: pairs of queries.
+    by_query: [&'m mut [QueryPairs]; 2],
+    /// P or dS: pairs of keys.
+    by_key: &'m mut [KeyPairs],
+    /// (D, queries).
+    y: &'m mut [Lanes],
+    room: &'m mut [f32],
 }
 
-pub(super) fn backward(call: &Call<Bf16>, saved: &Saved<Bf16>, grads: &Grads<Bf16>) {
-    let Shape { batch, heads, kv_heads, head_dim, queries, keys } = call.shape;
-    let (unit, width, group) = (Unit::current(), width(head_dim), heads / kv_heads);
-    for_each(batch * kv_heads, batch * heads * queries * keys * head_dim, |chunk| {
-        let (b, g) = (chunk / kv_heads, chunk % kv_heads);
+impl Numbers for Bf16 {
+    type Head<'m> = Bf16Head<'m>;
+    const SCALED: bool = false;
+    fn width(head_dim: usize) -> usize {
+        width(head_dim)
+    }
+}
+
+/// Elements that a block of P or dS takes as pairs.
+const SCORE_PAIRS: usize = (KEYS + SPARE) * QUERIES / 2;
+
+impl<'m> Head<'m, Bf16> for Bf16Head<'m> {
+    fn len(call: &Call<Bf16>, seen: usize, backward: bool) -> usize {
+        let block = QUERIES * width(call.shape.head_dim);
+        let (blocks, scores) = if backward { (4 * block, 3) } else { (5 * block / 2, 1) };
+        blocks + scores * SCORE_PAIRS + 2 * Layouts::len(call.shape.head_dim, seen)
+    }
+
+    fn new(
+        call: &'m Call<Bf16>,
+        (b, g): (usize, usize),
+        seen: usize,
+        backward: bool,
+        rest: &mut &'m mut [f32],
+    ) -> Self {
+        let (unit, head_dim) = (Unit::current(), call.shape.head_dim);
         // SAFETY: the unit is one that runs here.
-        let _held: Held = unsafe { (unit.hold)() };
-        let seen = call.seen(b);
-        let block = QUERIES * width;
-        let score_pairs = (KEYS + SPARE) * QUERIES / 2;
-        let len = 3 * KEYS * QUERIES + 3 * score_pairs + 4 * block + 2 * Head::len(head_dim, seen) + 2 * seen * width;
-        with_scratch(len, |mut rest| {
-            let [s, dp, factors] = std::array::from_fn(|_| take_lanes(&mut rest, KEYS));
-            let [p, ds] = std::array::from_fn(|_| take_pairs(&mut rest, score_pairs).as_chunks_mut().0);
-            let ds_keys = take_pairs(&mut rest, score_pairs).as_chunks_mut().0;
-            let (dq, room) = (take_lanes(&mut rest, width), take(&mut rest, block));
-            let [q_panel, do_panel] = std::array::from_fn(|_| take_pairs(&mut rest, block / 2));
-            let [q_across, do_across] = std::array::from_fn(|_| take_pairs(&mut rest, block / 2));
-            let (k, v) = (Head::new(&mut rest, head_dim, seen), Head::new(&mut rest, head_dim, seen));
-            let [dk, dv] = std::array::from_fn(|_| take(&mut rest, seen * width));
-            Rows::of(&call.k, (b, g), 0, seen, head_dim).along(unit, k.along);
-            Rows::of(&call.k, (b, g), 0, seen, head_dim).turned(unit, k.turned, k.turned_row);
-            Rows::of(&call.v, (b, g), 0, seen, head_dim).along(unit, v.along);
-            dk.fill(0.0);
-            dv.fill(0.0);
-            for h in g * group..(g + 1) * group {
-                for first in (0..queries).step_by(QUERIES) {
-                    prefetch_backward(call, saved, grads, (b, g, h), first);
-                    let queries = Queries::new(call, b, first);
-                    let q_rows = Rows::of(&call.q, (b, h), first, queries.count, head_dim);
-                    let do_rows = Rows::of(&saved.d_out, (b, h), first, queries.count, head_dim);
-                    q_rows.transposed(unit, q_panel);
-                    q_rows.across(unit, q_across);
-                    do_rows.transposed(unit, do_panel);
-                    do_rows.across(unit, do_across);
-                    let (mut delta, mut lse) = ([0.0; QUERIES], [f32::INFINITY; QUERIES]);
-                    for l in 0..queries.count {
-                        if queries.sees(l) {
-                            let i = first + l;
-                            delta[l] = lanes32::join(lanes::dot_lanes(do_rows.row(l), saved.out.row(b, i, h)));
-                            lse[l] = saved.lse[(b * heads + h) * call.shape.queries + i] * LOG2_E;
-                        }
-                    }
-                    let query = lanes::Differentiated { scale: call.opts.scale * LOG2_E, lse, delta };
-                    dq.as_flattened_mut().fill(0.0);
-                    for keys in queries.blocks() {
-                        let (j, n) = (keys.start, keys.len());
-                        let (s, dp) = (&mut s[..n], &mut dp[..n]);
-                        k.scores(unit, j, q_panel, s);
-                        v.scores(unit, j, do_panel, dp);
-                        bias(call, &queries, h, j, s);
-                        queries.hide(s, j);
-                        if let Some(keep) = &call.keep {
-                            let factors = &mut factors[..n.next_multiple_of(8)];
-                            lanes32::keep_factors(keep, (b * heads + h) as u32, first as u32, j as u32, factors);
-                            lanes::differentiate::<true>(s, dp, factors, &query, p, ds, ds_keys);
-                        } else {
-                            lanes::differentiate::<false>(s, dp, &[], &query, p, ds, ds_keys);
-                        }
-                        let part = j * width..(j + n) * width;
-                        if grads.dv.is_some() {
-                            scatter(unit, p, n, do_across, width, &mut dv[part.clone()]);
-                        }
-                        if grads.dk.is_some() {
-                            scatter(unit, ds, n, q_across, width, &mut dk[part]);
-                        }
-                        if grads.dq.is_some() {
-                            k.gather(unit, j, ds_keys, n, true, &mut dq[..head_dim]);
-                        }
-                    }
-                    if let Some(dst) = &grads.dq {
-                        write_turned(unit, dq, &[call.opts.scale; QUERIES], queries.count, room, |l, row| {
-                            // SAFETY: this chunk alone writes dq of the heads of its group.
-                            lanes::put(row, dst.accumulate, unsafe { dst.row(b, first + l, h) });
-                        });
-                    }
-                }
-            }
-            for (dst, rows, factor) in [(&grads.dk, dk, call.opts.scale), (&grads.dv, dv, 1.0)] {
-                let Some(dst) = dst else { continue };
-                for j in 0..keys {
-                    // SAFETY: this chunk alone writes dk and dv of key-value head g.
-                    let row = unsafe { dst.row(b, j, g) };
-                    match rows.chunks_exact(width).nth(j) {
-                        Some(x) => lanes::put_rounded(x, factor, dst.accumulate, row),
-                        // A key that nobody sees.
-                        None if dst.accumulate => (),
-                        None => row.fill(Bf16::default()),
-                    }
-                }
-            }
+        let _held = unsafe { (unit.hold)() };
+        let (width, block, back) = (width(head_dim), QUERIES * width(head_dim) / 2, usize::from(backward));
+        let by_query = [0, 1].map(|_| take_pairs(rest, back * SCORE_PAIRS).as_chunks_mut().0);
+        let by_key = take_pairs(rest, SCORE_PAIRS).as_chunks_mut().0;
+        let (y, room) = (take_lanes(rest, width), take(rest, 2 * block));
+        let panels = [block, back * block].map(|n| take_pairs(rest, n));
+        let across = [0, 1].map(|_| take_pairs(rest, back * block));
+        let (k, v) = (Layouts::new(rest, head_dim, seen), Layouts::new(rest, head_dim, seen));
+        let [k_rows, v_rows] = [&call.k, &call.v].map(|src| Rows::of(src, (b, g), 0, seen, head_dim));
+        k_rows.along(unit, k.along);
+        if backward {
+            k_rows.turned(unit, k.turned, k.turned_row);
+            v_rows.along(unit, v.along);
+        } else {
+            v_rows.turned(unit, v.turned, v.turned_row);
+        }
+        let scale = call.opts.scale * LOG2_E;
+        Bf16Head { unit, _held, head_dim, scale, k, v, panels, across, by_query, by_key, y, room }
+    }
+
+    fn load(&mut self, call: &Call<Bf16>, at: (usize, usize), queries: &Queries, saved: Option<&Saved<Bf16>>) {
+        let rows = |src| Rows::of(src, at, queries.first, queries.count, self.head_dim);
+        rows(&call.q).transposed(self.unit, self.panels[0]);
+        let Some(Saved { d_out, .. }) = saved else { return };
+        rows(&call.q).across(self.unit, self.across[0]);
+        rows(d_out).transposed(self.unit, self.panels[1]);
+        rows(d_out).across(self.unit, self.across[1]);
+        self.y.as_flattened_mut().fill(0.0);
+    }
+
+    fn scores(&self, tile: &Tile, s: &mut [Lanes], dp: &mut [Lanes]) {
+        self.k.scores(self.unit, tile.keys.start, self.panels[0], s);
+        self.v.scores(self.unit, tile.keys.start, self.panels[1], dp);
+    }
+
+    fn weigh(&mut self, tile: &Tile, s: &mut [Lanes], run: &mut Running) {
+        match tile.factors {
+            Some(factors) => lanes::soften::<true>(s, self.scale, factors, run, self.by_key),
+            None => lanes::soften::<false>(s, self.scale, &[], run, self.by_key),
+        }
+        let y = &mut self.y[..self.head_dim];
+        if !tile.first && run.rescale != [1.0; QUERIES] {
+            lanes32::multiply_each(y, &run.rescale);
+        }
+        self.v.gather(self.unit, tile.keys.start, self.by_key, s.len(), !tile.first, y);
+    }
+
+    fn differentiate(
+        &mut self,
+        tile: &Tile,
+        (s, dp): (&mut [Lanes], &mut [Lanes]),
+        (lse, delta): (&Lanes, &Lanes),
+        wanted: &Grads<Bf16>,
+        (dk, dv): (&mut [f32], &mut [f32]),
+    ) {
+        let (unit, n, width, [p, ds]) = (self.unit, s.len(), width(self.head_dim), &mut self.by_query);
+        let query = lanes::Differentiated { scale: self.scale, lse: lse.map(|lse| lse * LOG2_E), delta: *delta };
+        match tile.factors {
+            Some(factors) => lanes::differentiate::<true>(s, dp, factors, &query, p, ds, self.by_key),
+            None => lanes::differentiate::<false>(s, dp, &[], &query, p, ds, self.by_key),
+        }
+        if wanted.dv.is_some() {
+            scatter(unit, p, n, self.across[1], width, dv);
+        }
+        if wanted.dk.is_some() {
+            scatter(unit, ds, n, self.across[0], width, dk);
+        }
+        if wanted.dq.is_some() {
+            self.k.gather(unit, tile.keys.start, self.by_key, n, true, &mut self.y[..self.head_dim]);
+        }
+    }
+
+    fn write(&mut self, queries: &Queries, (b, h): (usize, usize), factors: &Lanes, dst: &Dst<Bf16>) {
+        write_turned(self.unit, self.y, factors, queries.count, self.room, |l, row| {
+            // SAFETY: only this thread writes rows of head h of sequence b.
+            lanes::put(row, dst.accumulate, unsafe { dst.row(b, queries.first + l, h) });
         });
-    });
+    }
 }
