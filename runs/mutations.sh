@@ -15,9 +15,9 @@ split: a tenth becomes a fifth | 00 01 | src/data/split.rs | (text.len() as f64 
 masking: 15 % becomes 20 % | 00 | course/src/models/bert.rs | rate: 0.15, masked | rate: 0.20, masked
 spans: the closing sentinel is the last one | 00 | course/src/models/t5.rs | first_sentinel + spans.len() as u32, end | first_sentinel + spans.len() as u32 - 1, end
 BPE: of equal pairs the largest | 01 | src/tokenizer/bpe_train.rs | pair: Reverse<u64>,\n    born: usize, | born: usize,\n    pair: Reverse<u64>,
-BPE training: twice is not enough | 01 | src/tokenizer/bpe_train.rs | (top.count as u64) < options.min_frequency | (top.count as u64) <= options.min_frequency
-BPE encoding: the highest rank first | 01 | src/tokenizer/bpe.rs | (rank as u64) << 32 | (!rank as u64 & 0xffff) << 32
-WordPiece: f(a) + f(b) | 01 | src/tokenizer/wordpiece.rs | counts[a] as u128 * counts[b] as u128 | counts[a] as u128 + counts[b] as u128
+BPE training: twice is not enough | 01 | src/tokenizer/bpe_train.rs | count as u64 >= least | count as u64 > least
+BPE encoding: the highest rank first | 01 | src/tokenizer/bpe.rs | rank << 32 | (!rank & 0xffff) << 32
+WordPiece: f(a) + f(b) | 01 | src/tokenizer/wordpiece.rs | counts[left as usize] as u128 * counts[right as usize] as u128 | counts[left as usize] as u128 + counts[right as usize] as u128
 word2vec: negatives by f^(1/2) | 02 | course/src/models/word2vec/mod.rs | root * root.sqrt() | root
 word2vec: start in ±1/C | 02 | course/src/models/word2vec/mod.rs | -0.5 / c as f32, 0.5 / c as f32 | -1.0 / c as f32, 1.0 / c as f32
 word2vec: subsampling without the root | 02 | course/src/models/word2vec/vocabulary.rs | (f64::from(t) / share(n)).sqrt().min(1.0) | (f64::from(t) / share(n)).min(1.0)
@@ -27,7 +27,7 @@ lookup: a repeated id overwrites | 02 | crates/kernels/src/embedding.rs | *sum +
 RNN: tanh becomes GELU | 03 | course/src/models/rnn.rs | ops::tanh(&(&x | ops::gelu_tanh(&(&x
 RNN: start from N(0, 1/C) | 03 | course/src/models/rnn.rs | 1.0 / (3.0 * c as f32).sqrt() | 1.0 / (c as f32).sqrt()
 attention: 1/D for 1/√D | 03 | crates/tensor/src/ops/attention.rs | 1.0 / (self.head_dim as f32).sqrt() | 1.0 / self.head_dim as f32
-attention: the mask one key late | 03 | crates/kernels/src/attention/mod.rs | let causal = (i + 1 + keys).saturating_sub(queries); | let causal = (i + 2 + keys).saturating_sub(queries).min(keys);
+attention: the mask one key late | 03 | crates/kernels/src/attention/call.rs | let causal = (i + 1 + keys).saturating_sub(queries); | let causal = (i + 2 + keys).saturating_sub(queries);
 softmax backward: the mean is added | 03 | crates/kernels/src/softmax.rs | let g = y * (dy - mean); | let g = y * (dy + mean);
 Adam: no bias correction | 03 | crates/kernels/src/adamw.rs | let rate = step.lr / step.bias1; | let rate = step.lr;
 Adam: β₂ = 0.9 | 03 | src/training/optimizer/adamw.rs | beta2: 0.99, eps | beta2: 0.9, eps

@@ -163,12 +163,12 @@ fn own_json(c: &GptConfig) -> Value {
 
 /// Writes `generation_config.json`.
 pub fn generation_json(ids: &SpecialIds) -> Value {
-    json!({
-        "_from_model_config": true,
-        "bos_token_id": ids.bos,
-        "eos_token_id": ids.eos,
-        "pad_token_id": ids.pad,
-    })
+    let all = [("bos_token_id", ids.bos), ("eos_token_id", ids.eos), ("pad_token_id", ids.pad)];
+    let known = all.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.into())));
+    std::iter::once(("_from_model_config".to_owned(), true.into()))
+        .chain(known)
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// Reads `config.json`.

@@ -137,7 +137,7 @@ impl GptConfig {
     /// The parameters by formula, without building the model.
     fn parameter_estimate(&self) -> u128 {
         let [v, c, l, f] = [self.vocab_size, self.width, self.layers, self.mlp_width()].map(|x| x as u128);
-        let q = (self.heads * self.head_dim()) as u128;
+        let q = self.heads as u128 * self.head_dim() as u128;
         v * c + l * (2 * q * c + 2 * c * f)
     }
 
