@@ -34,9 +34,12 @@ impl Mlp {
     #[track_caller]
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Tensor {
         let up = self.c_fc.forward(x, pass);
-        let h = match &self.c_gate {
-            Some(gate) => ops::swiglu(&gate.forward(x, pass), &up),
-            None => ops::activate(&up, self.activation),
+        let h = match (self.activation, &self.c_gate) {
+            (Activation::Gelu, None) => ops::gelu(&up),
+            (Activation::GeluTanh, None) => ops::gelu_tanh(&up),
+            (Activation::Relu, None) => ops::relu(&up),
+            (Activation::Swiglu, Some(gate)) => ops::swiglu(&gate.forward(x, pass), &up),
+            (f, gate) => panic!("mlp: {f:?} {} a gate", if gate.is_some() { "with" } else { "without" }),
         };
         self.c_proj.forward(&h, pass)
     }

@@ -1,7 +1,6 @@
 //! Element-wise functions of one tensor, and SwiGLU.
 
 use crate::{Buf, Tensor, record};
-use motamot_kernels::activation::Activation;
 use motamot_kernels::{activation as k, elementwise};
 use std::sync::Arc;
 
@@ -104,18 +103,6 @@ pub fn ln(x: &Tensor) -> Tensor {
             elementwise::mul_grad(dy, &inverse, dx);
         }
     })
-}
-
-/// y = f(x), element by element, f being [`gelu`], [`gelu_tanh`] or [`relu`].  Shapes: any → the same.
-/// Panics if f is SwiGLU, which has two inputs: [`swiglu`].
-#[track_caller]
-pub fn activate(x: &Tensor, f: Activation) -> Tensor {
-    match f {
-        Activation::Gelu => gelu(x),
-        Activation::GeluTanh => gelu_tanh(x),
-        Activation::Relu => relu(x),
-        Activation::Swiglu => panic!("activate: SwiGLU has two inputs"),
-    }
 }
 
 /// y = silu(gate) ⊙ up, the gated unit of Llama's MLP.

@@ -16,7 +16,7 @@ mod reduce;
 mod rope;
 mod softmax;
 
-pub use activation::{activate, exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
+pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
 pub use motamot_kernels::activation::Activation;
 
 pub use arithmetic::{add, mul, scale, sub};

@@ -12,7 +12,7 @@ pub fn public_ops() -> Vec<&'static str> {
         .lines()
         .filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix(';'))
         .flat_map(|path| {
-            let names = path.split_once("::").expect("pub use of a path").1;
+            let names = path.rsplit_once("::").expect("pub use of a path").1;
             names.trim_matches(['{', '}']).split(',').map(str::trim)
         })
         .filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
