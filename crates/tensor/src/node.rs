@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A parameter's name in [`Gradients`], unique in the process.
+/// A parameter's name in [`crate::Gradients`], unique in the process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ParamId(u64);
 
@@ -32,7 +32,7 @@ pub(crate) type Backward = Box<dyn FnOnce(&[f32], &mut [Slot])>;
 pub(crate) type Recorded = (Vec<Option<Rc<Node>>>, Backward);
 
 pub(crate) enum Origin {
-    /// A parameter: its gradient goes to its persistent buffer in [`Gradients`].
+    /// A parameter: its gradient goes to its persistent buffer in `Gradients`.
     Param(ParamId),
     /// An op, until `backward` consumes it.
     Op(RefCell<Option<Recorded>>),
