@@ -125,6 +125,36 @@ fn threads_do_not_change_a_bit_in_bf16() {
 }
 
 #[test]
+fn a_run_says_what_it_computes_in_and_goes_on_in_it_or_not_at_all() {
+    let config = config(&["steps=4", "eval_every=4", "precision=bf16"]);
+    for isa in isa::available() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("run");
+        let computed = isa::with(isa, || {
+            assert_eq!(train(&dir, &config, 2).unwrap(), Outcome::Interrupted);
+            available(Precision::Bf16)
+        });
+        let loaded = isa::with(isa, || state::load(&dir)).unwrap();
+        assert_eq!(loaded.config.train.precision, computed, "{isa}");
+        // Elsewhere: what is in f32 goes on, what is in bf16 is refused and left as it is.
+        let before = bytes(&dir, "training.json");
+        match isa::with(isa::Isa::Portable, || state::load(&dir)) {
+            Ok(loaded) => assert_eq!((loaded.config.train.precision, computed), (Precision::F32, Precision::F32)),
+            Err(e) => {
+                assert!(e.help_line().unwrap().contains("MOTAMOT_ISA") && computed == Precision::Bf16, "{isa}: {e}")
+            }
+        }
+        assert!(bytes(&dir, "training.json") == before);
+        // A run of another machine.
+        let text = String::from_utf8(before).unwrap().replace("\"precision\": \"f32\"", "\"precision\": \"bf16\"");
+        assert!(text.contains("\"precision\": \"bf16\""), "{text}");
+        std::fs::write(dir.join("training.json"), text).unwrap();
+        let error = isa::with(isa::Isa::Portable, || state::load(&dir)).err().unwrap();
+        assert!(error.to_string().contains("train.precision: bf16") && error.exit_code() == 1, "{error}");
+    }
+}
+
+#[test]
 fn the_loss_in_bf16_is_that_in_f32() {
     // GPT-2's blocks, and Llama's.
     for blocks in [&[][..], &["model.positions=rope", "model.activation=swiglu", "model.norm=rms"]] {
