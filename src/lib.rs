@@ -4,14 +4,15 @@
 //! below it (`tests/architecture.rs` checks that):
 //!
 //! ```text
-//!  cli            train · generate · chat · eval · tokenizer · baseline · data · info · bench · cours
-//!  training       optimiser, schedule, evaluation, the loop, a run and its folder
-//!  generation     samplers, beam search, the decoding loop, chat                  ┌───────────┐
-//!  data           texts, splits, batches, downloads                               │ tokenizer │  text ⇄ ids
-//!  model          GPT, BERT, T5, RNN, Word2Vec, n-grams; checkpoints              ├───────────┤
-//!  transformer    MLP and block                                                   │ utils     │  errors, files, plots
-//!  attention      multi-head, grouped-query, cross                                └───────────┘
-//!  embeddings     positions                                                       beside the floors
+//!  training       objective, optimiser, schedule, the loop, a run and its folder
+//!  generation     samplers, beam search, texts side by side                       ┌───────────┐
+//!  evaluation     loss on a text, n-grams                                         │ tokenizer │  text ⇄ ids
+//!  data           texts, splits, batches                                          ├───────────┤
+//!  checkpoint     folders that the world reads                                    │ utils     │  errors, files, JSON
+//!  model          GPT                                                             └───────────┘
+//!  transformer    MLP and block                                                   beside the floors
+//!  attention      multi-head, grouped-query
+//!  embeddings     positions
 //!  nn             parameters, the pass, layers made of one op
 //!  ───────────────────────────────────────────────────────────────────────────────────────────
 //!  motamot-tensor    buffers, tensors, the tape, the ops
