@@ -6,15 +6,16 @@
 //! use motamot_course::curve::{Point, loss_curve};
 //! use motamot_course::data::TokenDataset;
 //! use motamot_course::plot::Picture;
-//! use motamot_course::training::{RunConfig, Trainer};
+//! use motamot_course::training::RunConfig;
 //!
 //! // Two steps of the smallest preset; a token is a byte here.
 //! let text = "to be or not to be, that is the question. ".repeat(20);
 //! let data = TokenDataset::new(text.bytes().map(u32::from).collect());
-//! let mut trainer = Trainer::new(&RunConfig::preset("nano")?)?;
+//! let config = RunConfig::preset("nano")?;
+//! let (mut trainer, objective) = (config.trainer()?, config.objective(&data));
 //! let mut points = Vec::new();
 //! for step in 1..=2 {
-//!     let loss = trainer.step(&data)?.loss;
+//!     let loss = trainer.step(&objective)?.loss;
 //!     points.push(Point { step, train_loss: Some(f64::from(loss)), val_bpb: None });
 //! }
 //!
