@@ -24,7 +24,7 @@ pub fn warn_of_precision(precision: Precision) {
     if available(precision) != precision {
         let isa = isa::isa();
         eprintln!("warning: products in bf16 are no faster here ({isa}); computing in f32");
-        eprintln!("help: they need a processor with AVX-512-BF16 or AMX");
+        eprintln!("help: they pay with AMX, and with AVX-512-BF16 on processors of AMD");
     }
 }
 
