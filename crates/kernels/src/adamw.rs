@@ -55,7 +55,7 @@ pub fn adamw(step: &AdamW, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, close, normals, same_everywhere, special};
+    use crate::testing::{LENGTHS, close, normals, same_everywhere, special};
 
     fn step(t: i32, clip: f32) -> AdamW {
         let (bias1, bias2) = (1.0 - 0.9f32.powi(t), 1.0 - 0.95f32.powi(t));

@@ -2,55 +2,55 @@
 
 use crate::bf16::Element;
 use crate::isa::vectorise;
-use crate::map::{self, CHUNK, LANES, fold1, fold2, identity, join, join_sum, same_length};
+use crate::map::{self, Add, CHUNK, LANES, fold, identity, join, join_sum, same_length};
 use crate::{Grad, parallel, rng};
 
 /// y = a + b
 #[track_caller]
 pub fn add(a: &[f32], b: &[f32], y: &mut [f32]) {
-    map::map2("add", a, b, y, |a: f32, b: f32| a + b);
+    map::map("add", [a, b], y, |[a, b]| a + b);
 }
 
 /// y = a − b
 #[track_caller]
 pub fn sub(a: &[f32], b: &[f32], y: &mut [f32]) {
-    map::map2("sub", a, b, y, |a: f32, b: f32| a - b);
+    map::map("sub", [a, b], y, |[a, b]| a - b);
 }
 
 /// y = a ⊙ b
 #[track_caller]
 pub fn mul(a: &[f32], b: &[f32], y: &mut [f32]) {
-    map::map2("mul", a, b, y, |a: f32, b: f32| a * b);
+    map::map("mul", [a, b], y, |[a, b]| a * b);
 }
 
 /// y = s·a
 #[track_caller]
 pub fn scale(a: &[f32], s: f32, y: &mut [f32]) {
-    map::map1("scale", a, y, move |a: f32| a * s);
+    map::map("scale", [a], y, move |[a]| a * s);
 }
 
 /// y += a
 #[track_caller]
 pub fn add_assign(y: &mut [f32], a: &[f32]) {
-    map::update1("add_assign", y, a, |y: f32, a: f32| y + a);
+    map::update("add_assign", y, [a], Add(identity));
 }
 
 /// y += a ⊙ b, fused
 #[track_caller]
 pub fn mul_add_assign(y: &mut [f32], a: &[f32], b: &[f32]) {
-    map::update2("mul_add_assign", y, a, b, |y: f32, a: f32, b: f32| a.mul_add(b, y));
+    map::update("mul_add_assign", y, [a, b], |y: f32, [a, b]: [f32; 2]| a.mul_add(b, y));
 }
 
 /// y += s·a, fused
 #[track_caller]
 pub fn axpy(y: &mut [f32], s: f32, a: &[f32]) {
-    map::update1("axpy", y, a, move |y: f32, a: f32| s.mul_add(a, y));
+    map::update("axpy", y, [a], move |y: f32, [a]: [f32; 1]| s.mul_add(a, y));
 }
 
 /// dst = or += dy
 #[track_caller]
 pub fn copy_grad(dy: &[f32], dst: Grad) {
-    map::grad1("copy_grad", dy, dst, identity);
+    map::grad("copy_grad", [dy], dst, identity);
 }
 
 /// dst = or += dy ⊙ other
@@ -91,11 +91,11 @@ vectorise! {
     }
 
     fn sum_chunk(a: &[f32]) -> f32 {
-        join_sum(fold1(|sum: f32, a: f32, _: f32| sum + a, 0.0, a))
+        join_sum(fold(|sum: f32, [a]: [f32; 1]| sum + a, 0.0, [a]))
     }
 
     fn dot_chunk(a: &[f32], b: &[f32]) -> f32 {
-        join_sum(fold2(|sum: f32, a: f32, b: f32| a.mul_add(b, sum), 0.0, a, b))
+        join_sum(fold(|sum: f32, [a, b]: [f32; 2]| a.mul_add(b, sum), 0.0, [a, b]))
     }
 
     fn squares_chunk(a: &[f32]) -> f64 {
@@ -111,12 +111,7 @@ vectorise! {
             let a = f64::from(*a);
             sum[l] = a.mul_add(a, sum[l]);
         }
-        for half in [8, 4, 2, 1] {
-            for l in 0..half {
-                sum[l] += sum[l + half];
-            }
-        }
-        sum[0]
+        join(sum, |a, b| a + b)
     }
 }
 
@@ -279,14 +274,14 @@ pub fn transpose_2d(x: &[f32], rows: usize, cols: usize, y: &mut [f32]) {
 #[inline(always)]
 pub(crate) fn largest(x: &[f32]) -> f32 {
     let max = |a: f32, b: f32| if b > a { b } else { a };
-    join(fold1(move |m: f32, a: f32, _: f32| max(m, a), f32::NEG_INFINITY, x), max)
+    join(fold(move |m: f32, [a]: [f32; 1]| max(m, a), f32::NEG_INFINITY, [x]), max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, bits, both_ways, close, normals, same_everywhere, special, wide};
     use crate::rng::Rng;
+    use crate::testing::{LENGTHS, bits, both_ways, close, normals, same_everywhere, special, wide};
 
     /// More than two chunks.
     const LONG: usize = 2 * CHUNK + 77;

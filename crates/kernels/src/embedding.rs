@@ -1,7 +1,6 @@
 //! Rows of a table by their numbers, and the gradient of that.
 
-use crate::isa::vectorise;
-use crate::map::rows_per_chunk;
+use crate::map::{Add, CHUNK, change, identity, rows_per_chunk};
 use crate::parallel::{self, SharedMut};
 
 #[track_caller]
@@ -26,21 +25,13 @@ pub fn gather(table: &[f32], ids: &[u32], cols: usize, y: &mut [f32]) {
     });
 }
 
-vectorise! {
-    fn add_to(sum: &mut [f32], x: &[f32]) {
-        for (sum, x) in sum.iter_mut().zip(x) {
-            *sum += x;
-        }
-    }
-}
-
 /// table_grad\[ids\[i\]\] += dy\[i\] for each row of dy (N, C), in the order of the rows.
 ///
 /// The threads share out the columns, so that rows with the same id are added in the same order by any number of them.
 #[track_caller]
 pub fn scatter_add(dy: &[f32], ids: &[u32], cols: usize, table_grad: &mut [f32]) {
     check("scatter_add", table_grad.len(), ids, cols, dy.len());
-    let strip = if dy.len() <= crate::map::CHUNK { cols } else { 64 };
+    let strip = if dy.len() <= CHUNK { cols } else { 64 };
     let table = SharedMut::new(table_grad);
     parallel::for_each_chunk(cols.div_ceil(strip), |i| {
         let from = i * strip;
@@ -48,7 +39,7 @@ pub fn scatter_add(dy: &[f32], ids: &[u32], cols: usize, table_grad: &mut [f32])
         for (row, id) in ids.iter().enumerate() {
             // SAFETY: each strip of columns is one chunk, and one thread at a time has one row of it.
             let sum = unsafe { table.slice(*id as usize * cols + from, width) };
-            add_to(sum, &dy[row * cols + from..][..width]);
+            change(Add(identity), sum, [&dy[row * cols + from..][..width]]);
         }
     });
 }
@@ -56,7 +47,7 @@ pub fn scatter_add(dy: &[f32], ids: &[u32], cols: usize, table_grad: &mut [f32])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, close, normals, same_everywhere, wide};
+    use crate::testing::{LENGTHS, close, normals, same_everywhere, wide};
 
     #[test]
     fn rows_are_gathered_and_their_gradients_added() {

@@ -207,8 +207,9 @@ pub(crate) fn inherit<R>(isa: Option<Isa>, f: impl FnOnce() -> R) -> R {
 /// - Whatever the body calls must be `#[inline(always)]` (or tiny, such as `f32::mul_add`, `f32::abs`, `f32::to_bits`,
 ///   `array::from_fn`): a call that is not inlined is compiled once, for the portable instruction set.
 /// - Arguments are `name: type` (no patterns, no `mut`, no named lifetimes). Generics are either all const
-///   (`fn f<const ADD: bool>(..)`) or all types with one bound each (`fn f<F: Fn(f32) -> f32 + Copy>` is two bounds:
-///   make a trait). Prefer a trait with an `#[inline(always)]` method to a closure, which LLVM may leave as a call.
+///   (`fn f<const ADD: bool>(..)`) or types with one bound each (`fn f<F: Fn(f32) -> f32 + Copy>` is two bounds: make a
+///   trait), after which const ones may follow a `;`. Prefer a trait with an `#[inline(always)]` method to a closure,
+///   which LLVM may leave as a call.
 /// - Several functions may stand in one `vectorise!`.
 /// - Dispatch costs about a nanosecond: call it per row or per chunk, not per element. It may be called inside a chunk
 ///   of [`crate::parallel`]: the pool's threads inherit the caller's choice.
@@ -223,22 +224,14 @@ macro_rules! vectorise {
             ($($arg: $ty),*) [$($ret)?] $body);
         $crate::isa::vectorise!($($rest)*);
     };
-    // Type generics.
+    // Type generics, and const generics after a `;`.
     (
-        $(#[$meta:meta])* $vis:vis fn $name:ident <$($g:ident : $bound:path),+ $(,)?>
+        $(#[$meta:meta])* $vis:vis fn $name:ident
+        <$($g:ident : $bound:path),+ $(; $(const $c:ident : $ct:ty),+)? $(,)?>
         ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block $($rest:tt)*
     ) => {
-        $crate::isa::vectorise!(@emit [$(#[$meta])*] [$vis] $name [$($g: $bound),+] [$($g),+]
-            ($($arg: $ty),*) [$($ret)?] $body);
-        $crate::isa::vectorise!($($rest)*);
-    };
-    // Both, the types first.
-    (
-        $(#[$meta:meta])* $vis:vis fn $name:ident <$($g:ident : $bound:path),+ ; $(const $c:ident : $ct:ty),+ $(,)?>
-        ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block $($rest:tt)*
-    ) => {
-        $crate::isa::vectorise!(@emit [$(#[$meta])*] [$vis] $name [$($g: $bound),+, $(const $c: $ct),+]
-            [$($g),+, $($c),+] ($($arg: $ty),*) [$($ret)?] $body);
+        $crate::isa::vectorise!(@emit [$(#[$meta])*] [$vis] $name [$($g: $bound),+ $(, $(const $c: $ct),+)?]
+            [$($g),+ $(, $($c),+)?] ($($arg: $ty),*) [$($ret)?] $body);
         $crate::isa::vectorise!($($rest)*);
     };
     (

@@ -15,6 +15,8 @@ mod map;
 pub mod math;
 pub mod rng;
 mod team;
+#[cfg(test)]
+mod testing;
 
 pub mod gemm;
 

@@ -127,7 +127,7 @@ pub fn cross_entropy_in_place(logits: &mut [f32], targets: &[u32], v: usize, wei
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special};
+    use crate::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special};
 
     #[track_caller]
     fn run(logits: &[f32], targets: &[u32], v: usize) -> (Vec<f32>, Vec<f32>) {

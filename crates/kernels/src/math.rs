@@ -216,8 +216,9 @@ pub(crate) fn exp2_rough(x: f32) -> f32 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::testing::erf_reference;
 
     /// Distance of `got` from the true value, in units of the last place of the true value.
     fn ulps(got: f32, want: f64) -> f64 {
@@ -246,23 +247,6 @@ pub(crate) mod tests {
             }
         }
         worst
-    }
-
-    /// erf by its Taylor series (|x| < 2) or by the continued fraction of erfc (beyond), both to f64's precision.
-    pub(crate) fn erf_reference(x: f64) -> f64 {
-        let a = x.abs();
-        let y = if a < 2.5 {
-            let (mut term, mut sum) = (a, a);
-            for n in 1..80 {
-                term *= -a * a / f64::from(n);
-                sum += term / f64::from(2 * n + 1);
-            }
-            sum * std::f64::consts::FRAC_2_SQRT_PI
-        } else {
-            let tail = (1..120).rev().fold(0.0, |t, k| f64::from(k) / 2.0 / (a + t));
-            1.0 - (-a * a).exp() / ((a + tail) * std::f64::consts::PI.sqrt())
-        };
-        y.copysign(x)
     }
 
     #[test]

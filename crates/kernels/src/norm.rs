@@ -2,7 +2,7 @@
 
 use crate::bf16::Element;
 use crate::isa::vectorise;
-use crate::map::{self, LANES, fold1, join_sum, padded, rows_per_chunk, same_length, whole};
+use crate::map::{self, LANES, fold, join_sum, padded, rows_per_chunk, same_length, whole};
 use crate::parallel::{self, SharedMut};
 use crate::{Grad, map::put};
 use std::ops::Range;
@@ -13,9 +13,9 @@ vectorise! {
     ) {
         let cols = w.len();
         for (i, (x, y)) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)).enumerate() {
-            let mean = join_sum(fold1(|sum: f32, x: f32, _: f32| sum + x, 0.0, x)) / cols as f32;
-            let squares = |sum: f32, x: f32, _: f32| (x - mean).mul_add(x - mean, sum);
-            let variance = join_sum(fold1(squares, 0.0, x)) / cols as f32;
+            let mean = join_sum(fold(|sum: f32, [x]: [f32; 1]| sum + x, 0.0, [x])) / cols as f32;
+            let squares = |sum: f32, [x]: [f32; 1]| (x - mean).mul_add(x - mean, sum);
+            let variance = join_sum(fold(squares, 0.0, [x])) / cols as f32;
             let rstd = 1.0 / (variance + eps).sqrt();
             (means[i], rstds[i]) = (mean, rstd);
             if BIAS {
@@ -33,7 +33,7 @@ vectorise! {
     fn rms_norm_rows<T: Element>(x: &[f32], w: &[f32], eps: f32, y: &mut [T], rstds: &mut [f32]) {
         let cols = w.len();
         for (i, (x, y)) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)).enumerate() {
-            let squares = join_sum(fold1(|sum: f32, x: f32, _: f32| x.mul_add(x, sum), 0.0, x));
+            let squares = join_sum(fold(|sum: f32, [x]: [f32; 1]| x.mul_add(x, sum), 0.0, [x]));
             let rstd = 1.0 / (squares / cols as f32 + eps).sqrt();
             rstds[i] = rstd;
             for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
@@ -264,7 +264,7 @@ fn backward<T: Element>(name: &str, all: Rows<T>, base: &[f32], dx: Option<Grad>
 mod tests {
     use super::*;
     use crate::bf16::Bf16;
-    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
+    use crate::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
 
     /// y, mean and rstd of either norm.
     #[track_caller]

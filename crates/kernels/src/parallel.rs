@@ -115,16 +115,12 @@ pub fn chunks2_mut<T: Send, U: Send>(
     (b, chunk_b): (&mut [U], usize),
     f: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) {
-    let (len_a, len_b) = (a.len(), b.len());
-    let n = len_a.div_ceil(chunk_a);
+    let (n, len_b) = (a.len().div_ceil(chunk_a), b.len());
     assert_eq!(n, len_b.div_ceil(chunk_b), "chunks2_mut: {n} pieces of the first slice, not as many of the second");
-    let (a, b) = (SharedMut::new(a), SharedMut::new(b));
-    for_each_chunk(n, |i| {
+    let b = SharedMut::new(b);
+    chunks_mut(a, chunk_a, |i, a| {
         // SAFETY: each index is run once, and the pieces of different indices do not overlap.
-        let a = unsafe { a.slice(i * chunk_a, chunk_a.min(len_a - i * chunk_a)) };
-        // SAFETY: as above.
-        let b = unsafe { b.slice(i * chunk_b, chunk_b.min(len_b - i * chunk_b)) };
-        f(i, a, b);
+        f(i, a, unsafe { b.slice(i * chunk_b, chunk_b.min(len_b - i * chunk_b)) });
     });
 }
 

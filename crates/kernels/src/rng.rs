@@ -176,8 +176,24 @@ vectorise! {
         }
     }
 
-    fn draw_group<D: Draw>(draw: D, words: &[u32], out: &mut [f32]) {
-        draw.draw(words, out);
+    /// Words i and i + 32 of a group become numbers i and i + 32.
+    fn normals(words: &[u32], mean: f32, std: f32, out: &mut [f32]) {
+        let (a, b) = words.split_at(GROUP / 2);
+        let (x, y) = out.split_at_mut(GROUP / 2);
+        for (((x, y), a), b) in x.iter_mut().zip(y).zip(a).zip(b) {
+            let (cos, sin) = box_muller(*a, *b);
+            *x = cos.mul_add(std, mean);
+            *y = sin.mul_add(std, mean);
+        }
+    }
+
+    fn uniforms(words: &[u32], lo: f32, hi: f32, out: &mut [f32]) {
+        // Rounding may reach `hi`, which is not in the range.
+        let last = hi.next_down().max(lo);
+        for (out, word) in out.iter_mut().zip(words) {
+            let x = unit(*word).mul_add(hi - lo, lo);
+            *out = if x < last { x } else { last };
+        }
     }
 }
 
@@ -187,50 +203,8 @@ const GROUP: usize = 4 * LANES;
 /// Numbers per parallel chunk.
 const CHUNK: usize = 256 * GROUP;
 
-/// What the 64 words of a group become; word w of block l is number 16·w + l.
-trait Draw: Copy + Sync {
-    fn draw(self, words: &[u32], out: &mut [f32]);
-}
-
-#[derive(Clone, Copy)]
-struct Normal {
-    mean: f32,
-    std: f32,
-}
-
-impl Draw for Normal {
-    /// Words i and i + 32 become numbers i and i + 32.
-    #[inline(always)]
-    fn draw(self, words: &[u32], out: &mut [f32]) {
-        let (a, b) = words.split_at(GROUP / 2);
-        let (x, y) = out.split_at_mut(GROUP / 2);
-        for (((x, y), a), b) in x.iter_mut().zip(y).zip(a).zip(b) {
-            let (cos, sin) = box_muller(*a, *b);
-            *x = cos.mul_add(self.std, self.mean);
-            *y = sin.mul_add(self.std, self.mean);
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Uniform {
-    lo: f32,
-    hi: f32,
-}
-
-impl Draw for Uniform {
-    #[inline(always)]
-    fn draw(self, words: &[u32], out: &mut [f32]) {
-        // Rounding may reach `hi`, which is not in the range.
-        let last = self.hi.next_down().max(self.lo);
-        for (out, word) in out.iter_mut().zip(words) {
-            let x = unit(*word).mul_add(self.hi - self.lo, self.lo);
-            *out = if x < last { x } else { last };
-        }
-    }
-}
-
-fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Draw) {
+/// Fills `out` with what `draw(words, numbers)` makes of groups of 64 words; word w of block l is number 16·w + l.
+fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Fn(&[u32], &mut [f32]) + Sync) {
     let first = rng.claim(out.len().div_ceil(GROUP));
     let (seed, stream) = (rng.seed, rng.stream);
     parallel::chunks_mut(out, CHUNK, |chunk, out| {
@@ -238,7 +212,7 @@ fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Draw) {
         for (i, out) in out.chunks_mut(GROUP).enumerate() {
             let (mut words, mut numbers) = ([[0; LANES]; 4], [0.0; GROUP]);
             group(seed, stream, first + (i * LANES) as u64, &mut words);
-            draw_group(draw, words.as_flattened(), &mut numbers);
+            draw(words.as_flattened(), &mut numbers);
             out.copy_from_slice(&numbers[..out.len()]);
         }
     });
@@ -247,12 +221,12 @@ fn fill(rng: &mut Rng, out: &mut [f32], draw: impl Draw) {
 /// Fills `out` with normal numbers. Starts at the next multiple of 64 words, and uses as many words as a multiple of
 /// 64 has numbers for.
 pub fn fill_normal(rng: &mut Rng, mean: f32, std: f32, out: &mut [f32]) {
-    fill(rng, out, Normal { mean, std });
+    fill(rng, out, |words, out| normals(words, mean, std, out));
 }
 
 /// Fills `out` with numbers uniform in [lo, hi). Takes words as [`fill_normal`] does.
 pub fn fill_uniform(rng: &mut Rng, out: &mut [f32], lo: f32, hi: f32) {
-    fill(rng, out, Uniform { lo, hi });
+    fill(rng, out, |words, out| uniforms(words, lo, hi, out));
 }
 
 #[cfg(test)]

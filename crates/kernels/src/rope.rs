@@ -153,7 +153,7 @@ impl Turns {
 mod tests {
     use super::*;
     use crate::bf16::Bf16;
-    use crate::map::testing::{close, normals, same_everywhere};
+    use crate::testing::{close, normals, same_everywhere};
 
     #[test]
     fn pairs_turn_by_their_angle_and_back() {

@@ -2,7 +2,7 @@
 
 use crate::elementwise::largest;
 use crate::isa::vectorise;
-use crate::map::{Fold, LANES, fold1, fold2, join_sum, rows_per_chunk, same_length, whole};
+use crate::map::{LANES, Step, fold, join_sum, rows_per_chunk, same_length, whole};
 use crate::{Grad, math, parallel};
 
 /// Adds e^(x − max). Not a closure: it is too large to be sure that each instruction set gets its own copy.
@@ -11,9 +11,9 @@ struct ExpSum {
     max: f32,
 }
 
-impl Fold for ExpSum {
+impl Step<1> for ExpSum {
     #[inline(always)]
-    fn step(self, sum: f32, x: f32, _: f32) -> f32 {
+    fn at(self, sum: f32, [x]: [f32; 1]) -> f32 {
         sum + math::exp(x - self.max)
     }
 }
@@ -22,7 +22,7 @@ impl Fold for ExpSum {
 #[inline(always)]
 pub(crate) fn log_sum_exp(x: &[f32]) -> f32 {
     let max = largest(x);
-    max + math::ln(join_sum(fold1(ExpSum { max }, 0.0, x)))
+    max + math::ln(join_sum(fold(ExpSum { max }, 0.0, [x])))
 }
 
 vectorise! {
@@ -53,7 +53,7 @@ vectorise! {
 
     fn softmax_backward_rows<const ADD: bool>(y: &[f32], dy: &[f32], cols: usize, dx: &mut [f32]) {
         for ((y, dy), dx) in y.chunks_exact(cols).zip(dy.chunks_exact(cols)).zip(dx.chunks_exact_mut(cols)) {
-            let mean = join_sum(fold2(|sum: f32, y: f32, dy: f32| y.mul_add(dy, sum), 0.0, y, dy));
+            let mean = join_sum(fold(|sum: f32, [y, dy]: [f32; 2]| y.mul_add(dy, sum), 0.0, [y, dy]));
             for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
                 let g = y * (dy - mean);
                 *dx = if ADD { *dx + g } else { g };
@@ -72,7 +72,7 @@ vectorise! {
 
     fn log_softmax_backward_rows<const ADD: bool>(y: &[f32], dy: &[f32], cols: usize, dx: &mut [f32]) {
         for ((y, dy), dx) in y.chunks_exact(cols).zip(dy.chunks_exact(cols)).zip(dx.chunks_exact_mut(cols)) {
-            let total = join_sum(fold1(|sum: f32, dy: f32, _: f32| sum + dy, 0.0, dy));
+            let total = join_sum(fold(|sum: f32, [dy]: [f32; 1]| sum + dy, 0.0, [dy]));
             for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
                 let g = math::exp(*y).mul_add(-total, *dy);
                 *dx = if ADD { *dx + g } else { g };
@@ -133,7 +133,7 @@ pub fn log_softmax_backward(y: &[f32], dy: &[f32], cols: usize, dst: Grad) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
+    use crate::testing::{LENGTHS, both_ways, check_gradient, close, normals, same_everywhere, special, wide};
 
     fn reference(x: &[f64], cols: usize, log: bool) -> Vec<f64> {
         let row = |x: &[f64]| -> Vec<f64> {

@@ -252,7 +252,7 @@ pub(crate) fn attend(
 mod tests {
     use super::super::{Mask, Options, Shape, View, ViewMut, attention};
     use super::*;
-    use crate::map::testing::{bits, normals};
+    use crate::testing::{bits, normals};
     use crate::{isa, parallel::with_threads};
 
     /// Token by token in a cache, against all at once: the same bits, for each instruction set.

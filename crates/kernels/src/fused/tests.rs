@@ -5,8 +5,8 @@ use crate::activation::{
 use crate::bf16::from_f32;
 use crate::gemm::Init;
 use crate::gemm::bf16::gemm_bf16_packed;
-use crate::map::testing::normals;
 use crate::rope::rope;
+use crate::testing::normals;
 use crate::{Grad, isa, parallel};
 
 fn rounded(x: &[f32]) -> Vec<Bf16> {

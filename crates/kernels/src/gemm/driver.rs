@@ -329,7 +329,7 @@ mod tests {
     use crate::gemm::bf16::{self, Matrix};
     use crate::gemm::micro::Kernel;
     use crate::gemm::portable;
-    use crate::map::testing::normals;
+    use crate::testing::normals;
 
     /// Else two threads would write the same memory.
     #[test]

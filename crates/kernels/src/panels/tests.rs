@@ -1,5 +1,5 @@
 use super::*;
-use crate::map::testing::{close, normals, same_everywhere};
+use crate::testing::{close, normals, same_everywhere};
 
 const FORMATS: [Format; 3] = [Format::F32, Format::Bf16, Format::Int8];
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::bf16::{Bf16, from_f32, round};
-use crate::map::testing::normals;
+use crate::testing::normals;
 use crate::{isa, parallel};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];

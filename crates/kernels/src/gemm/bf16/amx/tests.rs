@@ -12,9 +12,9 @@ use crate::gemm::micro::Start;
 use crate::gemm::product::Product;
 use crate::gemm::{Init, Layout, driver};
 use crate::isa::{self, Isa};
-use crate::map::testing::normals;
 use crate::parallel::{self, SharedMut};
 use crate::rng::Rng;
+use crate::testing::normals;
 use std::os::unix::process::ExitStatusExt;
 
 const NAN: f32 = f32::NAN;
