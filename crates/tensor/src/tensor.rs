@@ -62,24 +62,20 @@ impl Tensor {
     /// A constant from a buffer, without a copy.
     #[track_caller]
     pub fn from_buf(data: Buf, shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into();
-        assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
-        Tensor { data: Arc::new(data), shape, node: None, bf16: None }
+        Tensor::shared(Arc::new(data), shape)
     }
 
     /// A constant, all zeros.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
-        Tensor { data: Arc::new(Buf::zeros(shape.count())), shape, node: None, bf16: None }
+        Tensor::from_buf(Buf::zeros(shape.count()), shape)
     }
 
     /// A leaf whose gradient is wanted under the name `id`; shares `data`.
     #[track_caller]
     pub fn parameter(id: ParamId, data: Arc<Buf>, shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into();
-        assert_eq!(data.len(), shape.count(), "{} values do not fill the shape {shape}", data.len());
         let node = Node::parameter(id, data.len());
-        Tensor { data, shape, node: Some(node), bf16: None }
+        Tensor { node: Some(node), ..Tensor::shared(data, shape) }
     }
 
     /// A leaf that shares `data` and is not tracked.

@@ -1,15 +1,8 @@
 //! Sums, differences and products of tensors.
 
+use super::unary::unary;
 use crate::{Buf, Tensor, record};
-use motamot_kernels::{Grad, elementwise as k};
-
-/// How many times `b` repeats along the leading axes of `a`: 1 if the shapes are equal.
-#[track_caller]
-fn repeats(op: &str, a: &Tensor, b: &Tensor) -> usize {
-    let (sa, sb) = (a.shape(), b.shape());
-    assert!(sa.ends_with(&sb), "{op}: a {sa} + b {sb}: b is neither of a's shape nor of its last axes");
-    if b.is_empty() { 0 } else { a.len() / b.len() }
-}
+use motamot_kernels::elementwise as k;
 
 /// y = a + b.
 /// Shapes: a (..), b: a's shape, or its last axes (a bias, a table of positions) → a's.  Saves nothing.
@@ -17,7 +10,9 @@ fn repeats(op: &str, a: &Tensor, b: &Tensor) -> usize {
 /// Panics if b's shape is neither.  Same as torch.add, but for axes of length 1, which do not stretch here.
 #[track_caller]
 pub fn add(a: &Tensor, b: &Tensor) -> Tensor {
-    let repeated = repeats("add", a, b) > 1;
+    let (sa, sb) = (a.shape(), b.shape());
+    assert!(sa.ends_with(&sb), "add: a {sa} + b {sb}: b is neither of a's shape nor of its last axes");
+    let repeated = a.len() > b.len();
     let mut y = Buf::stale(a.len());
     if repeated {
         k::add_rows(a.data(), b.data(), &mut y)
@@ -75,13 +70,7 @@ pub fn mul(a: &Tensor, b: &Tensor) -> Tensor {
 /// y = s·x.
 /// Shapes: any → the same.  Saves: s.  Backward: dx = s·dy.
 pub fn scale(x: &Tensor, s: f32) -> Tensor {
-    let mut y = Buf::stale(x.len());
-    k::scale(x.data(), s, &mut y);
-    record("scale", y, x.shape(), [x], move |dy, [dx]| {
-        if let Some(dx) = dx {
-            k::scale_grad(dy, s, dx);
-        }
-    })
+    unary("scale", x, x.shape(), |y| k::scale(x.data(), s, y), move |dy, dx| k::scale_grad(dy, s, dx))
 }
 
 impl std::ops::Add<&Tensor> for &Tensor {
@@ -91,9 +80,4 @@ impl std::ops::Add<&Tensor> for &Tensor {
     fn add(self, b: &Tensor) -> Tensor {
         add(self, b)
     }
-}
-
-/// dst = or += `part`, where dst is one contiguous piece of a larger gradient.
-pub(super) fn put(part: &[f32], dst: &mut [f32], accumulate: bool) {
-    k::copy_grad(part, Grad { data: dst, accumulate });
 }

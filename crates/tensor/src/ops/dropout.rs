@@ -1,5 +1,6 @@
 //! Dropout, and dropout with the residual connection behind it.
 
+use super::unary::unary;
 use crate::{Buf, Tensor, record};
 use motamot_kernels::elementwise as k;
 
@@ -14,13 +15,7 @@ pub fn dropout(x: &Tensor, p: f32, key: (u64, u64)) -> Tensor {
     if p == 0.0 {
         return x.clone();
     }
-    let mut y = Buf::stale(x.len());
-    k::dropout(x.data(), p, key, &mut y);
-    record("dropout", y, x.shape(), [x], move |dy, [dx]| {
-        if let Some(dx) = dx {
-            k::dropout_grad(dy, p, key, dx);
-        }
-    })
+    unary("dropout", x, x.shape(), |y| k::dropout(x.data(), p, key, y), move |dy, dx| k::dropout_grad(dy, p, key, dx))
 }
 
 /// y = residual + dropout(x), as every sub-layer of a Transformer ends, in one pass.

@@ -1,6 +1,7 @@
 //! Rows of a table, by number.
 
-use crate::{Buf, Shape, Tensor, record};
+use super::unary::unary;
+use crate::{Shape, Tensor};
 use motamot_kernels::embedding as k;
 
 /// `y_i = table[ids_i]`: the same as a one-hot matrix times the table, without the zeros.
@@ -15,13 +16,8 @@ pub fn embedding(table: &Tensor, ids: &[u32], shape: impl Into<Shape>) -> Tensor
     if let Some(id) = ids.iter().find(|&&id| id as usize >= v) {
         panic!("embedding: id {id} is outside a table of {v} rows");
     }
-    let mut y = Buf::stale(ids.len() * c);
-    k::gather(table.data(), ids, c, &mut y);
-    let ids = ids.to_vec();
     let axes: Vec<usize> = shape.iter().copied().chain([c]).collect();
-    record("embedding", y, &axes[..], [table], move |dy, [d_table]| {
-        if let Some(d_table) = d_table {
-            k::scatter_add(dy, &ids, c, d_table.add());
-        }
-    })
+    let saved = ids.to_vec();
+    let forward = |y: &mut [f32]| k::gather(table.data(), ids, c, y);
+    unary("embedding", table, &axes[..], forward, move |dy, dx| k::scatter_add(dy, &saved, c, dx.add()))
 }

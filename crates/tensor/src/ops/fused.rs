@@ -6,7 +6,7 @@
 //! and `dropout_add` is, up to that rounding.
 
 use super::attention::PackedBf16;
-use super::{Attention, matmul::init_of};
+use super::{Attention, matmul::init_of, unary::put};
 use crate::{Bf16Buf, Bf16Matrix, Buf, Tensor, profile, record};
 use motamot_kernels::activation::Activation;
 use motamot_kernels::bf16::{Bf16, Element};
@@ -168,19 +168,12 @@ impl Normed {
     }
 
     fn norm_backward<T: Element>(&self, dh: &[T], dy: &[f32], dx: Option<Grad>, [dw, db]: [Option<Grad>; 2]) {
-        let mut unused = None;
-        let (data, accumulate) = match dx {
-            Some(dx) => (dx.data, dx.accumulate),
-            None => (&mut unused.insert(Buf::stale(dy.len()))[..], false),
+        let backward = |to: &mut [f32]| {
+            norm::norm_backward_onto(&self.x, &self.weight, self.mean.as_deref(), &self.rstd, dh, dy, to, dw, db);
         };
-        let mut sum = accumulate.then(|| Buf::stale(dy.len()));
-        let to = match &mut sum {
-            Some(sum) => &mut sum[..],
-            None => &mut *data,
-        };
-        norm::norm_backward_onto(&self.x, &self.weight, self.mean.as_deref(), &self.rstd, dh, dy, to, dw, db);
-        if let Some(sum) = sum {
-            elementwise::add_assign(data, &sum);
+        match dx {
+            Some(dx) => put(dx, backward),
+            None => backward(&mut Buf::stale(dy.len())),
         }
         profile::end(NORM, true);
     }

@@ -1,8 +1,8 @@
 //! The same numbers in another order or shape.
 
-use super::arithmetic::put;
+use super::unary::{on_one, put, unary};
 use crate::{Buf, Shape, Tensor, record};
-use motamot_kernels::elementwise as k;
+use motamot_kernels::{Grad, elementwise as k};
 
 /// y = x, the same values in the same order in another shape of as many elements. Shares the memory.
 /// Shapes: any → `shape`.  Saves nothing.  Backward: dx = dy.  Panics if the counts differ.  Same as torch.reshape.
@@ -10,11 +10,7 @@ use motamot_kernels::elementwise as k;
 pub fn reshape(x: &Tensor, shape: impl Into<Shape>) -> Tensor {
     let shape = shape.into();
     assert_eq!(x.len(), shape.count(), "reshape: {} does not fill {shape}", x.shape());
-    record("reshape", x.data.clone(), shape, [x], |dy, [dx]| {
-        if let Some(dx) = dx {
-            k::copy_grad(dy, dx);
-        }
-    })
+    record("reshape", x.data.clone(), shape, [x], on_one(k::copy_grad))
 }
 
 /// y = xᵀ for each matrix of a batch: the last two axes change places.
@@ -28,20 +24,14 @@ pub fn transpose(x: &Tensor) -> Tensor {
     let (m, n) = (shape[r - 2], shape[r - 1]);
     let mut axes = shape.to_vec();
     axes.swap(r - 2, r - 1);
-    let mut y = Buf::stale(x.len());
-    each_matrix(x.data(), &mut y, m * n, |x, y| k::transpose_2d(x, m, n, y));
-    record("transpose", y, &axes[..], [x], move |dy, [dx]| {
-        let Some(dx) = dx else { return };
-        let mut turned = Buf::stale(dy.len());
-        each_matrix(dy, &mut turned, m * n, |dy, t| k::transpose_2d(dy, n, m, t));
-        k::copy_grad(&turned, dx);
-    })
-}
-
-fn each_matrix(x: &[f32], y: &mut [f32], size: usize, f: impl Fn(&[f32], &mut [f32])) {
-    if size > 0 {
-        x.chunks_exact(size).zip(y.chunks_exact_mut(size)).for_each(|(x, y)| f(x, y));
-    }
+    let turn = move |x: &[f32], m: usize, n: usize, y: &mut [f32]| {
+        if m * n > 0 {
+            let matrices = x.chunks_exact(m * n).zip(y.chunks_exact_mut(m * n));
+            matrices.for_each(|(x, y)| k::transpose_2d(x, m, n, y));
+        }
+    };
+    let forward = |y: &mut [f32]| turn(x.data(), m, n, y);
+    unary("transpose", x, &axes[..], forward, move |dy, dx| put(dx, |dx| turn(dy, n, m, dx)))
 }
 
 /// (A, B, C, D) → (A, C, B, D): what splits heads, (B, T, H, D) → (B, H, T, D), and joins them again.
@@ -49,14 +39,8 @@ fn each_matrix(x: &[f32], y: &mut [f32], size: usize, f: impl Fn(&[f32], &mut [f
 #[track_caller]
 pub fn swap_axes_12(x: &Tensor) -> Tensor {
     let &[a, b, c, d] = &x.shape()[..] else { panic!("swap_axes_12: {} is not of rank 4", x.shape()) };
-    let mut y = Buf::stale(x.len());
-    swap(x.data(), [a, b, c, d], &mut y);
-    record("swap_axes_12", y, [a, c, b, d], [x], move |dy, [dx]| {
-        let Some(dx) = dx else { return };
-        let mut turned = Buf::stale(dy.len());
-        swap(dy, [a, c, b, d], &mut turned);
-        k::copy_grad(&turned, dx);
-    })
+    let forward = |y: &mut [f32]| swap(x.data(), [a, b, c, d], y);
+    unary("swap_axes_12", x, [a, c, b, d], forward, move |dy, dx| put(dx, |dx| swap(dy, [a, c, b, d], dx)))
 }
 
 fn swap(x: &[f32], [a, b, c, d]: [usize; 4], y: &mut [f32]) {
@@ -82,17 +66,12 @@ pub fn slice(x: &Tensor, axis: usize, start: usize, len: usize) -> Tensor {
     assert!(start + len <= whole, "slice: {start}..{} of axis {axis} of {}", start + len, x.shape());
     let mut axes = x.shape().to_vec();
     axes[axis] = len;
-    let mut y = Buf::stale(outer * len * inner);
     let (piece, row) = (len * inner, whole * inner);
-    for o in 0..outer {
-        y[o * piece..][..piece].copy_from_slice(&x.data()[o * row + start * inner..][..piece]);
-    }
-    record("slice", y, &axes[..], [x], move |dy, [dx]| {
-        let Some(dx) = dx else { return };
+    let part = move |o: usize| o * row + start * inner..o * row + (start + len) * inner;
+    let forward = |y: &mut [f32]| (0..outer).for_each(|o| y[o * piece..][..piece].copy_from_slice(&x.data()[part(o)]));
+    unary("slice", x, &axes[..], forward, move |dy, dx| {
         let dx = dx.add();
-        for o in 0..outer {
-            put(&dy[o * piece..][..piece], &mut dx[o * row + start * inner..][..piece], true);
-        }
+        (0..outer).for_each(|o| k::add_assign(&mut dx[part(o)], &dy[o * piece..][..piece]));
     })
 }
 
@@ -118,11 +97,11 @@ pub fn concat(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
     record("concat", y, &axes[..], [a, b], move |dy, [mut da, mut db]| {
         for o in 0..outer {
             let row = &dy[o * (pa + pb)..][..pa + pb];
-            if let Some(g) = &mut da {
-                put(&row[..pa], &mut g.data[o * pa..][..pa], g.accumulate);
-            }
-            if let Some(g) = &mut db {
-                put(&row[pa..], &mut g.data[o * pb..][..pb], g.accumulate);
+            for (g, part) in [(&mut da, &row[..pa]), (&mut db, &row[pa..])] {
+                if let Some(Grad { data, accumulate }) = g {
+                    let data = &mut data[o * part.len()..][..part.len()];
+                    k::copy_grad(part, Grad { data, accumulate: *accumulate });
+                }
             }
         }
     })

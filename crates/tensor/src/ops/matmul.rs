@@ -7,11 +7,6 @@ use motamot_kernels::gemm::bf16::{Packed, gemm_bf16, gemm_bf16_packed};
 use motamot_kernels::gemm::{Init, Layout, gemm};
 use std::sync::Arc;
 
-/// C = or += op(A)·op(B) into a gradient.
-fn gemm_grad(layout: Layout, m: usize, n: usize, k: usize, a: &[f32], b: &[f32], dst: Grad) {
-    gemm(layout, m, n, k, a, b, dst.data, init_of(dst.accumulate));
-}
-
 /// A matrix W (R, C) as the right factor of products: in bf16 if it is packed for that, else in f32.
 struct Factor {
     data: Arc<Buf>,
@@ -150,13 +145,13 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Tensor {
     record("matmul", y, sa.with_last_axis(n), [a, b], move |dy, [mut da, mut db]| {
         for i in 0..batch {
             let dy = &dy[i * m * n..][..m * n];
-            if let Some(Grad { data, accumulate }) = &mut da {
-                let dst = Grad { data: &mut data[i * m * k..][..m * k], accumulate: *accumulate };
-                gemm_grad(Layout::NT, m, k, n, dy, &ws[i * k * n..][..k * n], dst);
+            if let Some(da) = &mut da {
+                let data = &mut da.data[i * m * k..][..m * k];
+                gemm(Layout::NT, m, k, n, dy, &ws[i * k * n..][..k * n], data, init_of(da.accumulate));
             }
-            if let Some(Grad { data, accumulate }) = &mut db {
-                let dst = Grad { data: &mut data[i * k * n..][..k * n], accumulate: *accumulate };
-                gemm_grad(Layout::TN, k, n, m, &xs[i * m * k..][..m * k], dy, dst);
+            if let Some(db) = &mut db {
+                let data = &mut db.data[i * k * n..][..k * n];
+                gemm(Layout::TN, k, n, m, &xs[i * m * k..][..m * k], dy, data, init_of(db.accumulate));
             }
         }
     })

@@ -15,6 +15,7 @@ mod norm;
 mod reduce;
 mod rope;
 mod softmax;
+mod unary;
 
 pub use activation::{exp, gelu, gelu_tanh, ln, log_sigmoid, relu, sigmoid, silu, swiglu, tanh};
 pub use motamot_kernels::activation::Activation;

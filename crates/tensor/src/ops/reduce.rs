@@ -1,6 +1,7 @@
 //! Sums and means.
 
-use crate::{Buf, Tensor, record};
+use super::unary::unary;
+use crate::Tensor;
 use motamot_kernels::{Grad, elementwise as k};
 
 /// Each element gets the gradient of its group: dst[i] = or += dy[i / group].
@@ -14,11 +15,7 @@ fn spread(dy: &[f32], group: usize, dst: Grad) {
 /// Shapes: any → ().  Saves nothing.  Backward: dx = dy everywhere.  Same as torch.sum.
 pub fn sum(x: &Tensor) -> Tensor {
     let n = x.len();
-    record("sum", Buf::full(1, k::sum(x.data())), [], [x], move |dy, [dx]| {
-        if let Some(dx) = dx {
-            spread(dy, n, dx);
-        }
-    })
+    unary("sum", x, [], |y| y[0] = k::sum(x.data()), move |dy, dx| spread(dy, n, dx))
 }
 
 /// y = Σ x / n, over all n elements.
@@ -36,13 +33,9 @@ pub fn mean(x: &Tensor) -> Tensor {
 pub fn sum_rows(x: &Tensor) -> Tensor {
     let (shape, c) = (x.shape(), x.shape().last_axis());
     assert!(!shape.is_empty(), "sum_rows: a tensor of rank 0 has no rows");
-    let mut y = Buf::zeros(shape.rows());
-    if c > 0 {
-        y.iter_mut().zip(x.data().chunks_exact(c)).for_each(|(y, row)| *y = k::sum(row));
-    }
-    record("sum_rows", y, &shape[..shape.len() - 1], [x], move |dy, [dx]| {
-        if let Some(dx) = dx {
-            spread(dy, c, dx);
-        }
-    })
+    let forward = |y: &mut [f32]| match c {
+        0 => y.fill(0.0),
+        _ => y.iter_mut().zip(x.data().chunks_exact(c)).for_each(|(y, row)| *y = k::sum(row)),
+    };
+    unary("sum_rows", x, &shape[..shape.len() - 1], forward, move |dy, dx| spread(dy, c, dx))
 }

@@ -1,7 +1,8 @@
 //! Rotary positions.
 
-use crate::{Buf, Tensor, record};
-use motamot_kernels::{elementwise, rope as k};
+use super::unary::{put, unary};
+use crate::Tensor;
+use motamot_kernels::rope as k;
 
 /// Turns each pair (x_i, x_{i+D/2}) of the first `heads` heads of a row by the angle position·θ^(−2i/D).
 /// Shapes: x (.., W) with W ≥ heads·head_dim; the rest of the row passes unchanged (the values of a packed q, k, v).
@@ -15,17 +16,11 @@ pub fn rope(x: &Tensor, heads: usize, head_dim: usize, positions: &[u32], theta:
     assert!(head_dim.is_multiple_of(2), "rope: head dim {head_dim} is odd");
     assert!(heads * head_dim <= width, "rope: {heads} heads of {head_dim} do not fit in x {}", x.shape());
     assert_eq!(positions.len(), rows, "rope: {} positions for x {}", positions.len(), x.shape());
-    let mut y = (*x.data).clone();
-    k::rope(&mut y, width, heads, head_dim, positions, theta, false);
-    let positions = positions.to_vec();
-    record("rope", y, x.shape(), [x], move |dy, [dx]| {
-        let Some(dx) = dx else { return };
-        if !dx.accumulate {
-            dx.data.copy_from_slice(dy);
-            return k::rope(dx.data, width, heads, head_dim, &positions, theta, true);
-        }
-        let mut turned = Buf::from(dy);
-        k::rope(&mut turned, width, heads, head_dim, &positions, theta, true);
-        elementwise::copy_grad(&turned, dx);
-    })
+    let saved = positions.to_vec();
+    let turn = move |from: &[f32], positions: &[u32], back: bool, to: &mut [f32]| {
+        to.copy_from_slice(from);
+        k::rope(to, width, heads, head_dim, positions, theta, back);
+    };
+    let forward = |y: &mut [f32]| turn(x.data(), positions, false, y);
+    unary("rope", x, x.shape(), forward, move |dy, dx| put(dx, |dx| turn(dy, &saved, true, dx)))
 }
