@@ -433,7 +433,7 @@ fn each_package_stands_on_those_below_it() {
     assert_eq!(ours("course"), ["motamot", "motamot-kernels", "motamot-tensor"]);
 }
 
-/// Lines of code and comments without tests, by module; and not more than the project has agreed on.
+/// Lines of code and comments without tests, by module. Not a limit: a table to look at.
 #[test]
 fn size_table() {
     println!("{:<28}{:>7}{:>8}{:>8}", "module", "files", "lines", "tests");
@@ -465,5 +465,6 @@ fn size_table() {
     }
     for (source, lines) in &sums {
         println!("{source:<35}{lines:>8}");
+        assert!(*lines > 1000, "{source}: the table is empty");
     }
 }

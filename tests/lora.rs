@@ -6,6 +6,7 @@ use motamot::embeddings::PositionKind;
 use motamot::generation::{Request, SamplingOptions, generate};
 use motamot::model::{Gpt, GptConfig};
 use motamot::nn::{LoraConfig, Module, NormKind, Pass};
+use motamot::training::state::OPTIMIZER;
 use motamot::training::{AdamW, Decay, Precision, Pretraining, Progress, Schedule, Settings, Trainer};
 use motamot::transformer::Activation;
 use motamot_kernels::panels::Format;
@@ -191,12 +192,27 @@ fn a_run_of_adapters_is_saved_by_name_and_goes_on_with_the_same_bits() {
     part.write(&mut save).unwrap();
     save.commit().unwrap();
     let folder = Folder::open(dir.path()).unwrap();
-    let names: Vec<String> = folder.tensors("optimizer.safetensors").unwrap().entries().keys().cloned().collect();
+    let names: Vec<String> = folder.tensors(OPTIMIZER).unwrap().entries().keys().cloned().collect();
     assert_eq!(names.len(), 2 * 2 * 3, "weights, m and v of A and B in two blocks: {names:?}");
     let mut resumed = resumed(fresh(), 8, Precision::F32, part.progress.clone());
-    resumed.read(&folder).unwrap();
+    resumed.read(&folder.tensors(OPTIMIZER).unwrap()).unwrap();
     (3..8).for_each(|_| _ = resumed.step(&objective(&data)).unwrap());
     assert_eq!(logits(&whole.model).data(), logits(&resumed.model).data());
+}
+
+#[test]
+fn what_was_frozen_can_be_trained_later() {
+    let data = text();
+    let mut trainer = trainer(adapted(&gpt2(), &["c_attn"]), 4, Precision::F32);
+    let _ = trainer.step(&objective(&data)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut save = Save::begin(dir.path()).unwrap();
+    trainer.write(&mut save).unwrap();
+    drop(save);
+    trainer.model.visit_mut("", &mut |_, p| p.set_trainable(true));
+    let before = trainer.model.wte.weight.data().to_vec();
+    let _ = trainer.step(&objective(&data)).unwrap();
+    assert!(trainer.model.wte.weight.data() != before);
 }
 
 #[test]

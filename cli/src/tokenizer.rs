@@ -1,6 +1,7 @@
 //! `motamot tokenizer train|encode|decode|show`.
 
 use super::model_dir::model_dir;
+use super::output::reached;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use motamot::data::Corpus;
@@ -185,7 +186,7 @@ fn decode(args: &DecodeArgs, out: &mut dyn Write) -> Result<()> {
     }
     let mut bytes = tokenizer.decode_bytes(&ids);
     bytes.push(b'\n');
-    out.write_all(&bytes).or_else(closed_pipe)
+    reached(out.write_all(&bytes)).map(drop)
 }
 
 fn show(args: &ShowArgs, colour: bool, out: &mut dyn Write) -> Result<()> {
@@ -284,15 +285,7 @@ fn read_stdin() -> Result<Vec<u8>> {
 }
 
 fn say(out: &mut dyn Write, text: std::fmt::Arguments) -> Result<()> {
-    out.write_fmt(text).or_else(closed_pipe)
-}
-
-/// `motamot … | head` is no failure.
-fn closed_pipe(error: std::io::Error) -> Result<()> {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Error::new("cannot write to standard output").caused_by(error)),
-    }
+    reached(out.write_fmt(text)).map(drop)
 }
 
 #[cfg(test)]

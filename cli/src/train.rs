@@ -47,7 +47,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// How matrix products are computed [default: the preset's]; bf16 is faster where the processor has instructions for
-    /// it (AVX-512-BF16, AMX), and gives other digits than f32
+    /// it (AMX; AVX-512-BF16 on processors of AMD), and gives other digits than f32
     #[arg(long, value_parser = machine::precision())]
     precision: Option<Precision>,
     /// How text becomes tokens [default: the preset's]

@@ -4,6 +4,7 @@ use motamot::checkpoint::{Folder, Save};
 use motamot::data::TokenDataset;
 use motamot::model::GptConfig;
 use motamot::nn::{Module, Param, Pass};
+use motamot::training::state::OPTIMIZER;
 use motamot::training::{AdamW, Decay, Objective, Optimizer, Precision, Progress, Schedule, Settings, Step, Trainer};
 use motamot_course::models::{Bert, BertConfig, Masking, mask_tokens};
 use motamot_kernels::rng::Rng;
@@ -109,13 +110,13 @@ fn bert_learns_masked_words_by_either_optimiser_and_resumes_with_the_same_bits()
         save.commit().unwrap();
 
         let folder = Folder::open(dir.path()).unwrap();
-        let tensors = folder.tensors("optimizer.safetensors").unwrap();
+        let tensors = folder.tensors(OPTIMIZER).unwrap();
         let mut there: Vec<&str> = tensors.entries().keys().filter_map(|name| name.split('.').next()).collect();
         there.dedup();
         assert_eq!(there, kinds, "state is saved by name");
         let progress: Progress = folder.json("training.json").unwrap();
         let mut resumed = trainer(optimizer(), lr, progress);
-        resumed.read(&folder).unwrap();
+        resumed.read(&folder.tensors(OPTIMIZER).unwrap()).unwrap();
         while !resumed.is_finished() {
             let _ = resumed.step(&objective).unwrap();
         }

@@ -9,12 +9,12 @@ impl Gpt {
     /// A model of the same weights that is not trained: a reference, or what adapters are added to. It shares the
     /// memory of this one until one of them changes.
     pub fn frozen(&self) -> Result<Gpt> {
-        let mut weights = Vec::new();
-        self.visit("", &mut |_, p| weights.push(p.shared()));
-        let mut copy = Gpt::unfilled(self.config())?;
         if self.has_lora() {
             return Err(Error::usage("a model with adapters cannot be shared").help("merge them first"));
         }
+        let mut weights = Vec::new();
+        self.visit("", &mut |_, p| weights.push(p.shared()));
+        let mut copy = Gpt::unfilled(self.config())?;
         let mut weights = weights.into_iter();
         copy.visit_mut("", &mut |_, p| {
             if let Some(data) = weights.next() {
@@ -44,10 +44,7 @@ impl Gpt {
             }
             paths.push(path);
         }
-        if let Some(target) = targets.iter().find(|t| {
-            let one = LoraConfig { targets: vec![(*t).clone()], ..config.clone() };
-            !paths.iter().any(|path| one.adapts(path))
-        }) {
+        if let Some(target) = targets.iter().find(|target| !paths.iter().any(|path| LoraConfig::means(target, path))) {
             let ends = paths.iter().filter_map(|path| path.strip_prefix("h.0.")).collect::<Vec<_>>().join(", ");
             return Err(Error::usage(format!("LoRA: no projection is called {target}"))
                 .help(format!("the projections of a block are {ends}")));

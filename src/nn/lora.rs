@@ -17,11 +17,14 @@ pub struct LoraConfig {
 }
 
 impl LoraConfig {
-    /// Whether a projection is meant.
+    /// Whether a projection gets an adapter.
     pub fn adapts(&self, path: &str) -> bool {
-        let is_end =
-            |t: &String| path.strip_suffix(t.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        self.targets.iter().any(is_end)
+        self.targets.iter().any(|target| LoraConfig::means(target, path))
+    }
+
+    /// Whether a target is a path, or its end from a dot on.
+    pub fn means(target: &str, path: &str) -> bool {
+        path.strip_suffix(target).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 }
 

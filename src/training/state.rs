@@ -6,7 +6,7 @@
 use super::config::{RunConfig, available};
 use super::metrics::METRICS;
 use super::trainer::{Progress, Trainer};
-use crate::checkpoint::{Entry, Folder, Item, Save, SpecialIds};
+use crate::checkpoint::{Entry, Folder, Item, Save, SpecialIds, TensorFile};
 use crate::data::Prepared;
 use crate::evaluation::Evaluation;
 use crate::model::Gpt;
@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const TRAINING: &str = "training.json";
-const OPTIMIZER: &str = "optimizer.safetensors";
+/// Where [`Trainer::write`] writes.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// `training.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,9 +101,8 @@ impl<M: Module> Trainer<M> {
         save.tensors(OPTIMIZER, weights.chain(memory).collect(), &[])
     }
 
-    /// Reads what [`Trainer::write`] wrote of a trainer of the same shapes.
-    pub fn read(&mut self, folder: &Folder) -> Result<()> {
-        let tensors = folder.tensors(OPTIMIZER)?;
+    /// Reads what [`Trainer::write`] wrote, into the file [`OPTIMIZER`], of a trainer of the same shapes.
+    pub fn read(&mut self, tensors: &TensorFile) -> Result<()> {
         let (model, updater) = (&mut self.model, &mut self.updater);
         let mut result = Ok(());
         model.visit_mut("", &mut |path, p| {
@@ -203,7 +203,7 @@ pub fn load(dir: &Path) -> Result<Loaded> {
         return Err(Error::new(what).help("the two files do not belong together"));
     }
     let mut trainer = file.config.resume(Gpt::new(m, &mut Rng::new(0))?, file.progress);
-    trainer.read(&folder)?;
+    trainer.read(&tensors)?;
     Ok(Loaded { trainer, config: file.config, tokenizer, text: file.text, best: file.best })
 }
 

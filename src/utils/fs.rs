@@ -95,7 +95,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// As [`write_atomic`], for content that is written piece by piece.
-pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+fn write_atomic_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
     // A link stays a link: the file it names is replaced.
     let path = &match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() => fs::canonicalize(path).map_err(|e| io_error("write", path, e))?,
@@ -139,13 +139,6 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path, e)),
         _ => Ok(()),
     }
-}
-
-/// Renames a finished file over `to`, and makes the renaming last.
-pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    replace(from, to).map_err(|e| io_error("write", to, e))?;
-    sync_folder(to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
-    Ok(())
 }
 
 /// On Unix a renaming is only safe once the folder is on disk; some file systems refuse this, and nothing is lost then.

@@ -1,5 +1,6 @@
 //! What the tests of the kernels share.
 
+use crate::bf16::{Bf16, from_f32};
 use crate::{isa, parallel, rng::Rng};
 
 /// The lengths at which loops over 16 lanes go wrong.
@@ -40,6 +41,20 @@ pub fn same_everywhere(kernel: impl Fn() -> Vec<f32>) -> Vec<f32> {
         }
     }
     expected
+}
+
+/// Numbers in bf16, as products round them.
+pub fn as_factors(x: &[f32]) -> Vec<Bf16> {
+    x.iter().map(|x| Bf16(from_f32(*x))).collect()
+}
+
+/// Runs `f` for every instruction set with 1, 2 and 3 threads, and tells it which.
+pub fn everywhere(f: impl Fn(&str)) {
+    for isa in isa::available() {
+        for threads in [1, 2, 3] {
+            isa::with(isa, || parallel::with_threads(threads, || f(&format!("{isa}, {threads} threads"))));
+        }
+    }
 }
 
 /// Every element within `tolerance·(1 + |want|)`.

@@ -56,8 +56,10 @@ impl Updater {
 
     /// What is remembered of a parameter, by name: made now if nothing is yet. Nothing for one that is not trained.
     pub fn memory(&mut self, path: &str, p: &Param) -> impl Iterator<Item = (&'static str, &mut Buf)> {
-        let names = if p.is_trainable() { self.optimizer.memory(path, p) } else { &[] };
-        names.iter().copied().zip(remembered(&mut self.memory, names, p))
+        let names = self.optimizer.memory(path, p);
+        // Not even an empty entry: it may be trained later.
+        let buffers = p.is_trainable().then(|| remembered(&mut self.memory, names, p));
+        names.iter().copied().zip(buffers.into_iter().flatten())
     }
 
     /// What is already remembered of a parameter, by name.

@@ -1,34 +1,19 @@
 use super::*;
+use crate::Grad;
 use crate::activation::{
     Activation, gelu, gelu_backward, gelu_tanh, gelu_tanh_backward, relu, relu_backward, swiglu, swiglu_backward,
 };
-use crate::bf16::from_f32;
 use crate::gemm::Init;
 use crate::gemm::bf16::gemm_bf16_packed;
 use crate::rope::rope;
-use crate::testing::normals;
-use crate::{Grad, isa, parallel};
+use crate::testing::{as_factors, everywhere, normals};
 
 fn rounded(x: &[f32]) -> Vec<Bf16> {
     x.iter().map(|x| Bf16::of(*x)).collect()
 }
 
-/// As products round.
-fn as_factors(x: &[f32]) -> Vec<Bf16> {
-    x.iter().map(|x| Bf16(from_f32(*x))).collect()
-}
-
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
-}
-
-/// Runs `f` on every instruction set and with several numbers of threads.
-fn everywhere(f: impl Fn(&str)) {
-    for isa in isa::available() {
-        for threads in [1, 2, 3] {
-            isa::with(isa, || parallel::with_threads(threads, || f(&format!("{isa}, {threads} threads"))));
-        }
-    }
 }
 
 /// The same bits, but for the function that has a shorter version where its value is rounded.

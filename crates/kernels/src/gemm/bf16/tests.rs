@@ -1,6 +1,6 @@
 use super::*;
-use crate::bf16::{Bf16, from_f32, round};
-use crate::testing::normals;
+use crate::bf16::{Bf16, round};
+use crate::testing::{as_factors, everywhere, normals};
 use crate::{isa, parallel};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];
@@ -115,22 +115,8 @@ fn a_wrong_length_is_named() {
     gemm_bf16(Layout::NN, 1, 2, 3, Matrix::F32(&[0.0; 3]), Matrix::F32(&[0.0; 5]), &mut [0.0; 2], Init::Zero);
 }
 
-/// As products round.
-fn as_factors(x: &[f32]) -> Vec<Bf16> {
-    x.iter().map(|x| Bf16(from_f32(*x))).collect()
-}
-
 fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
-}
-
-/// Runs `f` on every instruction set and with several numbers of threads.
-fn everywhere(f: impl Fn(&str)) {
-    for isa in isa::available() {
-        for threads in [1, 2, 3] {
-            isa::with(isa, || parallel::with_threads(threads, || f(&format!("{isa}, {threads} threads"))));
-        }
-    }
 }
 
 #[test]
