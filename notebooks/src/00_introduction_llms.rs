@@ -76,7 +76,13 @@ fn main() {
     let corpus = Corpus::embedded();
     let text: Vec<char> = corpus.text().unwrap().chars().collect();
     let cut = text.len() * 9 / 10;
-    println!("{} {} · {} {}", tr("apprendre :", "to learn:"), cut, tr("valider :", "to validate:"), text.len() - cut);
+    println!(
+        "{} {} · {} {}",
+        tr("apprendre :", "to learn:"),
+        cut,
+        tr("valider :", "to validate:"),
+        text.len() - cut
+    );
     println!("{}", text[..122].iter().collect::<String>());
 
     // %% [markdown] fr
@@ -155,7 +161,11 @@ fn main() {
     // %%
     let tables: Vec<Counts> = (1..=5).map(|n| count(&train, n, v)).collect();
     for n in 1..=5 {
-        println!("n = {n} : {:6} {}", tables[n - 1].len(), tr("contextes différents", "different contexts"));
+        println!(
+            "n = {n} : {:6} {}",
+            tables[n - 1].len(),
+            tr("contextes différents", "different contexts")
+        );
     }
 
     // %% [markdown] fr
@@ -198,7 +208,8 @@ fn main() {
         let top = best(&p, 8);
         let labels: Vec<String> = top.iter().map(|&w| visible(alphabet[w])).collect();
         let title = format!("n = {n} : « {} »", "my l"[5 - n..].replace(' ', "·"));
-        let bars = Bars::new(title, tr("suite", "next"), tr("probabilité", "probability"), labels);
+        let bars =
+            Bars::new(title, tr("suite", "next"), tr("probabilité", "probability"), labels);
         panels = panels.add(bars.group("", top.iter().map(|&w| p[w])).digits(2));
         let o = encode("o", &alphabet)[0] as usize;
         println!("n = {n} : p(o) = {:.3} ({} / {total})", p[o], row[o]);
@@ -243,7 +254,13 @@ fn main() {
         weights.len() - 1
     }
 
-    fn write(counts: &Counts, n: usize, start: &[u32], len: usize, rng: &mut Rng) -> Vec<u32> {
+    fn write(
+        counts: &Counts,
+        n: usize,
+        start: &[u32],
+        len: usize,
+        rng: &mut Rng,
+    ) -> Vec<u32> {
         let mut ids = start.to_vec();
         while ids.len() < len {
             let Some(row) = counts.get(&ids[ids.len() + 1 - n..]) else { break };
@@ -302,9 +319,16 @@ fn main() {
         let p = f64::from(row[word[i] as usize]) / f64::from(row.iter().sum::<u32>());
         product *= p;
         sum -= p.ln();
-        println!("p({} | {:2}) = {p:.5}", "ROMEO".as_bytes()[i] as char, &"ROMEO"[i + 1 - n..i]);
+        println!(
+            "p({} | {:2}) = {p:.5}",
+            "ROMEO".as_bytes()[i] as char,
+            &"ROMEO"[i + 1 - n..i]
+        );
     }
-    println!("p(ROMEO) = {product:.3e}   −ln p = {sum:.4} nats = {:.4} bits", sum / std::f64::consts::LN_2);
+    println!(
+        "p(ROMEO) = {product:.3e}   −ln p = {sum:.4} nats = {:.4} bits",
+        sum / std::f64::consts::LN_2
+    );
     println!("exp(−{sum:.4}) = {:.3e}", (-sum).exp());
 
     // %% [markdown] fr
@@ -343,7 +367,8 @@ fn main() {
     // %%
     use motamot::plot::{Chart, Series};
 
-    let curve: Vec<(f64, f64)> = (1..=200).map(|i| f64::from(i) / 200.0).map(|p: f64| (p, -p.log2())).collect();
+    let curve: Vec<(f64, f64)> =
+        (1..=200).map(|i| f64::from(i) / 200.0).map(|p: f64| (p, -p.log2())).collect();
     show(
         &Chart::new(
             tr("La surprise d'un évènement", "The surprise of an event"),
@@ -353,7 +378,11 @@ fn main() {
         .series(Series::new("−log₂ p", curve))
         .note(0.5, 1.0, tr("pièce : 1 bit", "coin: 1 bit"))
         .note(1.0 / 6.0, 6f64.log2(), tr("dé : 2,585 bits", "die: 2.585 bits"))
-        .note(1.0 / 62.0, 62f64.log2(), tr("1 caractère sur 62 : 5,954 bits", "1 character of 62: 5.954 bits")),
+        .note(
+            1.0 / 62.0,
+            62f64.log2(),
+            tr("1 caractère sur 62 : 5,954 bits", "1 character of 62: 5.954 bits"),
+        ),
     );
 
     // %% [markdown] fr
@@ -381,7 +410,12 @@ fn main() {
         (tr("équilibré, cru pipé    ", "fair, believed loaded  "), fair, loaded),
     ] {
         let h = cross_entropy(&p, &q);
-        println!("{name} {h:.3} nats = {:.3} bits   {} {:.3}", h * bits, tr("perplexité", "perplexity"), h.exp());
+        println!(
+            "{name} {h:.3} nats = {:.3} bits   {} {:.3}",
+            h * bits,
+            tr("perplexité", "perplexity"),
+            h.exp()
+        );
     }
 
     // %% [markdown] fr
@@ -461,7 +495,11 @@ fn main() {
     for context in ["my l", "zz", ""] {
         let p = witten_bell(&tables, &encode(context, &alphabet), v);
         let least = p.iter().copied().fold(1.0, f64::min);
-        println!("« {context:4} » : {} {:.12}   min p = {least:.1e}", tr("somme", "sum"), p.iter().sum::<f64>());
+        println!(
+            "« {context:4} » : {} {:.12}   min p = {least:.1e}",
+            tr("somme", "sum"),
+            p.iter().sum::<f64>()
+        );
     }
 
     // %% [markdown] fr
@@ -476,7 +514,11 @@ fn main() {
         by_hand -= witten_bell(&tables, &val[..i], v)[val[i] as usize].ln();
     }
     by_hand /= val.len() as f64;
-    println!("5-{} : {by_hand:.4} nats/{}", tr("gramme", "gram"), tr("caractère", "character"));
+    println!(
+        "5-{} : {by_hand:.4} nats/{}",
+        tr("gramme", "gram"),
+        tr("caractère", "character")
+    );
 
     // %% [markdown] fr
     // ## 7. L'échelle des n-grammes
@@ -490,7 +532,11 @@ fn main() {
     use motamot::evaluation::{Baseline, NGram, baselines};
 
     let rows: Vec<Baseline> = baselines(&train, &val, &corpus.bytes[cut..], 7, v).unwrap();
-    println!("{} {:.3}", tr("uniforme : nats/caractère", "uniform: nats/character"), (v as f64).ln());
+    println!(
+        "{} {:.3}",
+        tr("uniforme : nats/caractère", "uniform: nats/character"),
+        (v as f64).ln()
+    );
     for row in &rows {
         println!(
             "n = {} : {:.3} nats/{}   {:.3} bits/{}   {} {:5.2}",
@@ -507,7 +553,13 @@ fn main() {
     // %% agreement
     let difference = (by_hand - rows[4].nats_per_symbol).abs();
     assert!(difference < 1e-9, "by hand {by_hand}, library {}", rows[4].nats_per_symbol);
-    println!("{}", tr("5-gramme à la main = bibliothèque, à 1e-9 près", "5-gram by hand = library, within 1e-9"));
+    println!(
+        "{}",
+        tr(
+            "5-gramme à la main = bibliothèque, à 1e-9 près",
+            "5-gram by hand = library, within 1e-9"
+        )
+    );
 
     // %% [markdown] fr
     // ### Le nombre témoin (*golden number*)
@@ -564,10 +616,16 @@ fn main() {
     // goes from 1 to 7? See where they part.
     // %%
     let model = NGram::train(&train, 7, v);
-    let on_train: Vec<f64> = model.score(&train[..val.len()]).iter().map(|nats| nats / val.len() as f64).collect();
+    let on_train: Vec<f64> =
+        model.score(&train[..val.len()]).iter().map(|nats| nats / val.len() as f64).collect();
     for n in 1..=7 {
         let (a, b) = (on_train[n - 1], rows[n - 1].nats_per_symbol);
-        println!("n = {n} : {} {a:.3}   validation {b:.3}   {} {:.3}", tr("vu", "seen"), tr("écart", "gap"), b - a);
+        println!(
+            "n = {n} : {} {a:.3}   validation {b:.3}   {} {:.3}",
+            tr("vu", "seen"),
+            tr("écart", "gap"),
+            b - a
+        );
     }
     show(
         &Chart::new(
@@ -575,7 +633,13 @@ fn main() {
             tr("n, longueur des n-grammes", "n, length of the n-grams"),
             tr("nats par caractère", "nats per character"),
         )
-        .series(Series::new(tr("texte appris", "text learned"), (1..=7).map(|n| (n as f64, on_train[n - 1]))).dots())
+        .series(
+            Series::new(
+                tr("texte appris", "text learned"),
+                (1..=7).map(|n| (n as f64, on_train[n - 1])),
+            )
+            .dots(),
+        )
         .series(
             Series::new(
                 tr("texte jamais vu", "text never seen"),
@@ -583,7 +647,11 @@ fn main() {
             )
             .dots(),
         )
-        .note(5.0, rows[4].nats_per_symbol, tr("le meilleur : 1,807", "the best: 1.807")),
+        .note(
+            5.0,
+            rows[4].nats_per_symbol,
+            tr("le meilleur : 1,807", "the best: 1.807"),
+        ),
     );
 
     // %% [markdown] fr
@@ -631,8 +699,12 @@ fn main() {
         longest
     }
 
-    let headers =
-        ["n", tr("bits par octet", "bits per byte"), tr("texte écrit", "text written"), tr("copié", "copied")];
+    let headers = [
+        "n",
+        tr("bits par octet", "bits per byte"),
+        tr("texte écrit", "text written"),
+        tr("copié", "copied"),
+    ];
     let mut table = Table::new(headers);
     let learned: String = text[..cut].iter().collect();
     for n in [1, 2, 3, 4, 5, 7] {
@@ -640,7 +712,12 @@ fn main() {
         let written = decode(&ids[start.len()..], &alphabet);
         let copied = longest_copy(&written, &learned);
         let shown = written.replace('\n', " ↵ ");
-        table = table.row([n.to_string(), format!("{:.3}", rows[n - 1].bits_per_byte), shown, copied.to_string()]);
+        table = table.row([
+            n.to_string(),
+            format!("{:.3}", rows[n - 1].bits_per_byte),
+            shown,
+            copied.to_string(),
+        ]);
     }
     show(&table);
 
@@ -669,7 +746,9 @@ fn main() {
     let five = NGram::train(&train, 5, v);
     let line = "I gave him no order; I gave him the stuff.";
     let spoken: Vec<u32> = encode(&format!("GRUMIO:\n{line}"), &alphabet);
-    let surprise: Vec<f64> = (8..spoken.len()).map(|i| -five.probability(&spoken[..i], spoken[i]).log2()).collect();
+    let surprise: Vec<f64> = (8..spoken.len())
+        .map(|i| -five.probability(&spoken[..i], spoken[i]).log2())
+        .collect();
     let (once, again) = (line.find("ve him ").unwrap(), line.rfind("ve him ").unwrap());
     assert_eq!(surprise[once..once + 7], surprise[again..again + 7]);
     println!(
@@ -729,23 +808,33 @@ fn main() {
         for &i in &places {
             let p = model.next_distribution(&text[..i]);
             let right = text[i] as usize;
-            let before = (0..p.len()).filter(|&w| p[w] > p[right] || (p[w] == p[right] && w < right)).count();
+            let before = (0..p.len())
+                .filter(|&w| p[w] > p[right] || (p[w] == p[right] && w < right))
+                .count();
             share[before] += 1.0 / places.len() as f64;
         }
         share
     }
 
     fn first_six(q: &[f64]) -> Vec<f64> {
-        (0..6).map(|g| 100.0 * if g < 5 { q[g] } else { q[5..].iter().sum::<f64>() }).collect()
+        (0..6)
+            .map(|g| 100.0 * if g < 5 { q[g] } else { q[5..].iter().sum::<f64>() })
+            .collect()
     }
 
     fn gram(n: usize) -> String {
         format!("{n}-{}", tr("gramme", "gram"))
     }
 
-    let mut played: Vec<Vec<f64>> = [1, 3, 5].iter().map(|&n| guesses(&NGram::train(&train, n, v), &val)).collect();
+    let mut played: Vec<Vec<f64>> =
+        [1, 3, 5].iter().map(|&n| guesses(&NGram::train(&train, n, v), &val)).collect();
     for (n, q) in [1, 3, 5].iter().zip(&played) {
-        println!("{} : {:.1} % {}", gram(*n), 100.0 * q[0], tr("du premier coup", "at the first guess"));
+        println!(
+            "{} : {:.1} % {}",
+            gram(*n),
+            100.0 * q[0],
+            tr("du premier coup", "at the first guess")
+        );
     }
 
     // %% [markdown] fr
@@ -814,14 +903,25 @@ fn main() {
     assert_eq!(recorded.wrong.len(), val.len().div_ceil(5));
     println!("GPT : {:.1} % {}", 100.0 * gpt[0], tr("du premier coup", "at the first guess"));
     played.push(gpt);
-    let players: Vec<String> =
-        vec![gram(1), gram(3), gram(5), tr("GPT mini, 1 200 pas", "GPT mini, 1,200 steps").to_string()];
-    let losses: Vec<f64> =
-        vec![rows[0].bits_per_byte, rows[2].bits_per_byte, rows[4].bits_per_byte, recorded.bits_per_byte];
+    let players: Vec<String> = vec![
+        gram(1),
+        gram(3),
+        gram(5),
+        tr("GPT mini, 1 200 pas", "GPT mini, 1,200 steps").to_string(),
+    ];
+    let losses: Vec<f64> = vec![
+        rows[0].bits_per_byte,
+        rows[2].bits_per_byte,
+        rows[4].bits_per_byte,
+        recorded.bits_per_byte,
+    ];
 
     let human = [79.0, 8.0, 3.0, 2.0, 2.0, 8.0].map(|times| 100.0 * times / 102.0);
     let mut bars = Bars::new(
-        tr("À quel essai vient le bon caractère ?", "At which guess does the right character come?"),
+        tr(
+            "À quel essai vient le bon caractère ?",
+            "At which guess does the right character come?",
+        ),
         tr("essai", "guess"),
         tr("part des caractères (%)", "share of the characters (%)"),
         ["1", "2", "3", "4", "5", "6+"],
@@ -870,7 +970,12 @@ fn main() {
 
     for i in 0..played.len() {
         let (low, high) = shannon_bounds(&played[i]);
-        println!("{} : {low:.2} … {high:.2} bits   {} {:.2}", players[i], tr("sa perte :", "its loss:"), losses[i]);
+        println!(
+            "{} : {low:.2} … {high:.2} bits   {} {:.2}",
+            players[i],
+            tr("sa perte :", "its loss:"),
+            losses[i]
+        );
     }
 
     // %% [markdown] fr
@@ -975,7 +1080,9 @@ fn main() {
     let train_tokens: Vec<u32> = bpe.encode(&learned).unwrap();
     let val_tokens: Vec<u32> = bpe.encode_bytes(&corpus.bytes[cut..]).unwrap();
     let tri: Baseline =
-        baselines(&train_tokens, &val_tokens, &corpus.bytes[cut..], 3, bpe.vocab_size()).unwrap().remove(2);
+        baselines(&train_tokens, &val_tokens, &corpus.bytes[cut..], 3, bpe.vocab_size())
+            .unwrap()
+            .remove(2);
     let mut table = Table::new([
         tr("modèle", "model"),
         tr("jetons", "tokens"),
@@ -983,9 +1090,15 @@ fn main() {
         tr("perplexité", "perplexity"),
         tr("bits par octet", "bits per byte"),
     ]);
-    let names = tr(["5-gramme de caractères", "3-gramme de jetons BPE"], ["character 5-gram", "3-gram of BPE tokens"]);
-    for (name, tokens, row) in [(names[0], val.len(), &rows[4]), (names[1], val_tokens.len(), &tri)] {
-        let numbers = [row.nats_per_symbol, row.perplexity, row.bits_per_byte].map(|x| format!("{x:.3}"));
+    let names = tr(
+        ["5-gramme de caractères", "3-gramme de jetons BPE"],
+        ["character 5-gram", "3-gram of BPE tokens"],
+    );
+    for (name, tokens, row) in
+        [(names[0], val.len(), &rows[4]), (names[1], val_tokens.len(), &tri)]
+    {
+        let numbers = [row.nats_per_symbol, row.perplexity, row.bits_per_byte]
+            .map(|x| format!("{x:.3}"));
         let [nats, perplexity, bits] = numbers;
         table = table.row([name.to_string(), tokens.to_string(), nats, perplexity, bits]);
     }
@@ -1074,7 +1187,11 @@ fn main() {
         ("GPT-3 (2020)", 175e9),
         ("Llama 3.1 405B (2024)", 405e9),
     ];
-    println!("{} {:.0}", tr("Llama 3.1 ÷ notre mini :", "Llama 3.1 ÷ our mini:"), 405e9 / 6.1e6);
+    println!(
+        "{} {:.0}",
+        tr("Llama 3.1 ÷ notre mini :", "Llama 3.1 ÷ our mini:"),
+        405e9 / 6.1e6
+    );
     show(
         &Bars::new(
             tr("Taille des modèles", "Size of the models"),
@@ -1112,7 +1229,8 @@ fn main() {
     // %%
     use motamot::tensor::ops::IGNORE;
 
-    let words = ["But", "soft", "!", "what", "light", "through", "yonder", "window", "breaks", "?"];
+    let words =
+        ["But", "soft", "!", "what", "light", "through", "yonder", "window", "breaks", "?"];
     let sentence: Vec<u32> = (10..20).collect();
     const MASK: u32 = 1;
     const END: u32 = 2;
@@ -1147,7 +1265,11 @@ fn main() {
     let n = sentence.len();
     let (read, asked) = (sentence[..n - 1].to_vec(), sentence[1..].to_vec());
     for i in [0, 3, 8] {
-        println!("{} → {}", spell(&read[..=i], &words).join(" "), spell(&asked[i..=i], &words)[0]);
+        println!(
+            "{} → {}",
+            spell(&read[..=i], &words).join(" "),
+            spell(&asked[i..=i], &words)[0]
+        );
     }
     show(&Tokens::new(spell(&read, &words).into_iter().zip(spell(&asked, &words))).ids());
 
@@ -1156,7 +1278,13 @@ fn main() {
 
     let batch = TokenDataset::new(sentence.clone()).sample(1, n - 1, |_| 0);
     assert_eq!((&batch.inputs, &batch.targets), (&read, &asked));
-    println!("{}", tr("les lots de la bibliothèque sont ces paires", "the library's batches are these pairs"));
+    println!(
+        "{}",
+        tr(
+            "les lots de la bibliothèque sont ces paires",
+            "the library's batches are these pairs"
+        )
+    );
 
     // %% [markdown] fr
     // ### BERT : le mot caché (objectif *masqué*)
@@ -1172,19 +1300,24 @@ fn main() {
     // %% library
     use motamot::models::{Masking, mask_tokens};
 
-    let all_masked = Masking { rate: 0.3, masked: 1.0, random: 0.0, ..Masking::new(MASK, 20) };
+    let all_masked =
+        Masking { rate: 0.3, masked: 1.0, random: 0.0, ..Masking::new(MASK, 20) };
     let (read, asked) = mask_tokens(&sentence, &all_masked, &mut Rng::new(4));
     show(&Tokens::new(spell(&read, &words).into_iter().zip(spell(&asked, &words))).ids());
 
     // %% agreement
     for i in 0..n {
-        let by_hand = if asked[i] == IGNORE { (sentence[i], IGNORE) } else { (MASK, sentence[i]) };
+        let by_hand =
+            if asked[i] == IGNORE { (sentence[i], IGNORE) } else { (MASK, sentence[i]) };
         assert_eq!((read[i], asked[i]), by_hand);
     }
     assert_eq!(asked.iter().filter(|&&id| id != IGNORE).count(), 3);
     let bert = Masking::new(MASK, 20);
     assert_eq!((bert.rate, bert.masked, bert.random), (0.15, 0.8, 0.1));
-    println!("{}", tr("à la main : même entrée, mêmes réponses", "by hand: same input, same answers"));
+    println!(
+        "{}",
+        tr("à la main : même entrée, mêmes réponses", "by hand: same input, same answers")
+    );
 
     // %% [markdown] fr
     // Un détail du vrai BERT : parmi les jetons choisis, 80 % deviennent `[MASK]`, 10 % un jeton au hasard, 10 % restent. Sinon
@@ -1228,7 +1361,8 @@ fn main() {
     // span, then one last sentinel and the end ⟨/s⟩. An **encoder** reads the source on both sides, a **decoder** writes the
     // target from left to right. By hand, first:
     // %% concept
-    let source_by_hand = ["But", "soft", "!", "⟨X⟩", "through", "yonder", "⟨Y⟩", "breaks", "?"];
+    let source_by_hand =
+        ["But", "soft", "!", "⟨X⟩", "through", "yonder", "⟨Y⟩", "breaks", "?"];
     let target_by_hand = ["⟨X⟩", "what", "light", "⟨Y⟩", "window", "⟨Z⟩", "⟨/s⟩"];
     println!("{} {}", tr("source :", "source:"), source_by_hand.join(" "));
     println!("{} {}", tr("cible  :", "target:"), target_by_hand.join(" "));
@@ -1239,10 +1373,14 @@ fn main() {
     let (source, target) = corrupt(&sentence, &[(3, 2), (7, 1)], SENTINEL, END);
     assert_eq!(spell(&source, &words), source_by_hand);
     assert_eq!(spell(&target, &words), target_by_hand);
-    let shifted: Vec<String> = std::iter::once("▶".to_string()).chain(spell(&target, &words)).collect();
+    let shifted: Vec<String> =
+        std::iter::once("▶".to_string()).chain(spell(&target, &words)).collect();
     println!(
         "{}",
-        tr("le décodeur lit (en haut) et répond (dessous) :", "the decoder reads (above) and answers (below):")
+        tr(
+            "le décodeur lit (en haut) et répond (dessous) :",
+            "the decoder reads (above) and answers (below):"
+        )
     );
     show(&Tokens::new(shifted.into_iter().zip(spell(&target, &words))).ids());
 
@@ -1264,17 +1402,29 @@ fn main() {
     // %%
     use motamot::plot::HeatMap;
 
-    fn mask_picture(title: &str, labels: &[&str], sees: impl Fn(usize, usize) -> bool) -> HeatMap {
+    fn mask_picture(
+        title: &str,
+        labels: &[&str],
+        sees: impl Fn(usize, usize) -> bool,
+    ) -> HeatMap {
         let n = labels.len();
-        let cells: Vec<f64> = (0..n * n).map(|i| if sees(i / n, i % n) { 1.0 } else { 0.0 }).collect();
-        HeatMap::new(title, n, n, cells).row_labels(labels.to_vec()).column_labels(labels.to_vec()).range(0.0, 1.0)
+        let cells: Vec<f64> =
+            (0..n * n).map(|i| if sees(i / n, i % n) { 1.0 } else { 0.0 }).collect();
+        HeatMap::new(title, n, n, cells)
+            .row_labels(labels.to_vec())
+            .column_labels(labels.to_vec())
+            .range(0.0, 1.0)
     }
 
     let short = ["what", "light", "thro.", "yond.", "wind."];
     let both = ["what", "⟨X⟩", "wind.", "▶", "⟨X⟩", "light"];
     show(
         &Panels::new(3)
-            .add(mask_picture(tr("GPT : le passé", "GPT: the past"), &short, |row, column| column <= row))
+            .add(mask_picture(
+                tr("GPT : le passé", "GPT: the past"),
+                &short,
+                |row, column| column <= row,
+            ))
             .add(mask_picture(tr("BERT : tout", "BERT: everything"), &short, |_, _| true))
             .add(mask_picture(
                 tr("T5 : encodeur, puis décodeur", "T5: encoder, then decoder"),
@@ -1296,7 +1446,13 @@ fn main() {
     // %%
     let thousand: Vec<u32> = train[..1000].to_vec();
     let (_, asked) = mask_tokens(&thousand, &masking, &mut Rng::new(2));
-    let spans = SpanCorruption { rate: 0.15, mean_span: 3.0, first_sentinel: 100, sentinels: 100, end: 99 };
+    let spans = SpanCorruption {
+        rate: 0.15,
+        mean_span: 3.0,
+        first_sentinel: 100,
+        sentinels: 100,
+        end: 99,
+    };
     let (source, target) = spans.example(&thousand, &mut Rng::new(2));
     let hidden = asked.iter().filter(|&&id| id != IGNORE).count();
     let headers = [
@@ -1309,7 +1465,13 @@ fn main() {
     show(
         &Table::new(headers)
             .row(["GPT (causal)", "999", "999", tr("le passé", "the past"), tr("oui", "yes")])
-            .row(["BERT (15 %)", "1000", &hidden.to_string(), tr("tout", "everything"), tr("non", "no")])
+            .row([
+                "BERT (15 %)",
+                "1000",
+                &hidden.to_string(),
+                tr("tout", "everything"),
+                tr("non", "no"),
+            ])
             .row([
                 "T5 (15 %)",
                 &source.len().to_string(),
@@ -1413,7 +1575,10 @@ fn main() {
         let seen: HashSet<&[u32]> = train.windows(length).collect();
         let found = val.windows(length).filter(|window| seen.contains(window)).count();
         let share = 100.0 * found as f64 / val.windows(length).count() as f64;
-        println!("{length:2} {} : {share:.3} %", tr("caractères déjà vus", "characters seen before"));
+        println!(
+            "{length:2} {} : {share:.3} %",
+            tr("caractères déjà vus", "characters seen before")
+        );
     }
 
     // %% [markdown] fr
@@ -1432,12 +1597,17 @@ fn main() {
     //
     // **"The model understands."** The 5-gram writes words, but the question "who is speaking?" does not exist for it:
     // %%
-    let romeo = five.next_distribution(&encode("ROMEO:\nI hate thee, Tybalt; I love", &alphabet));
-    let other = five.next_distribution(&encode("TYBALT:\nPeace? I hate the word, as I love", &alphabet));
+    let romeo =
+        five.next_distribution(&encode("ROMEO:\nI hate thee, Tybalt; I love", &alphabet));
+    let other = five
+        .next_distribution(&encode("TYBALT:\nPeace? I hate the word, as I love", &alphabet));
     assert_eq!(romeo, other);
     println!(
         "{}",
-        tr("les deux distributions sont les mêmes, bit pour bit", "the two distributions are the same, bit for bit")
+        tr(
+            "les deux distributions sont les mêmes, bit pour bit",
+            "the two distributions are the same, bit for bit"
+        )
     );
 
     // %% [markdown] fr
@@ -1669,12 +1839,22 @@ fn main() {
         unfinished()
     }
 
-    fn masked_pair(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
+    fn masked_pair(
+        ids: &[u32],
+        places: &[usize],
+        mask: u32,
+        ignore: u32,
+    ) -> (Vec<u32>, Vec<u32>) {
         let _ = (ids, places, mask, ignore);
         unfinished()
     }
 
-    fn span_pair(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
+    fn span_pair(
+        ids: &[u32],
+        spans: &[(usize, usize)],
+        sentinel: u32,
+        end: u32,
+    ) -> (Vec<u32>, Vec<u32>) {
         let _ = (ids, spans, sentinel, end);
         unfinished()
     }
@@ -1688,7 +1868,12 @@ fn main() {
             (ids[..ids.len() - 1].to_vec(), ids[1..].to_vec())
         }
 
-        fn masked_pair(ids: &[u32], places: &[usize], mask: u32, ignore: u32) -> (Vec<u32>, Vec<u32>) {
+        fn masked_pair(
+            ids: &[u32],
+            places: &[usize],
+            mask: u32,
+            ignore: u32,
+        ) -> (Vec<u32>, Vec<u32>) {
             let (mut read, mut asked) = (ids.to_vec(), vec![ignore; ids.len()]);
             for &place in places {
                 read[place] = mask;
@@ -1697,7 +1882,12 @@ fn main() {
             (read, asked)
         }
 
-        fn span_pair(ids: &[u32], spans: &[(usize, usize)], sentinel: u32, end: u32) -> (Vec<u32>, Vec<u32>) {
+        fn span_pair(
+            ids: &[u32],
+            spans: &[(usize, usize)],
+            sentinel: u32,
+            end: u32,
+        ) -> (Vec<u32>, Vec<u32>) {
             let (mut source, mut target, mut at) = (Vec::new(), Vec::new(), 0);
             for (i, &(start, length)) in spans.iter().enumerate() {
                 source.extend(&ids[at..start]);
@@ -1710,7 +1900,11 @@ fn main() {
             target.extend([sentinel + spans.len() as u32, end]);
             (source, target)
         }
-        let reports = [check::causal_pair(causal_pair), check::masked_pair(masked_pair), check::span_pair(span_pair)];
+        let reports = [
+            check::causal_pair(causal_pair),
+            check::masked_pair(masked_pair),
+            check::span_pair(span_pair),
+        ];
         for report in reports {
             println!("{report}");
             assert!(report.is_passed());

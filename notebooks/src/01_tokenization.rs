@@ -46,7 +46,9 @@ fn main() {
     use motamot::kernels::rng::Rng;
     use motamot::plot::{Bars, Chart, Series};
     use motamot::texts::{BOVARY, DECLARATIONS, gpt2_merges, gpt2_sentences};
-    use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, WordPieceOptions, pre_tokens};
+    use motamot::tokenizer::{
+        BpeOptions, SPECIAL_TOKENS, Tokenizer, WordPieceOptions, pre_tokens,
+    };
     use motamot::{Rich, show, tr};
     use std::cmp::Reverse;
     use std::collections::{BTreeMap, HashMap, HashSet};
@@ -66,11 +68,20 @@ fn main() {
     // **Predict, then run.** How many bytes for "A", "é", "€", "한", "🙂"? And for the astronaut 👩‍🚀?
     // %%
     {
-        let mut table =
-            Table::new([tr("texte", "text"), tr("points de code", "code points"), tr("octets", "bytes"), "UTF-8"]);
+        let mut table = Table::new([
+            tr("texte", "text"),
+            tr("points de code", "code points"),
+            tr("octets", "bytes"),
+            "UTF-8",
+        ]);
         for text in ["A", "é", "€", "한", "🙂", "👩‍🚀"] {
             let hex: Vec<String> = text.bytes().map(|b| format!("{b:02X}")).collect();
-            let row = [text.to_string(), text.chars().count().to_string(), text.len().to_string(), hex.join(" ")];
+            let row = [
+                text.to_string(),
+                text.chars().count().to_string(),
+                text.len().to_string(),
+                hex.join(" "),
+            ];
             table = table.row(row);
         }
         show(&table);
@@ -104,7 +115,10 @@ fn main() {
             assert_eq!(utf8(c as u32), c.to_string().into_bytes());
             checked += 1;
         }
-        println!("{checked} {}", tr("points de code : mêmes octets", "code points: same bytes"));
+        println!(
+            "{checked} {}",
+            tr("points de code : mêmes octets", "code points: same bytes")
+        );
     }
 
     // %% [markdown] fr
@@ -121,7 +135,12 @@ fn main() {
         println!("{nfc} == {nfd} : {}", nfc == nfd);
         for (name, text) in [("NFC", nfc), ("NFD", nfd)] {
             let hex: Vec<String> = text.bytes().map(|b| format!("{b:02X}")).collect();
-            println!("{name} : {} {} · {}", text.chars().count(), tr("points de code", "code points"), hex.join(" "));
+            println!(
+                "{name} : {} {} · {}",
+                text.chars().count(),
+                tr("points de code", "code points"),
+                hex.join(" ")
+            );
         }
     }
 
@@ -142,9 +161,12 @@ fn main() {
     //
     // **Predict:** what share of the validation's words never occurs in the training text, though all of it is Shakespeare?
     // %%
-    let train: &'static str = std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().train).unwrap();
-    let val: &'static str = std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().val).unwrap();
-    let shakespeare: Tokenizer = Tokenizer::train_bpe([train], &BpeOptions::default()).unwrap();
+    let train: &'static str =
+        std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().train).unwrap();
+    let val: &'static str =
+        std::str::from_utf8(split(corpus::EMBEDDED.as_bytes()).unwrap().val).unwrap();
+    let shakespeare: Tokenizer =
+        Tokenizer::train_bpe([train], &BpeOptions::default()).unwrap();
     {
         let words: HashSet<&[u8]> = pre_tokens(train.as_bytes()).into_iter().collect();
         let letters: HashSet<char> = train.chars().collect();
@@ -160,12 +182,22 @@ fn main() {
         let rows = [
             (tr("octet", "byte"), 256, val.len(), share(0, 1)),
             (tr("caractère", "character"), letters.len(), val.chars().count(), share(0, 1)),
-            (tr("sous-mot (BPE)", "sub-word (BPE)"), shakespeare.vocab_size(), subwords, share(0, 1)),
+            (
+                tr("sous-mot (BPE)", "sub-word (BPE)"),
+                shakespeare.vocab_size(),
+                subwords,
+                share(0, 1),
+            ),
             (tr("mot", "word"), words.len(), seen.len(), share(unknown, seen.len())),
         ];
         let mut table = Table::new(header.into_iter().chain([tr("inconnus", "unknown")]));
         for (name, vocabulary, length, lost) in rows {
-            table = table.row([name.to_string(), vocabulary.to_string(), length.to_string(), lost]);
+            table = table.row([
+                name.to_string(),
+                vocabulary.to_string(),
+                length.to_string(),
+                lost,
+            ]);
         }
         show(&table);
     }
@@ -228,18 +260,23 @@ fn main() {
     //
     // **Predict:** in the sentence below, which pair of letters wins?
     // %%
-    let betty: &'static str =
-        "betty botter bought some butter but the butter was bitter so betty botter bought better butter";
+    let betty: &'static str = "betty botter bought some butter but the butter was bitter so betty botter bought better butter";
     {
         let ids: Vec<u32> = betty.bytes().map(|b| b as u32).collect();
         let mut pairs: Vec<((u32, u32), usize)> = pair_counts(&ids).into_iter().collect();
         pairs.sort_by_key(|&(pair, n)| (Reverse(n), pair));
         pairs.truncate(10);
-        let name = |(a, b): (u32, u32)| format!("{}{}", a as u8 as char, b as u8 as char).replace(' ', "·");
+        let name = |(a, b): (u32, u32)| {
+            format!("{}{}", a as u8 as char, b as u8 as char).replace(' ', "·")
+        };
         let title = tr("Les dix paires les plus fréquentes", "The ten most frequent pairs");
         let labels = pairs.iter().map(|(pair, _)| name(*pair));
-        let bars =
-            Bars::new(title, tr("paire (· = espace)", "pair (· = space)"), tr("occurrences", "occurrences"), labels);
+        let bars = Bars::new(
+            title,
+            tr("paire (· = espace)", "pair (· = space)"),
+            tr("occurrences", "occurrences"),
+            labels,
+        );
         show(&bars.group("", pairs.iter().map(|(_, n)| *n as f64)).digits(0));
     }
 
@@ -283,11 +320,21 @@ fn main() {
             let id = 256 + toy_merges.len() as u32;
             toy_merges.push(pair);
             toy_stages.push(merge(&ids, pair, id));
-            let text = |id| String::from_utf8(spell(id, &toy_merges)).unwrap().replace(' ', "·");
-            let counts = [n, id as usize, toy_stages[toy_merges.len()].len()].map(|n| n.to_string());
+            let text =
+                |id| String::from_utf8(spell(id, &toy_merges)).unwrap().replace(' ', "·");
+            let counts =
+                [n, id as usize, toy_stages[toy_merges.len()].len()].map(|n| n.to_string());
             let [n, id_text, left] = counts;
             toy_names.push(format!("{} + {} → {}", text(pair.0), text(pair.1), text(id)));
-            table = table.row([toy_merges.len().to_string(), text(pair.0), text(pair.1), n, text(id), id_text, left]);
+            table = table.row([
+                toy_merges.len().to_string(),
+                text(pair.0),
+                text(pair.1),
+                n,
+                text(id),
+                id_text,
+                left,
+            ]);
         }
         show(&table);
     }
@@ -308,19 +355,35 @@ fn main() {
         fn content(&self) -> String {
             self.rows
                 .iter()
-                .map(|(title, tokens)| format!("<p style=\"margin:8px 0 2px\"><b>{title}</b></p>{}", tokens.html()))
+                .map(|(title, tokens)| {
+                    format!(
+                        "<p style=\"margin:8px 0 2px\"><b>{title}</b></p>{}",
+                        tokens.html()
+                    )
+                })
                 .collect()
         }
         fn text(&self) -> Option<String> {
-            Some(self.rows.iter().map(|(title, tokens)| format!("{title}\n{}\n", tokens.text())).collect())
+            Some(
+                self.rows
+                    .iter()
+                    .map(|(title, tokens)| format!("{title}\n{}\n", tokens.text()))
+                    .collect(),
+            )
         }
     }
     {
         let mut stages = Stages { rows: vec![] };
         for k in [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16] {
             let ids = &toy_stages[k];
-            let pieces = ids.iter().map(|&id| (String::from_utf8(spell(id, &toy_merges)).unwrap(), id.to_string()));
-            let last = if k == 0 { tr("les octets", "the bytes").to_string() } else { toy_names[k - 1].clone() };
+            let pieces = ids.iter().map(|&id| {
+                (String::from_utf8(spell(id, &toy_merges)).unwrap(), id.to_string())
+            });
+            let last = if k == 0 {
+                tr("les octets", "the bytes").to_string()
+            } else {
+                toy_names[k - 1].clone()
+            };
             let title = format!("{k} · {last} · {} {}", ids.len(), tr("jetons", "tokens"));
             stages.rows.push((title, Tokens::new(pieces)));
         }
@@ -337,7 +400,8 @@ fn main() {
     // The curve below shows the number of tokens after each merge: the first ones gain most.
     // %%
     {
-        let points = toy_stages.iter().enumerate().map(|(k, ids)| (k as f64, ids.len() as f64));
+        let points =
+            toy_stages.iter().enumerate().map(|(k, ids)| (k as f64, ids.len() as f64));
         let chart = Chart::new(
             tr("Chaque fusion raccourcit le texte", "Each merge shortens the text"),
             tr("fusions", "merges"),
@@ -369,7 +433,9 @@ fn main() {
     // %% library
     {
         let text = "We'll go, ROMEO: 1599!  l'été d'ici — don't\n\nfn main()";
-        let words = pre_tokens(text.as_bytes()).into_iter().map(|w| String::from_utf8(w.to_vec()).unwrap());
+        let words = pre_tokens(text.as_bytes())
+            .into_iter()
+            .map(|w| String::from_utf8(w.to_vec()).unwrap());
         show(&Tokens::new(words.map(|w| (w, ""))));
     }
 
@@ -391,7 +457,8 @@ fn main() {
             merges.push(pair);
             ids = merge(&ids, pair, 255 + merges.len() as u32);
         }
-        let raw: Vec<String> = (256..456).map(|id| String::from_utf8(spell(id, &merges)).unwrap()).collect();
+        let raw: Vec<String> =
+            (256..456).map(|id| String::from_utf8(spell(id, &merges)).unwrap()).collect();
         let crosses = |t: &&String| pre_tokens(t.as_bytes()).len() > 1;
         let crossing: Vec<&String> = raw.iter().filter(crosses).collect();
         println!(
@@ -400,10 +467,14 @@ fn main() {
             tr("jetons enjambent une coupure, par exemple :", "tokens cross a cut, such as:")
         );
         println!("{:?}", &crossing[crossing.len() - 12..]);
-        let options = BpeOptions { vocab_size: 456, special_tokens: vec![], ..Default::default() };
+        let options =
+            BpeOptions { vocab_size: 456, special_tokens: vec![], ..Default::default() };
         let cut = Tokenizer::train_bpe([sample], &options).unwrap();
         let last: Vec<String> = (444..456).map(|id| cut.decode(&[id])).collect();
-        println!("{} {last:?}", tr("avec la coupure, les douze derniers :", "with cutting, the last twelve:"));
+        println!(
+            "{} {last:?}",
+            tr("avec la coupure, les douze derniers :", "with cutting, the last twelve:")
+        );
     }
 
     // %% [markdown] fr
@@ -485,15 +556,20 @@ fn main() {
     // **Predict:** for 200 merges, how much faster is the incremental one: twice, 10 times, 50 times?
     // %%
     // A tokenizer without merges: it gives every byte its number.
-    let alphabet: Tokenizer =
-        Tokenizer::train_bpe(["x"], &BpeOptions { vocab_size: 256, special_tokens: vec![], ..Default::default() })
-            .unwrap();
+    let alphabet: Tokenizer = Tokenizer::train_bpe(
+        ["x"],
+        &BpeOptions { vocab_size: 256, special_tokens: vec![], ..Default::default() },
+    )
+    .unwrap();
     let words: Words = {
         let mut counts: BTreeMap<&[u8], i64> = BTreeMap::new();
         for word in pre_tokens(train.as_bytes()) {
             *counts.entry(word).or_default() += 1;
         }
-        counts.into_iter().map(|(word, n)| (alphabet.encode_bytes(word).unwrap(), n)).collect()
+        counts
+            .into_iter()
+            .map(|(word, n)| (alphabet.encode_bytes(word).unwrap(), n))
+            .collect()
     };
     let mine: Vec<(u32, u32)> = {
         let clock = Instant::now();
@@ -523,7 +599,10 @@ fn main() {
     println!(
         "{} {}",
         words.len(),
-        tr("mots distincts ; les 200 fusions sont les mêmes", "different words; the 200 merges are the same")
+        tr(
+            "mots distincts ; les 200 fusions sont les mêmes",
+            "different words; the 200 merges are the same"
+        )
     );
 
     // %% [markdown] fr
@@ -536,13 +615,20 @@ fn main() {
     // The library now: one line.
     // %% library
     let library: Tokenizer = {
-        let options = BpeOptions { vocab_size: 256 + 2000, special_tokens: vec![], ..Default::default() };
+        let options = BpeOptions {
+            vocab_size: 256 + 2000,
+            special_tokens: vec![],
+            ..Default::default()
+        };
         let clock = Instant::now();
         let trained = Tokenizer::train_bpe([train], &options).unwrap();
         println!(
             "⏱ {:.2} s {}",
             clock.elapsed().as_secs_f64(),
-            tr("la bibliothèque, comptage des mots compris", "the library, counting of words included")
+            tr(
+                "la bibliothèque, comptage des mots compris",
+                "the library, counting of words included"
+            )
         );
         let clock = Instant::now();
         let full = Tokenizer::train_bpe([train], &BpeOptions::default()).unwrap();
@@ -552,20 +638,28 @@ fn main() {
 
     // %% agreement
     {
-        let theirs: Vec<(u32, u32)> = library.merges().iter().map(|m| (m.left, m.right)).collect();
+        let theirs: Vec<(u32, u32)> =
+            library.merges().iter().map(|m| (m.left, m.right)).collect();
         assert_eq!(mine, theirs);
-        assert!(library.merges().iter().enumerate().all(|(rank, m)| m.id == 256 + rank as u32));
+        assert!(
+            library.merges().iter().enumerate().all(|(rank, m)| m.id == 256 + rank as u32)
+        );
         // Like ours, it merges what occurs twice, and stops there.
-        let options = BpeOptions { vocab_size: 300, special_tokens: vec![], ..Default::default() };
+        let options =
+            BpeOptions { vocab_size: 300, special_tokens: vec![], ..Default::default() };
         let twice = Tokenizer::train_bpe(["abab", "cd"], &options).unwrap();
         assert_eq!(twice.merges().len(), 1);
         println!(
             "{} {}",
             theirs.len(),
-            tr("fusions, toutes égales, dans le même ordre", "merges, all equal, in the same order")
+            tr(
+                "fusions, toutes égales, dans le même ordre",
+                "merges, all equal, in the same order"
+            )
         );
-        let names: Vec<String> =
-            [0, 10, 100, 1000, 1999].map(|r| format!("{r}: {:?}", library.decode(&[256 + r]))).to_vec();
+        let names: Vec<String> = [0, 10, 100, 1000, 1999]
+            .map(|r| format!("{r}: {:?}", library.decode(&[256 + r])))
+            .to_vec();
         println!("{}", names.join("  "));
     }
 
@@ -586,7 +680,9 @@ fn main() {
 
     fn encode_word(mut ids: Vec<u32>, ranks: &Ranks) -> Vec<u32> {
         loop {
-            let ranked = ids.windows(2).filter_map(|p| ranks.get(&(p[0], p[1])).map(|rank| (*rank, (p[0], p[1]))));
+            let ranked = ids
+                .windows(2)
+                .filter_map(|p| ranks.get(&(p[0], p[1])).map(|rank| (*rank, (p[0], p[1]))));
             let Some((rank, pair)) = ranked.min() else { return ids };
             ids = merge(&ids, pair, 256 + rank);
         }
@@ -594,7 +690,9 @@ fn main() {
 
     /// What many first versions do: the first pair that can be merged.
     fn encode_left_to_right(mut ids: Vec<u32>, ranks: &Ranks) -> Vec<u32> {
-        while let Some(i) = (1..ids.len()).find(|&i| ranks.contains_key(&(ids[i - 1], ids[i]))) {
+        while let Some(i) =
+            (1..ids.len()).find(|&i| ranks.contains_key(&(ids[i - 1], ids[i])))
+        {
             ids[i - 1] = 256 + ranks[&(ids[i - 1], ids[i])];
             ids.remove(i);
         }
@@ -606,20 +704,34 @@ fn main() {
     {
         let toy: Ranks = [((98, 99), 0), ((97, 98), 1)].into_iter().collect();
         let abc = vec![97, 98, 99];
-        println!("{} {:?}", tr("par rang :           ", "by rank:             "), encode_word(abc.clone(), &toy));
-        println!("{} {:?}", tr("de gauche à droite : ", "from left to right:  "), encode_left_to_right(abc, &toy));
-        let text = |ids: &[u32]| ids.iter().map(|id| library.decode(&[*id])).collect::<Vec<_>>().join("|");
+        println!(
+            "{} {:?}",
+            tr("par rang :           ", "by rank:             "),
+            encode_word(abc.clone(), &toy)
+        );
+        println!(
+            "{} {:?}",
+            tr("de gauche à droite : ", "from left to right:  "),
+            encode_left_to_right(abc, &toy)
+        );
+        let text = |ids: &[u32]| {
+            ids.iter().map(|id| library.decode(&[*id])).collect::<Vec<_>>().join("|")
+        };
         let (mut differ, mut all, mut shown) = (0, 0, HashSet::new());
         for word in pre_tokens(val.as_bytes()) {
             let ids = alphabet.encode_bytes(word).unwrap();
-            let (right, wrong) = (encode_word(ids.clone(), &ranks), encode_left_to_right(ids, &ranks));
+            let (right, wrong) =
+                (encode_word(ids.clone(), &ranks), encode_left_to_right(ids, &ranks));
             all += 1;
             differ += usize::from(right != wrong);
             if right != wrong && word.len() > 7 && shown.len() < 4 && shown.insert(word) {
                 println!("{}   ≠   {}", text(&right), text(&wrong));
             }
         }
-        println!("{differ} / {all} {}", tr("mots de la validation changent", "words of the validation change"));
+        println!(
+            "{differ} / {all} {}",
+            tr("mots de la validation changent", "words of the validation change")
+        );
     }
 
     // %% [markdown] fr
@@ -635,8 +747,9 @@ fn main() {
         let mut ids = vec![];
         let mut cache: HashMap<&[u8], Vec<u32>> = HashMap::new();
         for word in pre_tokens(val.as_bytes()) {
-            let encoded =
-                cache.entry(word).or_insert_with(|| encode_word(alphabet.encode_bytes(word).unwrap(), &ranks));
+            let encoded = cache
+                .entry(word)
+                .or_insert_with(|| encode_word(alphabet.encode_bytes(word).unwrap(), &ranks));
             ids.extend_from_slice(encoded);
         }
         assert_eq!(ids, library.encode(val).unwrap());
@@ -661,7 +774,11 @@ fn main() {
         println!("{ids:?}");
         let apart: Vec<String> = ids.iter().map(|id| shakespeare.decode(&[*id])).collect();
         println!("{} {apart:?}", tr("jeton par jeton :", "token by token: "));
-        println!("{} {:?}", tr("tous ensemble :  ", "all together:   "), shakespeare.decode(&ids));
+        println!(
+            "{} {:?}",
+            tr("tous ensemble :  ", "all together:   "),
+            shakespeare.decode(&ids)
+        );
         let mut rng = Rng::new(1);
         for _ in 0..2000 {
             let bytes: Vec<u8> = (0..rng.below(60)).map(|_| rng.below(256) as u8).collect();
@@ -670,7 +787,10 @@ fn main() {
         }
         println!(
             "{}",
-            tr("2 000 suites d'octets au hasard : toutes retrouvées", "2,000 random byte strings: all recovered")
+            tr(
+                "2 000 suites d'octets au hasard : toutes retrouvées",
+                "2,000 random byte strings: all recovered"
+            )
         );
     }
 
@@ -708,15 +828,20 @@ fn main() {
     // Our algorithm is GPT-2's: all it needs is *its* merges. The repository holds 173 of the 50,000, those that eight sentences need. In GPT-2 the token of rank r has the number 256 + r; `spelling` gives the notation that GPT-2's authors invented for bytes ("Ġ" is a space).
     // %% agreement
     fn gpt2_encode(text: &str, alphabet: &Tokenizer) -> Vec<u32> {
-        let ranks: HashMap<(&str, &str), u32> = gpt2_merges().iter().map(|m| ((m.left, m.right), m.rank)).collect();
+        let ranks: HashMap<(&str, &str), u32> =
+            gpt2_merges().iter().map(|m| ((m.left, m.right), m.rank)).collect();
         let mut out = vec![];
         for word in pre_tokens(text.as_bytes()) {
             let bytes = alphabet.encode_bytes(word).unwrap();
             // The spelling of each part, and its id.
-            let mut parts: Vec<(String, u32)> =
-                bytes.iter().map(|id| (alphabet.spelling(*id).unwrap().to_string(), *id)).collect();
+            let mut parts: Vec<(String, u32)> = bytes
+                .iter()
+                .map(|id| (alphabet.spelling(*id).unwrap().to_string(), *id))
+                .collect();
             while let Some((rank, i)) = (1..parts.len())
-                .filter_map(|i| Some((*ranks.get(&(parts[i - 1].0.as_str(), parts[i].0.as_str()))?, i)))
+                .filter_map(|i| {
+                    Some((*ranks.get(&(parts[i - 1].0.as_str(), parts[i].0.as_str()))?, i))
+                })
                 .min()
             {
                 let right = parts.remove(i).0;
@@ -757,9 +882,13 @@ fn main() {
     //
     // The little corpus of Hugging Face's course: hug ×10, pug ×5, pun ×12, bun ×4, hugs ×5. **Predict** the first merges of BPE, then of WordPiece.
     // %% concept
-    let hugs: [(&'static str, u64); 5] = [("hug", 10), ("pug", 5), ("pun", 12), ("bun", 4), ("hugs", 5)];
+    let hugs: [(&'static str, u64); 5] =
+        [("hug", 10), ("pug", 5), ("pun", 12), ("bun", 4), ("hugs", 5)];
     fn pieces_of(word: &str) -> Vec<String> {
-        word.chars().enumerate().map(|(i, c)| if i == 0 { c.to_string() } else { format!("##{c}") }).collect()
+        word.chars()
+            .enumerate()
+            .map(|(i, c)| if i == 0 { c.to_string() } else { format!("##{c}") })
+            .collect()
     }
     {
         let (mut single, mut pairs) = (BTreeMap::new(), BTreeMap::new());
@@ -775,8 +904,14 @@ fn main() {
         let mut table = Table::new(["a", "b", "f(ab)", "f(a)", "f(b)", "f(ab) / f(a)f(b)"]);
         for ((a, b), n) in &pairs {
             let score = format!("{:.4}", *n as f64 / (single[a] * single[b]) as f64);
-            table =
-                table.row([a.clone(), b.clone(), n.to_string(), single[a].to_string(), single[b].to_string(), score]);
+            table = table.row([
+                a.clone(),
+                b.clone(),
+                n.to_string(),
+                single[a].to_string(),
+                single[b].to_string(),
+                score,
+            ]);
         }
         show(&table);
     }
@@ -791,16 +926,20 @@ fn main() {
     // The library trains with this very score (as exact fractions, not floats; on a tie, the pair that comes first in the text). Beware: Hugging Face's `WordPieceTrainer` is BPE training that writes `##`; and Google's training code was never published. The score above is the one that Hugging Face's course gives.
     // %% library
     {
-        let text: String = hugs.iter().map(|(word, n)| format!("{word} ").repeat(*n as usize)).collect();
+        let text: String =
+            hugs.iter().map(|(word, n)| format!("{word} ").repeat(*n as usize)).collect();
         let options = |vocab_size| WordPieceOptions { vocab_size, ..Default::default() };
         let spellings = |t: &Tokenizer| {
-            (5..t.vocab_size() as u32).map(|id| t.spelling(id).unwrap().to_string()).collect::<Vec<_>>()
+            (5..t.vocab_size() as u32)
+                .map(|id| t.spelling(id).unwrap().to_string())
+                .collect::<Vec<_>>()
         };
         // Five special tokens, seven pieces of one character, three merges.
         let wordpiece = Tokenizer::train_wordpiece([&text], &options(15)).unwrap();
         println!("WordPiece: {:?}", spellings(&wordpiece));
         assert_eq!(spellings(&wordpiece)[7..], ["##gs", "hu", "hugs"]);
-        let bpe = BpeOptions { vocab_size: 259, special_tokens: vec![], ..Default::default() };
+        let bpe =
+            BpeOptions { vocab_size: 259, special_tokens: vec![], ..Default::default() };
         // Words at line starts: no space before them.
         let bpe = Tokenizer::train_bpe([text.replace(' ', "\n")], &bpe).unwrap();
         println!("BPE: {:?}", (256..259).map(|id| bpe.decode(&[id])).collect::<Vec<_>>());
@@ -865,7 +1004,11 @@ fn main() {
         let (single, pairs) = count_pieces(words);
         let (mut winner, mut top) = (None, 0.0);
         for (a, b, n) in pairs {
-            let score = if wordpiece { n as f64 / (single[&a] * single[&b]) as f64 } else { n as f64 };
+            let score = if wordpiece {
+                n as f64 / (single[&a] * single[&b]) as f64
+            } else {
+                n as f64
+            };
             if n >= 2 && score > top {
                 winner = Some((a, b, score));
                 top = score;
@@ -878,7 +1021,11 @@ fn main() {
     /// A merge: left, right, score, what they make.
     type PieceMerge = (String, String, f64, String);
 
-    fn train_pieces(mut words: Pieces, merges: usize, wordpiece: bool) -> (Vec<PieceMerge>, Pieces) {
+    fn train_pieces(
+        mut words: Pieces,
+        merges: usize,
+        wordpiece: bool,
+    ) -> (Vec<PieceMerge>, Pieces) {
         let mut learned = vec![];
         while learned.len() < merges {
             let Some((a, b, score)) = choose(&words, wordpiece) else { break };
@@ -920,7 +1067,8 @@ fn main() {
             let (a, b, n, made) = &bpe[i];
             let (c, d, score, piece) = &wordpiece[i];
             let (left, right) = (format!("{a} {b}"), format!("{c} {d}"));
-            let (rank, n, score) = ((i + 1).to_string(), n.to_string(), format!("{score:.3}"));
+            let (rank, n, score) =
+                ((i + 1).to_string(), n.to_string(), format!("{score:.3}"));
             table = table.row([rank, left, n, made.clone(), right, score, piece.clone()]);
         }
         show(&table);
@@ -940,8 +1088,12 @@ fn main() {
         for (name, wordpiece) in [("BPE", false), ("WordPiece", true)] {
             let (_, words) = train_pieces(pieces_of_text(betty), 10, wordpiece);
             let pieces: usize = words.iter().map(|(pieces, _)| pieces.len()).sum();
-            let title =
-                format!("{name} · {} {} · {pieces} {}", words.len(), tr("mots", "words"), tr("morceaux", "pieces"));
+            let title = format!(
+                "{name} · {} {} · {pieces} {}",
+                words.len(),
+                tr("mots", "words"),
+                tr("morceaux", "pieces")
+            );
             let shown = words.into_iter().flat_map(|(mut pieces, n)| {
                 let last = pieces.len() - 1;
                 pieces[last].push(' ');
@@ -962,14 +1114,23 @@ fn main() {
         let options = WordPieceOptions { vocab_size: 400, ..Default::default() };
         let library = Tokenizer::train_wordpiece([sample], &options).unwrap();
         let spellings = (5..400).map(|id| library.spelling(id).unwrap().to_string());
-        let theirs: Vec<String> = spellings.filter(|piece| piece.trim_start_matches("##").len() > 1).collect();
+        let theirs: Vec<String> =
+            spellings.filter(|piece| piece.trim_start_matches("##").len() > 1).collect();
         let (learned, _) = train_pieces(pieces_of_text(sample), theirs.len(), true);
         // Two merges may make the same piece: it is in the vocabulary once.
         let mut seen = HashSet::new();
-        let mine: Vec<String> = learned.into_iter().map(|m| m.3).filter(|piece| seen.insert(piece.clone())).collect();
+        let mine: Vec<String> = learned
+            .into_iter()
+            .map(|m| m.3)
+            .filter(|piece| seen.insert(piece.clone()))
+            .collect();
         assert_eq!(mine, theirs[..mine.len()]);
         assert!(mine.len() > 250);
-        println!("{} {}", mine.len(), tr("morceaux, dans le même ordre", "pieces, in the same order"));
+        println!(
+            "{} {}",
+            mine.len(),
+            tr("morceaux, dans le même ordre", "pieces, in the same order")
+        );
         println!("{:?}", &mine[..12]);
     }
 
@@ -984,7 +1145,9 @@ fn main() {
             let mark = if out.is_empty() { "" } else { "##" };
             // From the whole rest down to one character.
             let ends = (1..=rest.len()).rev().filter(|&end| rest.is_char_boundary(end));
-            let Some(end) = ends.into_iter().find(|&end| vocabulary.contains(&format!("{mark}{}", &rest[..end])))
+            let Some(end) = ends
+                .into_iter()
+                .find(|&end| vocabulary.contains(&format!("{mark}{}", &rest[..end])))
             else {
                 return vec!["[UNK]".to_string()];
             };
@@ -995,13 +1158,22 @@ fn main() {
     }
 
     // %% agreement
-    let wordpiece: Tokenizer =
-        Tokenizer::train_wordpiece([train], &WordPieceOptions { vocab_size: 1500, ..Default::default() }).unwrap();
+    let wordpiece: Tokenizer = Tokenizer::train_wordpiece(
+        [train],
+        &WordPieceOptions { vocab_size: 1500, ..Default::default() },
+    )
+    .unwrap();
     {
-        let vocabulary: HashSet<String> =
-            (5..wordpiece.vocab_size() as u32).map(|id| wordpiece.spelling(id).unwrap().to_string()).collect();
+        let vocabulary: HashSet<String> = (5..wordpiece.vocab_size() as u32)
+            .map(|id| wordpiece.spelling(id).unwrap().to_string())
+            .collect();
         let theirs = |word: &str| -> Vec<String> {
-            wordpiece.encode(word).unwrap().iter().map(|id| wordpiece.spelling(*id).unwrap().to_string()).collect()
+            wordpiece
+                .encode(word)
+                .unwrap()
+                .iter()
+                .map(|id| wordpiece.spelling(*id).unwrap().to_string())
+                .collect()
         };
         let mut same = 0;
         for word in val.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()) {
@@ -1013,12 +1185,19 @@ fn main() {
         println!(
             "{:?} {}",
             theirs("Roméo"),
-            tr("(é n'a jamais été vu : le mot entier est perdu)", "(é was never seen: the whole word is lost)")
+            tr(
+                "(é n'a jamais été vu : le mot entier est perdu)",
+                "(é was never seen: the whole word is lost)"
+            )
         );
-        let first: Vec<&str> = (wordpiece.vocab_size() as u32 - 20..wordpiece.vocab_size() as u32)
+        let first: Vec<&str> = (wordpiece.vocab_size() as u32 - 20
+            ..wordpiece.vocab_size() as u32)
             .filter_map(|id| wordpiece.spelling(id))
             .collect();
-        println!("{} {first:?}", tr("ses vingt derniers morceaux :", "its last twenty pieces:"));
+        println!(
+            "{} {first:?}",
+            tr("ses vingt derniers morceaux :", "its last twenty pieces:")
+        );
     }
 
     // %% [markdown] fr
@@ -1042,7 +1221,11 @@ fn main() {
     let sizes: Vec<(usize, f64, usize, Vec<f64>)> = [300, 512, 1024, 2048, 5000, 8000]
         .into_iter()
         .map(|vocab_size| {
-            let t = Tokenizer::train_bpe([train], &BpeOptions { vocab_size, ..Default::default() }).unwrap();
+            let t = Tokenizer::train_bpe(
+                [train],
+                &BpeOptions { vocab_size, ..Default::default() },
+            )
+            .unwrap();
             let (ids, judge) = (t.encode(train).unwrap(), t.encode(val).unwrap());
             let mut seen = vec![0; vocab_size];
             ids.iter().for_each(|&id| seen[id as usize] += 1);
@@ -1067,13 +1250,20 @@ fn main() {
 
     // %%
     {
-        let title = tr("Des jetons plus longs, de moins en moins vite", "Longer tokens, but ever more slowly");
+        let title = tr(
+            "Des jetons plus longs, de moins en moins vite",
+            "Longer tokens, but ever more slowly",
+        );
         let chart = Chart::new(
             title,
             tr("taille du vocabulaire", "size of the vocabulary"),
             tr("caractères par jeton", "characters per token"),
         );
-        show(&chart.log_x().series(Series::new("", sizes.iter().map(|s| (s.0 as f64, s.1))).dots()));
+        show(
+            &chart
+                .log_x()
+                .series(Series::new("", sizes.iter().map(|s| (s.0 as f64, s.1))).dots()),
+        );
     }
 
     // %% [markdown] fr
@@ -1090,10 +1280,12 @@ fn main() {
         for id in 261..5000 {
             *lengths.entry(shakespeare.token_bytes(id).len()).or_default() += 1;
         }
-        let mut longest: Vec<String> = (261..5000).map(|id| shakespeare.decode(&[id])).collect();
+        let mut longest: Vec<String> =
+            (261..5000).map(|id| shakespeare.decode(&[id])).collect();
         longest.sort_by_key(|t| (Reverse(t.len()), t.clone()));
         println!("{:?}", &longest[..8]);
-        let title = tr("Longueur des 4 739 jetons appris", "Length of the 4,739 learned tokens");
+        let title =
+            tr("Longueur des 4 739 jetons appris", "Length of the 4,739 learned tokens");
         let bars = Bars::new(
             title,
             tr("octets (espace compris)", "bytes (space included)"),
@@ -1120,9 +1312,13 @@ fn main() {
     //
     // **Predict:** how many characters per token in each of the four cases?
     // %%
-    let flaubert: Tokenizer =
-        Tokenizer::train_bpe([split(BOVARY.as_bytes()).unwrap().train], &BpeOptions::default()).unwrap();
-    let french: &'static str = std::str::from_utf8(split(BOVARY.as_bytes()).unwrap().val).unwrap();
+    let flaubert: Tokenizer = Tokenizer::train_bpe(
+        [split(BOVARY.as_bytes()).unwrap().train],
+        &BpeOptions::default(),
+    )
+    .unwrap();
+    let french: &'static str =
+        std::str::from_utf8(split(BOVARY.as_bytes()).unwrap().val).unwrap();
     {
         let mut table = Table::new([
             tr("tokeniseur", "tokenizer"),
@@ -1156,17 +1352,31 @@ fn main() {
         let english = shakespeare.encode(DECLARATIONS[0].text).unwrap().len() as f64;
         let mut tax: Vec<(String, f64)> = DECLARATIONS
             .iter()
-            .map(|d| (tr(d.fr, d.en).to_string(), shakespeare.encode(d.text).unwrap().len() as f64 / english))
+            .map(|d| {
+                (
+                    tr(d.fr, d.en).to_string(),
+                    shakespeare.encode(d.text).unwrap().len() as f64 / english,
+                )
+            })
             .collect();
         tax.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let title = tr("Jetons pour dire la même chose (anglais = 1)", "Tokens to say the same thing (English = 1)");
+        let title = tr(
+            "Jetons pour dire la même chose (anglais = 1)",
+            "Tokens to say the same thing (English = 1)",
+        );
         let bars = Bars::new(
             title,
             tr("jetons, relatifs à l'anglais", "tokens, relative to English"),
             "",
             tax.iter().map(|t| t.0.clone()),
         );
-        show(&bars.group("", tax.iter().map(|t| t.1)).horizontal().digits(2).reference(1.0, tr("anglais", "English")));
+        show(
+            &bars
+                .group("", tax.iter().map(|t| t.1))
+                .horizontal()
+                .digits(2)
+                .reference(1.0, tr("anglais", "English")),
+        );
     }
 
     // %% [markdown] fr
@@ -1183,10 +1393,15 @@ fn main() {
     // Let us see it in colours, with Shakespeare, then with Flaubert. What is not whole UTF-8 is shown in hexadecimal; the id appears when you hover.
     // %%
     fn coloured(tokenizer: &Tokenizer, text: &str) -> Tokens {
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("⟨{b:02X}⟩")).collect::<String>();
-        let piece = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| hex(bytes), str::to_string);
+        let hex =
+            |bytes: &[u8]| bytes.iter().map(|b| format!("⟨{b:02X}⟩")).collect::<String>();
+        let piece = |bytes: &[u8]| {
+            std::str::from_utf8(bytes).map_or_else(|_| hex(bytes), str::to_string)
+        };
         let ids = tokenizer.encode(text).unwrap();
-        Tokens::new(ids.into_iter().map(|id| (piece(tokenizer.token_bytes(id)), format!("id {id}"))))
+        Tokens::new(
+            ids.into_iter().map(|id| (piece(tokenizer.token_bytes(id)), format!("id {id}"))),
+        )
     }
     {
         let mut stages = Stages { rows: vec![] };
@@ -1235,12 +1450,33 @@ fn main() {
         // Any text with the names of special tokens in it: none comes out, and nothing is lost.
         let mut rng = Rng::new(7);
         for _ in 0..1000 {
-            let parts = ["<|", "|>", "end", "<|end|>", "<|endoftext|>", " ", "é", "user", "<|user|>", "\n"];
-            let text: String = (0..rng.below(12)).map(|_| parts[rng.below(parts.len())]).collect();
+            let parts = [
+                "<|",
+                "|>",
+                "end",
+                "<|end|>",
+                "<|endoftext|>",
+                " ",
+                "é",
+                "user",
+                "<|user|>",
+                "\n",
+            ];
+            let text: String =
+                (0..rng.below(12)).map(|_| parts[rng.below(parts.len())]).collect();
             let ids = shakespeare.encode(&text).unwrap();
-            assert!(ids.iter().all(|id| !shakespeare.is_special(*id)) && shakespeare.decode(&ids) == text);
+            assert!(
+                ids.iter().all(|id| !shakespeare.is_special(*id))
+                    && shakespeare.decode(&ids) == text
+            );
         }
-        println!("{}", tr("1 000 textes piégés : aucun jeton spécial", "1,000 booby-trapped texts: no special token"));
+        println!(
+            "{}",
+            tr(
+                "1 000 textes piégés : aucun jeton spécial",
+                "1,000 booby-trapped texts: no special token"
+            )
+        );
     }
 
     // %% [markdown] fr
@@ -1263,7 +1499,8 @@ fn main() {
     {
         let words = pre_tokens(val.as_bytes());
         let letters = |w: &&[u8]| w.iter().any(u8::is_ascii_alphabetic);
-        let (mut one, mut all, mut kinds): (usize, usize, BTreeMap<&[u8], usize>) = (0, 0, BTreeMap::new());
+        let (mut one, mut all, mut kinds): (usize, usize, BTreeMap<&[u8], usize>) =
+            (0, 0, BTreeMap::new());
         for word in words.into_iter().filter(letters) {
             let n = shakespeare.encode_bytes(word).unwrap().len();
             one += usize::from(n == 1);
@@ -1274,7 +1511,10 @@ fn main() {
         println!(
             "{:.1} % {}",
             100.0 * one as f64 / all as f64,
-            tr("des mots du texte sont un seul jeton", "of the words in the text are one token")
+            tr(
+                "des mots du texte sont un seul jeton",
+                "of the words in the text are one token"
+            )
         );
         println!(
             "{:.1} % {}",
@@ -1284,7 +1524,12 @@ fn main() {
         for text in [" strawberry", " unbelievable", " Juliet", "JULIET", " juliet"] {
             println!(
                 "{:?}",
-                shakespeare.encode(text).unwrap().iter().map(|id| shakespeare.decode(&[*id])).collect::<Vec<_>>()
+                shakespeare
+                    .encode(text)
+                    .unwrap()
+                    .iter()
+                    .map(|id| shakespeare.decode(&[*id]))
+                    .collect::<Vec<_>>()
             );
         }
     }
@@ -1321,7 +1566,9 @@ fn main() {
         );
         for n in 2..=4 {
             let points = sizes.iter().map(|(v, _, _, bits)| (*v as f64, bits[n - 1]));
-            chart = chart.series(Series::new(format!("{n}-{}", tr("grammes", "grams")), points).dots());
+            chart = chart.series(
+                Series::new(format!("{n}-{}", tr("grammes", "grams")), points).dots(),
+            );
         }
         for (v, length, rare, bits) in &sizes {
             let best = bits.iter().copied().fold(f64::INFINITY, f64::min);
@@ -1494,7 +1741,11 @@ fn main() {
             }
             let mut best = (("", ""), 0.0);
             for ((a, b), n) in pairs {
-                let score = if wordpiece { n as f64 / (single[a] * single[b]) as f64 } else { n as f64 };
+                let score = if wordpiece {
+                    n as f64 / (single[a] * single[b]) as f64
+                } else {
+                    n as f64
+                };
                 if score > best.1 {
                     best = ((a, b), score);
                 }

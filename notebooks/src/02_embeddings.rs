@@ -43,7 +43,9 @@ fn main() {
     use motamot::kernels::math::{exp, ln};
     use motamot::kernels::rng::Rng;
     use motamot::model::preset;
-    use motamot::models::word2vec::{Example, Method, Vocabulary, Word2Vec, Word2VecConfig, words};
+    use motamot::models::word2vec::{
+        Example, Method, Vocabulary, Word2Vec, Word2VecConfig, words,
+    };
     use motamot::nn::{Embedding, Pass};
     use motamot::plot::{Bars, Chart, HeatMap, Panels, Scatter, Series};
     use motamot::tensor::{Gradients, Tensor, ops};
@@ -82,7 +84,8 @@ fn main() {
         y
     }
 
-    let table: Vec<f32> = vec![0.1, 0.2, 0.3, 1.1, 1.2, 1.3, 2.1, 2.2, 2.3, 3.1, 3.2, 3.3, 4.1, 4.2, 4.3];
+    let table: Vec<f32> =
+        vec![0.1, 0.2, 0.3, 1.1, 1.2, 1.3, 2.1, 2.2, 2.3, 3.1, 3.2, 3.3, 4.1, 4.2, 4.3];
     println!("one-hot(3) = {:?}", one_hot(3, 5));
     println!("one-hot(3) · E = {:?}", vector_times_matrix(&one_hot(3, 5), &table, 3));
     println!("E[3] = {:?}", &table[9..12]);
@@ -107,7 +110,10 @@ fn main() {
     }
     println!(
         "{}",
-        tr("✔ one-hot · E = lecture de la ligne, au bit près", "✔ one-hot · E = reading the row, to the bit")
+        tr(
+            "✔ one-hot · E = lecture de la ligne, au bit près",
+            "✔ one-hot · E = reading the row, to the bit"
+        )
     );
 
     // %% [markdown] fr
@@ -153,7 +159,13 @@ fn main() {
 
     // %% agreement
     assert_eq!(by_hand, by_tape);
-    println!("{}", tr("✔ Oᵀ · d_y = le gradient de la bibliothèque", "✔ Oᵀ · d_y = the library's gradient"));
+    println!(
+        "{}",
+        tr(
+            "✔ Oᵀ · d_y = le gradient de la bibliothèque",
+            "✔ Oᵀ · d_y = the library's gradient"
+        )
+    );
 
     // %% [markdown] fr
     // Sur l'image, regarde la ligne 3 : elle porte 101, 202, 303.
@@ -163,7 +175,10 @@ fn main() {
     // %%
     show(
         &HeatMap::new(
-            tr("Gradient de la table pour les ids 3, 1, 3", "Gradient of the table for the ids 3, 1, 3"),
+            tr(
+                "Gradient de la table pour les ids 3, 1, 3",
+                "Gradient of the table for the ids 3, 1, 3",
+            ),
             5,
             3,
             by_hand.iter().map(|x| f64::from(*x)),
@@ -207,7 +222,11 @@ fn main() {
     }
 
     for b in [[5.0, 0.0], [0.5, 0.5], [-2.0, -2.0]] {
-        println!("(1, 1) · {b:?} = {:>4}   cos = {:.3}", dot(&[1.0, 1.0], &b), cosine(&[1.0, 1.0], &b));
+        println!(
+            "(1, 1) · {b:?} = {:>4}   cos = {:.3}",
+            dot(&[1.0, 1.0], &b),
+            cosine(&[1.0, 1.0], &b)
+        );
     }
 
     // %% [markdown] fr
@@ -234,9 +253,16 @@ fn main() {
     let ids: Vec<u32> = vocabulary.encode(&tokens);
     println!("{} {}", tokens.len(), tr("mots dans le texte", "words in the text"));
     println!("{} {}", vocabulary.len(), tr("mots différents gardés", "different words kept"));
-    println!("{} {}", ids.len(), tr("mots du texte qui en font partie", "words of the text are among them"));
+    println!(
+        "{} {}",
+        ids.len(),
+        tr("mots du texte qui en font partie", "words of the text are among them")
+    );
     for word in ["the", "thou", "king", "love", "romeo", "woman", "bad", "dagger"] {
-        println!("{word:>7} {:>5}", vocabulary.counts()[vocabulary.id(word).unwrap() as usize]);
+        println!(
+            "{word:>7} {:>5}",
+            vocabulary.counts()[vocabulary.id(word).unwrap() as usize]
+        );
     }
 
     // %% [markdown] fr
@@ -274,7 +300,10 @@ fn main() {
 
     for word in ["romeo", "thou", "king"] {
         let id = vocabulary.id(word).unwrap() as usize;
-        println!("{word}: {}", top(&vocabulary, &counts[id * vocabulary.len()..(id + 1) * vocabulary.len()]));
+        println!(
+            "{word}: {}",
+            top(&vocabulary, &counts[id * vocabulary.len()..(id + 1) * vocabulary.len()])
+        );
     }
 
     // %% [markdown] fr
@@ -293,7 +322,9 @@ fn main() {
     // %% concept
     /// The cells (i, j, PPMI) that are not zero; the table of counts is symmetric.
     fn sparse_ppmi(counts: &[f32], n: usize) -> Vec<(usize, usize, f32)> {
-        let sums: Vec<f64> = (0..n).map(|i| counts[i * n..(i + 1) * n].iter().map(|x| f64::from(*x)).sum()).collect();
+        let sums: Vec<f64> = (0..n)
+            .map(|i| counts[i * n..(i + 1) * n].iter().map(|x| f64::from(*x)).sum())
+            .collect();
         let total: f64 = sums.iter().sum();
         let mut cells = Vec::new();
         for i in 0..n {
@@ -332,21 +363,34 @@ fn main() {
     // %%
     {
         let rows = ["romeo", "juliet", "king", "queen", "thou", "you"];
-        let columns = ["tybalt", "banished", "nurse", "richard", "margaret", "crown", "art", "hast", "are", "have"];
+        let columns = [
+            "tybalt", "banished", "nurse", "richard", "margaret", "crown", "art", "hast",
+            "are", "have",
+        ];
         let value = |a: &str, b: &str| {
-            let (i, j) = (vocabulary.id(a).unwrap() as usize, vocabulary.id(b).unwrap() as usize);
-            ppmi.iter().find(|cell| cell.0 == i && cell.1 == j).map_or(0.0, |cell| f64::from(cell.2))
+            let (i, j) =
+                (vocabulary.id(a).unwrap() as usize, vocabulary.id(b).unwrap() as usize);
+            ppmi.iter()
+                .find(|cell| cell.0 == i && cell.1 == j)
+                .map_or(0.0, |cell| f64::from(cell.2))
         };
-        let values: Vec<f64> =
-            rows.iter().flat_map(|a| columns.iter().map(|b| value(a, b)).collect::<Vec<f64>>()).collect();
+        let values: Vec<f64> = rows
+            .iter()
+            .flat_map(|a| columns.iter().map(|b| value(a, b)).collect::<Vec<f64>>())
+            .collect();
         show(
-            &HeatMap::new(tr("PPMI de quelques couples", "PPMI of a few pairs"), 6, 10, values)
-                .row_labels(rows)
-                .column_labels(columns)
-                .x_label(tr("mot voisin", "neighbour"))
-                .y_label(tr("mot", "word"))
-                .digits(1)
-                .size(800, 380),
+            &HeatMap::new(
+                tr("PPMI de quelques couples", "PPMI of a few pairs"),
+                6,
+                10,
+                values,
+            )
+            .row_labels(rows)
+            .column_labels(columns)
+            .x_label(tr("mot voisin", "neighbour"))
+            .y_label(tr("mot", "word"))
+            .digits(1)
+            .size(800, 380),
         );
     }
 
@@ -391,9 +435,15 @@ fn main() {
 
     // %% concept
     /// The k largest singular directions of a symmetric matrix, and their values.
-    fn singular(cells: &[(usize, usize, f32)], n: usize, k: usize, rounds: usize) -> (Vec<Vec<f32>>, Vec<f32>) {
+    fn singular(
+        cells: &[(usize, usize, f32)],
+        n: usize,
+        k: usize,
+        rounds: usize,
+    ) -> (Vec<Vec<f32>>, Vec<f32>) {
         let mut rng = Rng::new(3);
-        let mut q: Vec<Vec<f32>> = (0..k).map(|_| (0..n).map(|_| rng.normal()).collect()).collect();
+        let mut q: Vec<Vec<f32>> =
+            (0..k).map(|_| (0..n).map(|_| rng.normal()).collect()).collect();
         orthonormalise(&mut q);
         let mut values = Vec::new();
         for _ in 0..rounds {
@@ -404,7 +454,8 @@ fn main() {
     }
 
     let started: Instant = Instant::now();
-    let (directions, values): (Vec<Vec<f32>>, Vec<f32>) = singular(&ppmi, vocabulary.len(), 64, 12);
+    let (directions, values): (Vec<Vec<f32>>, Vec<f32>) =
+        singular(&ppmi, vocabulary.len(), 64, 12);
     println!("⏱ {:.1} s", started.elapsed().as_secs_f64());
     println!("σ₁ = {:.0}, σ₂ = {:.0}, σ₆₄ = {:.0}", values[0], values[1], values[63]);
 
@@ -422,8 +473,10 @@ fn main() {
         learning_rate: 0.05,
         ..Word2VecConfig::default()
     };
-    let untrained: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
-    let mut svd: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let untrained: Word2Vec =
+        Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let mut svd: Word2Vec =
+        Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     for c in 0..64 {
         for i in 0..vocabulary.len() {
             svd.input.weight.data_mut()[i * 64 + c] = directions[c][i] * values[c].sqrt();
@@ -432,11 +485,15 @@ fn main() {
 
     fn neighbour_table(model: &Word2Vec, caption: &str) -> Table {
         let mut table =
-            Table::new([tr("mot", "word"), tr("voisins (cosinus)", "neighbours (cosine)")]).caption(caption);
+            Table::new([tr("mot", "word"), tr("voisins (cosinus)", "neighbours (cosine)")])
+                .caption(caption);
         for word in ["romeo", "thou", "father", "king", "love", "night", "sword", "good"] {
             let found = model.neighbours(word, 6).unwrap();
             // \u{a0} is a space at which no line breaks.
-            let names: Vec<String> = found.iter().map(|(near, cosine)| format!("{near}\u{a0}{cosine:.2}")).collect();
+            let names: Vec<String> = found
+                .iter()
+                .map(|(near, cosine)| format!("{near}\u{a0}{cosine:.2}"))
+                .collect();
             table = table.row([word.to_owned(), names.join(tr("\u{a0}; ", "; "))]);
         }
         table
@@ -483,11 +540,17 @@ fn main() {
     ];
 
     fn score(model: &Word2Vec) -> usize {
-        let found = |word: &str, wanted: &str| model.neighbours(word, 10).unwrap().iter().any(|near| near.0 == wanted);
+        let found = |word: &str, wanted: &str| {
+            model.neighbours(word, 10).unwrap().iter().any(|near| near.0 == wanted)
+        };
         PAIRS.iter().filter(|(word, wanted)| found(word, wanted)).count()
     }
 
-    println!("{}: {:.2}", tr("espérance au hasard", "expected by chance"), 30.0 * 10.0 / (vocabulary.len() - 1) as f64);
+    println!(
+        "{}: {:.2}",
+        tr("espérance au hasard", "expected by chance"),
+        30.0 * 10.0 / (vocabulary.len() - 1) as f64
+    );
     println!("{}: {}", tr("vecteurs au hasard", "random vectors"), score(&untrained));
     println!("PPMI + SVD: {}", score(&svd));
 
@@ -520,10 +583,14 @@ fn main() {
     let mut examples: Vec<Example> = Vec::new();
     let phrase: Vec<u32> = vocabulary.encode(["art", "thou", "romeo"]);
     let place: usize = ids.windows(3).position(|three| three == phrase).unwrap();
-    untrained.for_each_example(&ids[place - 2..place + 6], &mut Rng::new(7), |example| examples.push(example.clone()));
+    untrained.for_each_example(&ids[place - 2..place + 6], &mut Rng::new(7), |example| {
+        examples.push(example.clone())
+    });
     for example in examples.iter().take(8) {
-        let negatives: Vec<&str> = example.negatives.iter().map(|id| vocabulary.word(*id)).collect();
-        let (from, to) = (vocabulary.word(example.inputs[0]), vocabulary.word(example.target));
+        let negatives: Vec<&str> =
+            example.negatives.iter().map(|id| vocabulary.word(*id)).collect();
+        let (from, to) =
+            (vocabulary.word(example.inputs[0]), vocabulary.word(example.target));
         println!("{from:>8} → {to:<8} {} {}", tr("et non", "and not"), negatives.join(", "));
     }
 
@@ -549,7 +616,8 @@ fn main() {
 
     /// A list in which each word stands as often as it should be drawn; x^0.75 = √x · √√x.
     fn noise_list(counts: &[u64], size: usize) -> Vec<u32> {
-        let weights: Vec<f64> = counts.iter().map(|n| (*n as f64).sqrt() * (*n as f64).sqrt().sqrt()).collect();
+        let weights: Vec<f64> =
+            counts.iter().map(|n| (*n as f64).sqrt() * (*n as f64).sqrt().sqrt()).collect();
         let total: f64 = weights.iter().sum();
         let mut list = Vec::new();
         for (id, weight) in weights.iter().enumerate() {
@@ -578,9 +646,15 @@ fn main() {
         for word in ["the", "thou", "king", "romeo", "dagger"] {
             let id = vocabulary.id(word).unwrap();
             let text = 100.0 * vocabulary.counts()[id as usize] as f64 / ids.len() as f64;
-            let drawn = 100.0 * noise.iter().filter(|x| **x == id).count() as f64 / noise.len() as f64;
+            let drawn = 100.0 * noise.iter().filter(|x| **x == id).count() as f64
+                / noise.len() as f64;
             let kept = format!("{:.1}", 100.0 * keep[id as usize]);
-            table = table.row([word.to_owned(), format!("{text:.3}"), kept, format!("{drawn:.3}")]);
+            table = table.row([
+                word.to_owned(),
+                format!("{text:.3}"),
+                kept,
+                format!("{drawn:.3}"),
+            ]);
         }
         show(&table);
     }
@@ -608,13 +682,20 @@ fn main() {
 
     // %% concept
     /// One step on one example, v and u being tables of vectors; returns ℓ.
-    fn skip_gram_step(v: &mut [f32], u: &mut [f32], width: usize, example: &Example, rate: f32) -> f32 {
+    fn skip_gram_step(
+        v: &mut [f32],
+        u: &mut [f32],
+        width: usize,
+        example: &Example,
+        rate: f32,
+    ) -> f32 {
         let centre = example.inputs[0] as usize * width;
         let h = v[centre..centre + width].to_vec();
         let mut dh = vec![0.0; width];
         let mut loss = 0.0;
         for k in 0..=example.negatives.len() {
-            let (id, label) = if k == 0 { (example.target, 1.0) } else { (example.negatives[k - 1], 0.0) };
+            let (id, label) =
+                if k == 0 { (example.target, 1.0) } else { (example.negatives[k - 1], 0.0) };
             let row = id as usize * width;
             let p = 1.0 / (1.0 + exp(-dot(&h, &u[row..row + width])));
             loss -= ln(if k == 0 { p } else { 1.0 - p }.max(1e-7));
@@ -644,22 +725,27 @@ fn main() {
         model.input.weight.data_mut().iter_mut().for_each(|x| *x = rng.normal());
         model.output.weight.data_mut().iter_mut().for_each(|x| *x = rng.normal());
         let example = Example { inputs: vec![2], target: 4, negatives: vec![0, 1, 5] };
-        let (v, u) = (model.input.weight.data().to_vec(), model.output.weight.data().to_vec());
+        let (v, u) =
+            (model.input.weight.data().to_vec(), model.output.weight.data().to_vec());
         let (mut v1, mut u1) = (v.clone(), u.clone());
         let by_hand = skip_gram_step(&mut v1, &mut u1, 7, &example, 1.0);
 
         let mut gradients = Gradients::new();
-        let by_tape = model.loss(std::slice::from_ref(&example), &Pass::train(&mut Rng::new(0)));
+        let by_tape =
+            model.loss(std::slice::from_ref(&example), &Pass::train(&mut Rng::new(0)));
         assert!((by_tape.data()[0] - by_hand).abs() < 1e-6);
         by_tape.backward_from(&[1.0], &mut gradients);
-        let (dv, du) =
-            (gradients.get(model.input.weight.id()).unwrap(), gradients.get(model.output.weight.id()).unwrap());
+        let (dv, du) = (
+            gradients.get(model.input.weight.id()).unwrap(),
+            gradients.get(model.output.weight.id()).unwrap(),
+        );
         let by_step = model.step(&example, 1.0);
         assert!((by_step - by_hand).abs() < 1e-6);
 
         let mut largest = 0.0f32;
         for i in 0..v.len() {
-            largest = largest.max((v[i] - v1[i] - dv[i]).abs()).max((u[i] - u1[i] - du[i]).abs());
+            largest =
+                largest.max((v[i] - v1[i] - dv[i]).abs()).max((u[i] - u1[i] - du[i]).abs());
             largest = largest.max((v1[i] - model.input.weight.data()[i]).abs());
             largest = largest.max((u1[i] - model.output.weight.data()[i]).abs());
         }
@@ -667,7 +753,9 @@ fn main() {
         // CBOW: the mean of two inputs; each receives half of the gradient.
         let cbow = Example { inputs: vec![1, 2], ..example };
         let (v, mut gradients) = (model.input.weight.data().to_vec(), Gradients::new());
-        model.loss(std::slice::from_ref(&cbow), &Pass::train(&mut Rng::new(0))).backward_from(&[1.0], &mut gradients);
+        model
+            .loss(std::slice::from_ref(&cbow), &Pass::train(&mut Rng::new(0)))
+            .backward_from(&[1.0], &mut gradients);
         let dv = gradients.get(model.input.weight.id()).unwrap();
         model.step(&cbow, 1.0);
         let moved = model.input.weight.data();
@@ -693,19 +781,39 @@ fn main() {
 
     // %% concept
     /// Trains in place; returns (words read, mean loss) about a hundred times.
-    fn train(v: &mut [f32], u: &mut [f32], ids: &[u32], keep: &[f32], noise: &[u32], epochs: usize) -> Vec<(f64, f64)> {
+    fn train(
+        v: &mut [f32],
+        u: &mut [f32],
+        ids: &[u32],
+        keep: &[f32],
+        noise: &[u32],
+        epochs: usize,
+    ) -> Vec<(f64, f64)> {
         let (width, window, negatives, rate, mut rng) = (64, 4, 5, 0.05, Rng::new(4));
         let (mut curve, mut sum, mut n) = (Vec::new(), 0.0, 0);
         for epoch in 0..epochs {
-            let kept: Vec<u32> = ids.iter().copied().filter(|id| rng.uniform() < keep[*id as usize]).collect();
+            let kept: Vec<u32> =
+                ids.iter().copied().filter(|id| rng.uniform() < keep[*id as usize]).collect();
             for i in 0..kept.len() {
                 let done = (epoch as f32 + i as f32 / kept.len() as f32) / epochs as f32;
                 let reach = 1 + rng.below(window);
                 for j in i.saturating_sub(reach)..(i + reach + 1).min(kept.len()) {
                     if j != i {
-                        let drawn = (0..negatives).map(|_| noise[rng.below(noise.len())]).filter(|id| *id != kept[j]);
-                        let example = Example { inputs: vec![kept[i]], target: kept[j], negatives: drawn.collect() };
-                        sum += f64::from(skip_gram_step(v, u, width, &example, rate * (1.0 - done).max(1e-4)));
+                        let drawn = (0..negatives)
+                            .map(|_| noise[rng.below(noise.len())])
+                            .filter(|id| *id != kept[j]);
+                        let example = Example {
+                            inputs: vec![kept[i]],
+                            target: kept[j],
+                            negatives: drawn.collect(),
+                        };
+                        sum += f64::from(skip_gram_step(
+                            v,
+                            u,
+                            width,
+                            &example,
+                            rate * (1.0 - done).max(1e-4),
+                        ));
                         n += 1;
                     }
                 }
@@ -719,12 +827,23 @@ fn main() {
     }
 
     // %%
-    let mut scratch: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let mut scratch: Word2Vec =
+        Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     let started_scratch: Instant = Instant::now();
-    let curve_scratch: Vec<(f64, f64)> =
-        train(scratch.input.weight.data_mut(), scratch.output.weight.data_mut(), &ids, &keep, &noise, 5);
+    let curve_scratch: Vec<(f64, f64)> = train(
+        scratch.input.weight.data_mut(),
+        scratch.output.weight.data_mut(),
+        &ids,
+        &keep,
+        &noise,
+        5,
+    );
     println!("⏱ {:.1} s", started_scratch.elapsed().as_secs_f64());
-    println!("ℓ: {:.2} → {:.2}", curve_scratch[0].1, curve_scratch[curve_scratch.len() - 1].1);
+    println!(
+        "ℓ: {:.2} → {:.2}",
+        curve_scratch[0].1,
+        curve_scratch[curve_scratch.len() - 1].1
+    );
     println!("{}: {} / 30", tr("note", "score"), score(&scratch));
 
     // %% [markdown] fr
@@ -733,10 +852,13 @@ fn main() {
     // The start: $6 \ln 2 \approx 4.16$, six questions by the toss of a coin. The score, 9 out of 30, is far from chance already. Now the same through the library, one epoch more; it does the same computation, vectorised.
 
     // %% library
-    let mut sgns: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let mut sgns: Word2Vec =
+        Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     let mut curve: Vec<(f64, f64)> = Vec::new();
     let started_library: Instant = Instant::now();
-    sgns.train(&ids, 6, &mut Rng::new(4), |progress, loss| curve.push((6.0 * f64::from(progress), f64::from(loss))));
+    sgns.train(&ids, 6, &mut Rng::new(4), |progress, loss| {
+        curve.push((6.0 * f64::from(progress), f64::from(loss)))
+    });
     println!("⏱ {:.1} s", started_library.elapsed().as_secs_f64());
     println!("ℓ: {:.4} → {:.4}", curve[0].1, curve[curve.len() - 1].1);
 
@@ -752,8 +874,14 @@ fn main() {
             tr("époques", "epochs"),
             tr("perte (nats)", "loss (nats)"),
         )
-        .series(Series::new(tr("à la main, 5 époques", "from scratch, 5 epochs"), curve_scratch.iter().copied()))
-        .series(Series::new(tr("bibliothèque, 6 époques", "library, 6 epochs"), curve.iter().copied()))
+        .series(Series::new(
+            tr("à la main, 5 époques", "from scratch, 5 epochs"),
+            curve_scratch.iter().copied(),
+        ))
+        .series(Series::new(
+            tr("bibliothèque, 6 époques", "library, 6 epochs"),
+            curve.iter().copied(),
+        ))
         .reference(6.0 * std::f64::consts::LN_2, "6 ln 2"),
     );
 
@@ -767,8 +895,16 @@ fn main() {
     // **The golden number.** The library gives the same bits on every machine: the score and the last loss are checked exactly.
 
     // %% golden
-    assert_eq!((score(&sgns), format!("{:.4}", curve[curve.len() - 1].1)), (9, "2.6144".to_owned()));
-    println!("{} {} / 30, ℓ = {:.4}", tr("note", "score"), score(&sgns), curve[curve.len() - 1].1);
+    assert_eq!(
+        (score(&sgns), format!("{:.4}", curve[curve.len() - 1].1)),
+        (9, "2.6144".to_owned())
+    );
+    println!(
+        "{} {} / 30, ℓ = {:.4}",
+        tr("note", "score"),
+        score(&sgns),
+        curve[curve.len() - 1].1
+    );
 
     // %% [markdown] fr
     // ### Les voisins, avant et après
@@ -808,8 +944,10 @@ fn main() {
     // *Predict, then run.* On a small corpus, which of the two will have the better score?
 
     // %% library
-    let cbow_config: Word2VecConfig = Word2VecConfig { method: Method::Cbow, learning_rate: 0.1, ..config.clone() };
-    let mut cbow: Word2Vec = Word2Vec::new(&cbow_config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let cbow_config: Word2VecConfig =
+        Word2VecConfig { method: Method::Cbow, learning_rate: 0.1, ..config.clone() };
+    let mut cbow: Word2Vec =
+        Word2Vec::new(&cbow_config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     let mut curve_cbow: Vec<f32> = Vec::new();
     let started_cbow: Instant = Instant::now();
     cbow.train(&ids, 15, &mut Rng::new(4), |_, loss| curve_cbow.push(loss));
@@ -829,7 +967,10 @@ fn main() {
     // %%
     show(
         &Bars::new(
-            tr("Couples retrouvés parmi 30 (10 premiers voisins)", "Pairs found among 30 (first 10 neighbours)"),
+            tr(
+                "Couples retrouvés parmi 30 (10 premiers voisins)",
+                "Pairs found among 30 (first 10 neighbours)",
+            ),
             "",
             tr("couples", "pairs"),
             [
@@ -840,7 +981,10 @@ fn main() {
                 "PPMI + SVD",
             ],
         )
-        .group("", [&untrained, &cbow, &scratch, &sgns, &svd].map(|model| score(model) as f64))
+        .group(
+            "",
+            [&untrained, &cbow, &scratch, &sgns, &svd].map(|model| score(model) as f64),
+        )
         .reference(30.0 * 10.0 / (vocabulary.len() - 1) as f64, tr("hasard", "chance"))
         .digits(0),
     );
@@ -858,7 +1002,8 @@ fn main() {
     // %% [markdown] en
     // Before we conclude: what if the draws had been different? The same skip-gram with another random seed:
     // %%
-    let mut second: Word2Vec = Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
+    let mut second: Word2Vec =
+        Word2Vec::new(&config, vocabulary.clone(), &mut Rng::new(2)).unwrap();
     second.train(&ids, 6, &mut Rng::new(5), |_, _| ());
     println!("{}: {} / 30", tr("note, autre graine", "score, another seed"), score(&second));
 
@@ -882,7 +1027,9 @@ fn main() {
     // %%
     {
         let n = vocabulary.len();
-        let sums: Vec<f64> = (0..n).map(|i| counts[i * n..(i + 1) * n].iter().map(|x| f64::from(*x)).sum()).collect();
+        let sums: Vec<f64> = (0..n)
+            .map(|i| counts[i * n..(i + 1) * n].iter().map(|x| f64::from(*x)).sum())
+            .collect();
         let total: f64 = sums.iter().sum();
         let mut points = Vec::new();
         for i in 0..300 {
@@ -895,16 +1042,29 @@ fn main() {
                 }
             }
         }
-        let mean = |f: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / points.len() as f64;
+        let mean = |f: &dyn Fn(&(f64, f64)) -> f64| {
+            points.iter().map(f).sum::<f64>() / points.len() as f64
+        };
         let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
-        let (xy, xx, yy) =
-            (mean(&|p| (p.0 - x) * (p.1 - y)), mean(&|p| (p.0 - x).powi(2)), mean(&|p| (p.1 - y).powi(2)));
-        println!("{} {}", points.len(), tr("couples vus au moins 20 fois", "pairs seen at least 20 times"));
+        let (xy, xx, yy) = (
+            mean(&|p| (p.0 - x) * (p.1 - y)),
+            mean(&|p| (p.0 - x).powi(2)),
+            mean(&|p| (p.1 - y).powi(2)),
+        );
+        println!(
+            "{} {}",
+            points.len(),
+            tr("couples vus au moins 20 fois", "pairs seen at least 20 times")
+        );
         println!("{} {:.2}", tr("corrélation", "correlation"), xy / (xx * yy).sqrt());
         let step = points.len() / 500 + 1;
         show(
-            &Scatter::new(tr("Skip-gram et information mutuelle", "Skip-gram and mutual information"), "PMI", "v · u")
-                .group("", points.into_iter().step_by(step).map(|(x, y)| (x, y, ""))),
+            &Scatter::new(
+                tr("Skip-gram et information mutuelle", "Skip-gram and mutual information"),
+                "PMI",
+                "v · u",
+            )
+            .group("", points.into_iter().step_by(step).map(|(x, y)| (x, y, ""))),
         );
     }
 
@@ -963,11 +1123,18 @@ fn main() {
         let (mut right, mut honest) = ([0, 0], 0);
         for (a, b, c, wanted) in ANALOGIES {
             let first = |model: &Word2Vec| model.analogy(a, b, c, 1).unwrap()[0].0.to_owned();
-            let (by_sgns, by_svd, open) = (first(&sgns), first(&svd), without_excluding(&sgns, [a, b, c]));
+            let (by_sgns, by_svd, open) =
+                (first(&sgns), first(&svd), without_excluding(&sgns, [a, b, c]));
             right[0] += usize::from(by_sgns == wanted);
             right[1] += usize::from(by_svd == wanted);
             honest += usize::from(open == wanted);
-            table = table.row([format!("{b} − {a} + {c}"), wanted.to_owned(), by_sgns, by_svd, open]);
+            table = table.row([
+                format!("{b} − {a} + {c}"),
+                wanted.to_owned(),
+                by_sgns,
+                by_svd,
+                open,
+            ]);
         }
         println!(
             "skip-gram {} / 8, PPMI + SVD {} / 8, {} {honest} / 8",
@@ -1001,10 +1168,15 @@ fn main() {
         for (name, model) in [("PPMI + SVD", &svd), ("skip-gram", &sgns)] {
             let (mut rng, mut sum) = (Rng::new(8), 0.0);
             for _ in 0..2000 {
-                let (a, b) = (rng.below(vocabulary.len()) as u32, rng.below(vocabulary.len()) as u32);
+                let (a, b) =
+                    (rng.below(vocabulary.len()) as u32, rng.below(vocabulary.len()) as u32);
                 sum += f64::from(cosine(model.vector(a), model.vector(b)));
             }
-            println!("{name}: {} {:.2}", tr("cosinus moyen au hasard", "mean cosine at random"), sum / 2000.0);
+            println!(
+                "{name}: {} {:.2}",
+                tr("cosinus moyen au hasard", "mean cosine at random"),
+                sum / 2000.0
+            );
         }
         let mut table = Table::new([
             tr("contraires", "opposites"),
@@ -1057,10 +1229,13 @@ fn main() {
             let mut points = Vec::new();
             for k in 3..13 {
                 let inside = |n: u64| n >= 1 << k && n < 2 << k;
-                let band: Vec<u32> =
-                    (0..vocabulary.len() as u32).filter(|id| inside(vocabulary.counts()[*id as usize])).collect();
-                let norms: f64 =
-                    band.iter().map(|id| f64::from(dot(model.vector(*id), model.vector(*id)).sqrt())).sum();
+                let band: Vec<u32> = (0..vocabulary.len() as u32)
+                    .filter(|id| inside(vocabulary.counts()[*id as usize]))
+                    .collect();
+                let norms: f64 = band
+                    .iter()
+                    .map(|id| f64::from(dot(model.vector(*id), model.vector(*id)).sqrt()))
+                    .sum();
                 if !band.is_empty() {
                     points.push((1.5 * f64::from(1 << k), norms / band.len() as f64));
                 }
@@ -1072,7 +1247,10 @@ fn main() {
         }
         show(
             &Chart::new(
-                tr("Norme des vecteurs selon la fréquence", "Norm of the vectors by frequency"),
+                tr(
+                    "Norme des vecteurs selon la fréquence",
+                    "Norm of the vectors by frequency",
+                ),
                 tr("occurrences du mot", "occurrences of the word"),
                 tr("norme moyenne", "mean norm"),
             )
@@ -1099,11 +1277,14 @@ fn main() {
     /// The coordinates of each row on the two principal axes.
     fn pca(rows: &[Vec<f32>]) -> Vec<(f64, f64)> {
         let (n, c) = (rows.len(), rows[0].len());
-        let mean: Vec<f32> = (0..c).map(|j| rows.iter().map(|r| r[j]).sum::<f32>() / n as f32).collect();
-        let mut x: Vec<Vec<f32>> = rows.iter().map(|r| (0..c).map(|j| r[j] - mean[j]).collect()).collect();
+        let mean: Vec<f32> =
+            (0..c).map(|j| rows.iter().map(|r| r[j]).sum::<f32>() / n as f32).collect();
+        let mut x: Vec<Vec<f32>> =
+            rows.iter().map(|r| (0..c).map(|j| r[j] - mean[j]).collect()).collect();
         let mut coordinates: Vec<Vec<f64>> = Vec::new();
         for _ in 0..2 {
-            let mut axis: Vec<f32> = (0..c).map(|j| if j % 3 == 0 { 1.0 } else { -0.5 }).collect();
+            let mut axis: Vec<f32> =
+                (0..c).map(|j| if j % 3 == 0 { 1.0 } else { -0.5 }).collect();
             for _ in 0..100 {
                 let mut next = vec![0.0; c];
                 for r in &x {
@@ -1130,17 +1311,30 @@ fn main() {
     // %%
     {
         let families = [
-            (tr("personnages", "characters"), ["romeo", "juliet", "mercutio", "tybalt", "benvolio", "capulet"]),
-            (tr("famille", "family"), ["father", "mother", "son", "daughter", "brother", "husband"]),
-            (tr("tutoiement", "thou-words"), ["thou", "thee", "art", "hast", "dost", "thyself"]),
-            (tr("rois", "kings"), ["richard", "henry", "edward", "york", "lancaster", "warwick"]),
+            (
+                tr("personnages", "characters"),
+                ["romeo", "juliet", "mercutio", "tybalt", "benvolio", "capulet"],
+            ),
+            (
+                tr("famille", "family"),
+                ["father", "mother", "son", "daughter", "brother", "husband"],
+            ),
+            (
+                tr("tutoiement", "thou-words"),
+                ["thou", "thee", "art", "hast", "dost", "thyself"],
+            ),
+            (
+                tr("rois", "kings"),
+                ["richard", "henry", "edward", "york", "lancaster", "warwick"],
+            ),
             (tr("corps", "body"), ["eyes", "hand", "heart", "tongue", "face", "lips"]),
         ];
         let unit = |word: &str| -> Vec<f32> {
             let v = svd.vector(vocabulary.id(word).unwrap());
             v.iter().map(|x| x / dot(v, v).sqrt()).collect()
         };
-        let rows: Vec<Vec<f32>> = families.iter().flat_map(|(_, words)| words.map(unit)).collect();
+        let rows: Vec<Vec<f32>> =
+            families.iter().flat_map(|(_, words)| words.map(unit)).collect();
         let at = pca(&rows);
         let mut scatter = Scatter::new(
             tr("PCA des mots (PPMI + SVD)", "PCA of words (PPMI + SVD)"),
@@ -1148,7 +1342,8 @@ fn main() {
             tr("axe 2", "axis 2"),
         );
         for (f, (name, words)) in families.into_iter().enumerate() {
-            scatter = scatter.group(name, (0..6).map(|i| (at[f * 6 + i].0, at[f * 6 + i].1, words[i])));
+            scatter = scatter
+                .group(name, (0..6).map(|i| (at[f * 6 + i].0, at[f * 6 + i].1, words[i])));
         }
         show(&scatter.size(800, 560));
     }
@@ -1163,19 +1358,24 @@ fn main() {
     // And **characters**? Let us feed word2vec the text letter by letter (200,000 characters, 16 dimensions, a window of 2). Look for the vowels.
 
     // %%
-    let letters: Vec<String> = corpus.text().unwrap().chars().take(200_000).map(String::from).collect();
+    let letters: Vec<String> =
+        corpus.text().unwrap().chars().take(200_000).map(String::from).collect();
     let alphabet: Vocabulary = Vocabulary::new(&letters, 100);
-    let letter_config: Word2VecConfig = Word2VecConfig { width: 16, window: 2, subsample: 0.0, ..config.clone() };
-    let mut letter_model: Word2Vec = Word2Vec::new(&letter_config, alphabet.clone(), &mut Rng::new(2)).unwrap();
+    let letter_config: Word2VecConfig =
+        Word2VecConfig { width: 16, window: 2, subsample: 0.0, ..config.clone() };
+    let mut letter_model: Word2Vec =
+        Word2Vec::new(&letter_config, alphabet.clone(), &mut Rng::new(2)).unwrap();
     letter_model.train(&alphabet.encode(&letters), 1, &mut Rng::new(4), |_, _| ());
     for letter in ["a", "e", "t", "A", "."] {
-        let found: Vec<&str> = letter_model.neighbours(letter, 5).unwrap().iter().map(|near| near.0).collect();
+        let found: Vec<&str> =
+            letter_model.neighbours(letter, 5).unwrap().iter().map(|near| near.0).collect();
         println!("{letter}: {found:?}");
     }
 
     // %%
     {
-        let names: Vec<String> = (0..alphabet.len() as u32).map(|id| alphabet.word(id).to_owned()).collect();
+        let names: Vec<String> =
+            (0..alphabet.len() as u32).map(|id| alphabet.word(id).to_owned()).collect();
         let rows: Vec<Vec<f32>> = (0..names.len() as u32)
             .map(|id| {
                 let v = letter_model.vector(id);
@@ -1195,8 +1395,11 @@ fn main() {
             tr("majuscules", "capitals"),
             tr("autres", "others"),
         ];
-        let mut scatter =
-            Scatter::new(tr("PCA des caractères", "PCA of characters"), tr("axe 1", "axis 1"), tr("axe 2", "axis 2"));
+        let mut scatter = Scatter::new(
+            tr("PCA des caractères", "PCA of characters"),
+            tr("axe 1", "axis 1"),
+            tr("axe 2", "axis 2"),
+        );
         for (k, name) in groups.into_iter().enumerate() {
             let members = (0..names.len()).filter(|i| kind(&names[*i]) == k);
             let label = |i: usize| match names[i].as_str() {
@@ -1324,7 +1527,8 @@ fn main() {
 
     // %%
     for word in ["art", "will"] {
-        let found: Vec<&str> = svd.neighbours(word, 6).unwrap().iter().map(|near| near.0).collect();
+        let found: Vec<&str> =
+            svd.neighbours(word, 6).unwrap().iter().map(|near| near.0).collect();
         println!("{word}: {}", found.join(", "));
     }
 
@@ -1463,7 +1667,12 @@ fn main() {
         check::unfinished()
     }
 
-    fn embedding_backward(ids: &[usize], d_out: &[f64], vocab: usize, width: usize) -> Vec<f64> {
+    fn embedding_backward(
+        ids: &[usize],
+        d_out: &[f64],
+        vocab: usize,
+        width: usize,
+    ) -> Vec<f64> {
         let _ = (ids, d_out, vocab, width);
         check::unfinished()
     }
@@ -1481,7 +1690,12 @@ fn main() {
             rows
         }
 
-        fn embedding_backward(ids: &[usize], d_out: &[f64], vocab: usize, width: usize) -> Vec<f64> {
+        fn embedding_backward(
+            ids: &[usize],
+            d_out: &[f64],
+            vocab: usize,
+            width: usize,
+        ) -> Vec<f64> {
             let mut d_table = vec![0.0; vocab * width];
             for (i, id) in ids.iter().enumerate() {
                 for j in 0..width {
@@ -1546,13 +1760,17 @@ fn main() {
     // %% solution
     {
         fn nearest(table: &[f64], width: usize, query: usize, n: usize) -> Vec<(usize, f64)> {
-            let product =
-                |a: usize, b: usize| -> f64 { (0..width).map(|j| table[a * width + j] * table[b * width + j]).sum() };
+            let product = |a: usize, b: usize| -> f64 {
+                (0..width).map(|j| table[a * width + j] * table[b * width + j]).sum()
+            };
             let mut found = Vec::new();
             for id in 0..table.len() / width {
                 if id != query {
                     let norms = product(query, query).sqrt() * product(id, id).sqrt();
-                    found.push((id, if norms > 0.0 { product(query, id) / norms } else { 0.0 }));
+                    found.push((
+                        id,
+                        if norms > 0.0 { product(query, id) / norms } else { 0.0 },
+                    ));
                 }
             }
             found.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -1622,7 +1840,8 @@ fn main() {
                     let column: f64 = (0..rows).map(|k| counts[k * columns + j]).sum();
                     let together = counts[i * columns + j];
                     if together > 0.0 {
-                        result[i * columns + j] = (together * total / (row * column)).ln().max(0.0);
+                        result[i * columns + j] =
+                            (together * total / (row * column)).ln().max(0.0);
                     }
                 }
             }

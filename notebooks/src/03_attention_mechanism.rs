@@ -51,7 +51,11 @@ fn main() {
     vocabulary.dedup();
     let v: usize = vocabulary.len();
     let ids: Vec<usize> = text.iter().map(|c| vocabulary.binary_search(c).unwrap()).collect();
-    println!("{} {}, V = {v}", ids.len(), tr("caractères de Shakespeare", "characters of Shakespeare"));
+    println!(
+        "{} {}, V = {v}",
+        ids.len(),
+        tr("caractères de Shakespeare", "characters of Shakespeare")
+    );
 
     // %% [markdown] fr
     // ## 1. Avant l'attention : tout le passé dans un seul vecteur
@@ -92,7 +96,10 @@ fn main() {
         fn new(v: usize, c: usize, rng: &mut Rng) -> CharRnn {
             let mut m = CharRnn::zeros(v, c);
             let std = 1.0 / (3.0 * c as f64).sqrt();
-            m.wx.iter_mut().chain(&mut m.wh).chain(&mut m.wy).for_each(|w| *w = std * f64::from(rng.normal()));
+            m.wx.iter_mut()
+                .chain(&mut m.wh)
+                .chain(&mut m.wy)
+                .for_each(|w| *w = std * f64::from(rng.normal()));
             m
         }
         fn all(&mut self) -> [&mut Vec<f64>; 5] {
@@ -116,19 +123,24 @@ fn main() {
         let mut h = start.to_vec(); // row 0: the state before the first character
         for (t, &id) in x.iter().enumerate() {
             for i in 0..c {
-                let z = m.wx[id * c + i] + m.b[i] + (0..c).map(|j| h[t * c + j] * m.wh[j * c + i]).sum::<f64>();
+                let z = m.wx[id * c + i]
+                    + m.b[i]
+                    + (0..c).map(|j| h[t * c + j] * m.wh[j * c + i]).sum::<f64>();
                 h.push(z.tanh());
             }
         }
         h
     }
     fn rnn_predict(m: &CharRnn, h: &[f64]) -> Vec<f64> {
-        let logit = |o: usize| m.by[o] + (0..m.c).map(|i| h[i] * m.wy[i * m.v + o]).sum::<f64>();
+        let logit =
+            |o: usize| m.by[o] + (0..m.c).map(|i| h[i] * m.wy[i * m.v + o]).sum::<f64>();
         softmax(&(0..m.v).map(logit).collect::<Vec<f64>>())
     }
     fn rnn_loss(m: &CharRnn, x: &[usize], y: &[usize], start: &[f64]) -> f64 {
         let h = rnn_states(m, x, start);
-        (0..x.len()).map(|t| -rnn_predict(m, &h[(t + 1) * m.c..(t + 2) * m.c])[y[t]].ln()).sum()
+        (0..x.len())
+            .map(|t| -rnn_predict(m, &h[(t + 1) * m.c..(t + 2) * m.c])[y[t]].ln())
+            .sum()
     }
 
     // %% [markdown] fr
@@ -193,7 +205,11 @@ fn main() {
             rnn_loss(&moved, &x6, &y6, &[0.0; 4])
         });
         assert!(largest_difference(small_g.all()[which], &slope).1 < 1e-8, "{name}");
-        println!("d{name:<2} {:>2} {} < 1e-8", slope.len(), tr("dérivées, écart", "derivatives, difference"));
+        println!(
+            "d{name:<2} {:>2} {} < 1e-8",
+            slope.len(),
+            tr("dérivées, écart", "derivatives, difference")
+        );
     }
 
     // %% [markdown] fr
@@ -205,7 +221,8 @@ fn main() {
         p.data_mut().iter_mut().zip(values).for_each(|(p, v)| *p = *v as f32);
     }
     fn library_rnn(m: &CharRnn) -> Rnn {
-        let mut rnn = Rnn::new(&RnnConfig { vocab_size: m.v, width: m.c }, &mut Rng::new(0)).unwrap();
+        let mut rnn =
+            Rnn::new(&RnnConfig { vocab_size: m.v, width: m.c }, &mut Rng::new(0)).unwrap();
         copy_into(&mut rnn.wx.weight, &m.wx);
         copy_into(&mut rnn.wh.weight, &m.wh);
         copy_into(rnn.wh.bias.as_mut().unwrap(), &m.b);
@@ -232,10 +249,16 @@ fn main() {
     assert!((by_hand - f64::from(small_loss)).abs() < 1e-5);
     {
         let (wh, head) = (&small_rnn.wh, &small_rnn.head);
-        let params =
-            [&small_rnn.wx.weight, &wh.weight, wh.bias.as_ref().unwrap(), &head.weight, head.bias.as_ref().unwrap()];
+        let params = [
+            &small_rnn.wx.weight,
+            &wh.weight,
+            wh.bias.as_ref().unwrap(),
+            &head.weight,
+            head.bias.as_ref().unwrap(),
+        ];
         for (which, p) in params.iter().enumerate() {
-            let tape: Vec<f64> = small_tape.get(p.id()).unwrap().iter().map(|g| f64::from(*g)).collect();
+            let tape: Vec<f64> =
+                small_tape.get(p.id()).unwrap().iter().map(|g| f64::from(*g)).collect();
             assert!(largest_difference(&tape, small_g.all()[which]).1 < 1e-5);
         }
     }
@@ -261,12 +284,21 @@ fn main() {
     // Unrolling 4,000 steps would keep 4,000 states. So we **truncate** (*truncated BPTT*): the text is read in chunks of 25 characters; the state passes from one chunk to the next, the gradient does not. And we **clip** the gradient (*gradient clipping*): if its norm is above 3 it is shortened to 3, without changing its direction.
     // %% concept
     /// One step of descent on a chunk: mean loss per character, norm of the gradient before clipping, last state.
-    fn rnn_step(m: &mut CharRnn, x: &[usize], y: &[usize], start: &[f64], lr: f64) -> (f64, f64, Vec<f64>) {
+    fn rnn_step(
+        m: &mut CharRnn,
+        x: &[usize],
+        y: &[usize],
+        start: &[f64],
+        lr: f64,
+    ) -> (f64, f64, Vec<f64>) {
         let h = rnn_states(m, x, start);
-        let loss: f64 = (0..x.len()).map(|t| -rnn_predict(m, &h[(t + 1) * m.c..(t + 2) * m.c])[y[t]].ln()).sum();
+        let loss: f64 = (0..x.len())
+            .map(|t| -rnn_predict(m, &h[(t + 1) * m.c..(t + 2) * m.c])[y[t]].ln())
+            .sum();
         let mut g = bptt(m, x, y, &h);
         let n = x.len() as f64;
-        let norm = g.all().iter().flat_map(|a| a.iter()).map(|g| g * g).sum::<f64>().sqrt() / n;
+        let norm =
+            g.all().iter().flat_map(|a| a.iter()).map(|g| g * g).sum::<f64>().sqrt() / n;
         let shorten = if norm > 3.0 { 3.0 / norm } else { 1.0 };
         for (w, g) in m.all().into_iter().zip(g.all()) {
             w.iter_mut().zip(g.iter()).for_each(|(w, g)| *w -= lr * shorten * g / n);
@@ -287,7 +319,8 @@ fn main() {
         let (mut state, mut mean, mut clipped, mut largest) = (vec![0.0; 32], 0.0, 0, 0.0);
         for step in 0..4800 {
             let at = step * 25 % (ids.len() - 26);
-            let (loss, norm, last) = rnn_step(&mut trained, &ids[at..at + 25], &ids[at + 1..at + 26], &state, 0.3);
+            let (loss, norm, last) =
+                rnn_step(&mut trained, &ids[at..at + 25], &ids[at + 1..at + 26], &state, 0.3);
             state = last;
             mean += loss / 160.0;
             largest = norm.max(largest);
@@ -334,7 +367,10 @@ fn main() {
         out
     }
     println!("{}", tr("— avant :", "— before:"));
-    println!("{}", rnn_write(&untrained, &vocabulary, 100, &mut Rng::new(4)).replace('\n', "⏎"));
+    println!(
+        "{}",
+        rnn_write(&untrained, &vocabulary, 100, &mut Rng::new(4)).replace('\n', "⏎")
+    );
     println!("{}", tr("— après :", "— after:"));
     println!("{}", rnn_write(&trained, &vocabulary, 160, &mut Rng::new(4)));
 
@@ -368,10 +404,12 @@ fn main() {
         let h = rnn_states(m, x, &vec![0.0; c]);
         let mut d_logits = rnn_predict(m, &h[n * c..]);
         d_logits[target] -= 1.0;
-        let mut dh: Vec<f64> = (0..c).map(|i| (0..m.v).map(|o| m.wy[i * m.v + o] * d_logits[o]).sum()).collect();
+        let mut dh: Vec<f64> =
+            (0..c).map(|i| (0..m.v).map(|o| m.wy[i * m.v + o] * d_logits[o]).sum()).collect();
         let mut norms = vec![norm(&dh)];
         for t in (1..n).rev() {
-            let dz: Vec<f64> = (0..c).map(|i| dh[i] * (1.0 - h[(t + 1) * c + i].powi(2))).collect();
+            let dz: Vec<f64> =
+                (0..c).map(|i| dh[i] * (1.0 - h[(t + 1) * c + i].powi(2))).collect();
             dh = (0..c).map(|j| (0..c).map(|i| m.wh[j * c + i] * dz[i]).sum()).collect();
             norms.push(norm(&dh));
         }
@@ -380,18 +418,23 @@ fn main() {
 
     // %% agreement
     let windows: Vec<usize> = (0..32).map(|i| i * 120).collect();
-    let long_x: Vec<u32> = windows.iter().flat_map(|&at| ids[at..at + 40].iter().map(|&i| i as u32)).collect();
+    let long_x: Vec<u32> =
+        windows.iter().flat_map(|&at| ids[at..at + 40].iter().map(|&i| i as u32)).collect();
     let long_y: Vec<u32> = windows.iter().map(|&at| ids[at + 40] as u32).collect();
     fn mean_by_distance(m: &CharRnn, windows: &[usize], ids: &[usize]) -> Vec<f64> {
-        let all: Vec<Vec<f64>> =
-            windows.iter().map(|&at| gradient_by_distance(m, &ids[at..at + 40], ids[at + 40])).collect();
+        let all: Vec<Vec<f64>> = windows
+            .iter()
+            .map(|&at| gradient_by_distance(m, &ids[at..at + 40], ids[at + 40]))
+            .collect();
         (0..40).map(|k| all.iter().map(|g| g[k]).sum::<f64>() / all.len() as f64).collect()
     }
     let before: Vec<f64> = mean_by_distance(&untrained, &windows, &ids);
     let after: Vec<f64> = mean_by_distance(&trained, &windows, &ids);
     for (m, by_hand) in [(&untrained, &before), (&trained, &after)] {
         let library = library_rnn(m).gradient_by_distance(&long_x, &long_y);
-        assert!(library.iter().zip(by_hand).all(|(a, b)| (f64::from(*a) / b - 1.0).abs() < 1e-3));
+        assert!(
+            library.iter().zip(by_hand).all(|(a, b)| (f64::from(*a) / b - 1.0).abs() < 1e-3)
+        );
     }
     for k in [0, 1, 2, 4, 8, 16, 32] {
         println!(
@@ -405,14 +448,20 @@ fn main() {
     fn factor(norms: &[f64]) -> f64 {
         (norms[32] / norms[0]).powf(1.0 / 32.0)
     }
-    println!("{} {:.2} · {:.2}", tr("facteur moyen par pas", "mean factor per step"), factor(&before), factor(&after));
+    println!(
+        "{} {:.2} · {:.2}",
+        tr("facteur moyen par pas", "mean factor per step"),
+        factor(&before),
+        factor(&after)
+    );
 
     // %% [markdown] fr
     // Le **nombre témoin** (*golden number*) de ce carnet : la part du gradient qui parvient 16 pas plus tôt, dans un RNN neuf de la bibliothèque (largeur 32, graine 3). Il est le même, au bit près, sur toutes les machines.
     // %% [markdown] en
     // The **golden number** of this notebook: the share of the gradient that arrives 16 steps earlier in a fresh RNN of the library (width 32, seed 3). It is the same, bit for bit, on all machines.
     // %% golden
-    let fresh: Rnn = Rnn::new(&RnnConfig { vocab_size: v, width: 32 }, &mut Rng::new(3)).unwrap();
+    let fresh: Rnn =
+        Rnn::new(&RnnConfig { vocab_size: v, width: 32 }, &mut Rng::new(3)).unwrap();
     let fresh_norms: Vec<f32> = fresh.gradient_by_distance(&long_x, &long_y);
     let ratio: f32 = fresh_norms[16] / fresh_norms[0];
     println!("‖∂L/∂h(t−16)‖ / ‖∂L/∂h(t)‖ = {ratio:e}");
@@ -425,7 +474,10 @@ fn main() {
     let norm_label = tr("norme du gradient", "norm of the gradient");
     show(
         &Chart::new(
-            tr("Ce que le RNN peut apprendre à distance k", "What the RNN can learn at distance k"),
+            tr(
+                "Ce que le RNN peut apprendre à distance k",
+                "What the RNN can learn at distance k",
+            ),
             tr("distance k (pas)", "distance k (steps)"),
             norm_label,
         )
@@ -444,7 +496,8 @@ fn main() {
     // Why exponential? We multiply $k$ times by "the same" matrix. Leave tanh aside and look at $W^k$ alone, for random matrices whose spectral radius (the largest modulus of an eigenvalue) is about $g$. *Predict, then run.* What becomes of the norm after 40 steps for $g = 0.5$, $1$ and $1.5$?
     // %% concept
     fn powers(gain: f64, c: usize, steps: usize, rng: &mut Rng) -> Vec<f64> {
-        let w: Vec<f64> = (0..c * c).map(|_| gain / (c as f64).sqrt() * f64::from(rng.normal())).collect();
+        let w: Vec<f64> =
+            (0..c * c).map(|_| gain / (c as f64).sqrt() * f64::from(rng.normal())).collect();
         let mut x: Vec<f64> = (0..c).map(|_| f64::from(rng.normal())).collect();
         let first = norm(&x);
         let mut norms = vec![1.0];
@@ -455,15 +508,20 @@ fn main() {
         norms
     }
     let mut spectrum: Chart = Chart::new(
-        tr("Multiplier 40 fois par la même matrice", "Multiplying 40 times by the same matrix"),
+        tr(
+            "Multiplier 40 fois par la même matrice",
+            "Multiplying 40 times by the same matrix",
+        ),
         tr("nombre de pas k", "number of steps k"),
         tr("norme, rapportée au départ", "norm, relative to the start"),
     );
     for gain in [0.5, 1.0, 1.5] {
         let norms = powers(gain, 64, 40, &mut Rng::new(11));
         println!("g = {gain} · k = 40 : {:.1e}", norms[40]);
-        spectrum = spectrum
-            .series(Series::new(tr(format!("g = {gain}").replace('.', ","), format!("g = {gain}")), points(&norms)));
+        spectrum = spectrum.series(Series::new(
+            tr(format!("g = {gain}").replace('.', ","), format!("g = {gain}")),
+            points(&norms),
+        ));
     }
     show(&spectrum.log_y());
 
@@ -521,16 +579,19 @@ fn main() {
         tr("angle de la requête (degrés)", "angle of the query (degrees)"),
         tr("poids", "weight"),
     );
-    for (i, name) in
-        tr(["clé est", "clé nord", "clé ouest", "clé sud"], ["key east", "key north", "key west", "key south"])
-            .iter()
-            .enumerate()
+    for (i, name) in tr(
+        ["clé est", "clé nord", "clé ouest", "clé sud"],
+        ["key east", "key north", "key west", "key south"],
+    )
+    .iter()
+    .enumerate()
     {
         let weight = |degrees: usize| {
             let angle = (degrees as f64).to_radians();
             soft_lookup(&[angle.cos(), angle.sin()], &compass, &temperatures).0[i]
         };
-        turning = turning.series(Series::new(*name, (0..=72).map(|a| (5.0 * a as f64, weight(5 * a)))));
+        turning = turning
+            .series(Series::new(*name, (0..=72).map(|a| (5.0 * a as f64, weight(5 * a)))));
     }
     show(&turning);
 
@@ -579,14 +640,27 @@ fn main() {
 
     // %%
     let sizes: Vec<usize> = (2..=10).map(|n| 1 << n).collect();
-    let raw: Vec<[f64; 4]> = sizes.iter().map(|&d| saturation(d, 1.0, &mut Rng::new(20))).collect();
-    let scaled: Vec<[f64; 4]> =
-        sizes.iter().map(|&d| saturation(d, 1.0 / (d as f64).sqrt(), &mut Rng::new(20))).collect();
-    let mut rows: Table = Table::new(["d", "var(q·k)", "var(q·k/√d)", "max p", "max p, √d", "Σp(1−p)", "Σp(1−p), √d"]);
+    let raw: Vec<[f64; 4]> =
+        sizes.iter().map(|&d| saturation(d, 1.0, &mut Rng::new(20))).collect();
+    let scaled: Vec<[f64; 4]> = sizes
+        .iter()
+        .map(|&d| saturation(d, 1.0 / (d as f64).sqrt(), &mut Rng::new(20)))
+        .collect();
+    let mut rows: Table = Table::new([
+        "d",
+        "var(q·k)",
+        "var(q·k/√d)",
+        "max p",
+        "max p, √d",
+        "Σp(1−p)",
+        "Σp(1−p), √d",
+    ]);
     for (i, d) in sizes.iter().enumerate() {
-        let cells = [raw[i][0], scaled[i][0], raw[i][2], scaled[i][2], raw[i][3], scaled[i][3]];
+        let cells =
+            [raw[i][0], scaled[i][0], raw[i][2], scaled[i][2], raw[i][3], scaled[i][3]];
         let digits = [1, 2, 2, 2, 3, 3];
-        let cells: Vec<String> = cells.iter().zip(digits).map(|(x, n)| format!("{x:.n$}")).collect();
+        let cells: Vec<String> =
+            cells.iter().zip(digits).map(|(x, n)| format!("{x:.n$}")).collect();
         rows = rows.row([d.to_string()].into_iter().chain(cells));
     }
     show(&rows);
@@ -611,10 +685,14 @@ fn main() {
                     .log_x(),
             )
             .add(
-                Chart::new(tr("Plus grand poids", "Largest weight"), "d", tr("poids", "weight"))
-                    .series(Series::new(without, against_d(&sizes, &raw, 2)).dots())
-                    .series(Series::new(with_root, against_d(&sizes, &scaled, 2)).dots())
-                    .log_x(),
+                Chart::new(
+                    tr("Plus grand poids", "Largest weight"),
+                    "d",
+                    tr("poids", "weight"),
+                )
+                .series(Series::new(without, against_d(&sizes, &raw, 2)).dots())
+                .series(Series::new(with_root, against_d(&sizes, &scaled, 2)).dots())
+                .log_x(),
             ),
     );
 
@@ -641,24 +719,33 @@ fn main() {
     // %% concept
     fn softmax_jacobian(p: &[f64]) -> Vec<f64> {
         let n = p.len();
-        (0..n * n).map(|at| p[at / n] * (f64::from(u8::from(at / n == at % n)) - p[at % n])).collect()
+        (0..n * n)
+            .map(|at| p[at / n] * (f64::from(u8::from(at / n == at % n)) - p[at % n]))
+            .collect()
     }
     let s5: [f64; 5] = [0.2, 0.9, -0.3, 0.5, 0.0];
     let flat: Vec<f64> = softmax(&s5);
     let sharp: Vec<f64> = softmax(&s5.map(|s| 10.0 * s));
-    let slope: Vec<f64> = (0..5).flat_map(|i| numeric_gradient(&s5, 1e-5, |s| softmax(s)[i])).collect();
+    let slope: Vec<f64> =
+        (0..5).flat_map(|i| numeric_gradient(&s5, 1e-5, |s| softmax(s)[i])).collect();
     assert!(largest_difference(&softmax_jacobian(&flat), &slope).1 < 1e-9);
     {
         // The library's backward gives Jᵀ·dp, here a row of J.
         let (id, scores) = (ParamId::new(), Buf::from(&s5.map(|s| s as f32)[..]));
-        let (p, mut gradients) = (ops::softmax(&Tensor::parameter(id, Arc::new(scores), [1, 5])), Gradients::new());
+        let (p, mut gradients) = (
+            ops::softmax(&Tensor::parameter(id, Arc::new(scores), [1, 5])),
+            Gradients::new(),
+        );
         p.backward_from(&[0.0, 1.0, 0.0, 0.0, 0.0], &mut gradients);
         let ds: Vec<f64> = gradients.get(id).unwrap().iter().map(|x| f64::from(*x)).collect();
         assert!(largest_difference(&ds, &slope[5..10]).1 < 1e-6);
     }
     for (name, p) in [("s", &flat), ("10 s", &sharp)] {
         let size: f64 = softmax_jacobian(p).iter().map(|j| j.abs()).sum();
-        println!("{name:>4} · max p = {:.3} · Σ|J| = {size:.3}", p.iter().copied().fold(0.0, f64::max));
+        println!(
+            "{name:>4} · max p = {:.3} · Σ|J| = {size:.3}",
+            p.iter().copied().fold(0.0, f64::max)
+        );
     }
     fn jacobian_picture(name: &str, p: &[f64]) -> HeatMap {
         HeatMap::new(name, 5, 5, softmax_jacobian(p))
@@ -668,7 +755,11 @@ fn main() {
             .range(-0.25, 0.25)
             .digits(2)
     }
-    show(&Panels::new(2).add(jacobian_picture("J, s", &flat)).add(jacobian_picture("J, 10 s", &sharp)));
+    show(
+        &Panels::new(2)
+            .add(jacobian_picture("J, s", &flat))
+            .add(jacobian_picture("J, 10 s", &sharp)),
+    );
 
     // %% [markdown] fr
     // À droite, presque plus rien ($\sum |J|$ passe de 1,528 à 0,075) : quand un poids approche de 1, $p(1 - p)$ approche de 0 et **le gradient ne passe plus**. Les deux dernières colonnes du tableau le disaient déjà : sans $\sqrt d$, $\sum p(1-p)$, la somme de la diagonale de $J$, tombe de 0,80 à 0,06 quand $d$ passe de 4 à 1024 ; avec, elle reste entre 0,92 et 0,93. La somme de chaque ligne et de chaque colonne de $J$ est nulle : celle des poids vaut toujours 1, et décaler tous les scores ensemble ne change rien.
@@ -695,7 +786,8 @@ fn main() {
         let (t, root) = (q.len() / d, (d as f64).sqrt());
         let mut p = Vec::new();
         for i in 0..t {
-            let mut row: Vec<f64> = (0..t).map(|j| dot(&q[i * d..][..d], &k[j * d..][..d]) / root).collect();
+            let mut row: Vec<f64> =
+                (0..t).map(|j| dot(&q[i * d..][..d], &k[j * d..][..d]) / root).collect();
             match masking {
                 Masking::MinusInfinity => row[i + 1..].fill(f64::NEG_INFINITY),
                 Masking::ZeroScore => row[i + 1..].fill(0.0),
@@ -714,7 +806,9 @@ fn main() {
     /// Y = P·V.
     fn mix(p: &[f64], v: &[f64], d: usize) -> Vec<f64> {
         let t = v.len() / d;
-        (0..t * d).map(|at| (0..t).map(|j| p[at / d * t + j] * v[j * d + at % d]).sum()).collect()
+        (0..t * d)
+            .map(|at| (0..t).map(|j| p[at / d * t + j] * v[j * d + at % d]).sum())
+            .collect()
     }
 
     // %%
@@ -758,8 +852,10 @@ fn main() {
             let p = attention_weights(&q6, &k6, d4, masking);
             let y = mix(&p, &v6, d4);
             let moved = mix(&attention_weights(&q6, &k, d4, masking), &v, d4);
-            let (past, last) =
-                (largest_difference(&y[..20], &moved[..20]).1, largest_difference(&y[20..], &moved[20..]).1);
+            let (past, last) = (
+                largest_difference(&y[..20], &moved[..20]).1,
+                largest_difference(&y[20..], &moved[20..]).1,
+            );
             leaks = leaks.row([
                 name.to_string(),
                 format!("{:.3}", p[..6].iter().sum::<f64>()),
@@ -800,11 +896,20 @@ fn main() {
             [8.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         ];
         let q: Vec<f64> = kinds.iter().flat_map(|&kind: &usize| wq[kind]).collect();
-        let k: Vec<f64> = kinds.iter().flat_map(|&kind| (0..6).map(move |i| f64::from(u8::from(i == kind)))).collect();
+        let k: Vec<f64> = kinds
+            .iter()
+            .flat_map(|&kind| (0..6).map(move |i| f64::from(u8::from(i == kind))))
+            .collect();
         let p = attention_weights(&q, &k, 6, Masking::MinusInfinity);
         let title = tr("Qui regarde qui", "Who looks at whom");
         let map = HeatMap::new(title, 7, 7, p).row_labels(words).column_labels(words);
-        show(&map.x_label(tr("clé", "key")).y_label(tr("requête", "query")).range(0.0, 1.0).digits(2).size(620, 460));
+        show(
+            &map.x_label(tr("clé", "key"))
+                .y_label(tr("requête", "query"))
+                .range(0.0, 1.0)
+                .digits(2)
+                .size(620, 460),
+        );
     }
 
     // %% [markdown] fr
@@ -827,8 +932,12 @@ fn main() {
     fn wide(values: &[f32]) -> Vec<f64> {
         values.iter().map(|x| f64::from(*x)).collect()
     }
-    let y_library: Tensor =
-        ops::attention(&tensor(&q6, t6), &tensor(&k6, t6), &tensor(&v6, t6), Attention::causal(1, d4));
+    let y_library: Tensor = ops::attention(
+        &tensor(&q6, t6),
+        &tensor(&k6, t6),
+        &tensor(&v6, t6),
+        Attention::causal(1, d4),
+    );
     println!("{y_library:?}");
 
     // %% agreement
@@ -838,10 +947,26 @@ fn main() {
     // Frozen values of PyTorch (dev/golden/course_attention.py).
     {
         let (q, k) = ([1.0, 0.5, -0.5, 2.0, 0.25, -1.0], [0.5, 1.0, 1.5, -0.5, -1.0, 0.75]);
-        let y = mix(&attention_weights(&q, &k, 2, Masking::MinusInfinity), &[1.0, 2.0, 3.0, -1.0, -2.0, 0.5], 2);
-        assert!(largest_difference(&y, &[1.0, 2.0, 1.1552770081, 1.7670844878, 1.7734400481, -0.1844522674]).1 < 1e-9);
+        let y = mix(
+            &attention_weights(&q, &k, 2, Masking::MinusInfinity),
+            &[1.0, 2.0, 3.0, -1.0, -2.0, 0.5],
+            2,
+        );
+        assert!(
+            largest_difference(
+                &y,
+                &[1.0, 2.0, 1.1552770081, 1.7670844878, 1.7734400481, -0.1844522674]
+            )
+            .1 < 1e-9
+        );
     }
-    println!("{}", tr("à la main, bibliothèque et PyTorch : d'accord", "by hand, library and PyTorch: agree"));
+    println!(
+        "{}",
+        tr(
+            "à la main, bibliothèque et PyTorch : d'accord",
+            "by hand, library and PyTorch: agree"
+        )
+    );
 
     // %% [markdown] fr
     // ## 6. Le retour, à la main
@@ -889,7 +1014,14 @@ fn main() {
     // $$\mathrm{d}q_i = \frac{1}{\sqrt d}\sum_j \mathrm{d}S_{ij}\, k_j, \qquad \mathrm{d}k_j = \frac{1}{\sqrt d}\sum_i \mathrm{d}S_{ij}\, q_i$$
     // %% concept
     /// (dQ, dK, dV) from dY.
-    fn attention_backward(q: &[f64], k: &[f64], v: &[f64], p: &[f64], dy: &[f64], d: usize) -> [Vec<f64>; 3] {
+    fn attention_backward(
+        q: &[f64],
+        k: &[f64],
+        v: &[f64],
+        p: &[f64],
+        dy: &[f64],
+        d: usize,
+    ) -> [Vec<f64>; 3] {
         let (t, root) = (q.len() / d, (d as f64).sqrt());
         let (mut dq, mut dk, mut dv) = (vec![0.0; t * d], vec![0.0; t * d], vec![0.0; t * d]);
         for i in 0..t {
@@ -915,18 +1047,29 @@ fn main() {
         let loss = |x: &[f64]| {
             let mut qkv = [q6.clone(), k6.clone(), v6.clone()];
             qkv[which] = x.to_vec();
-            dot(&mix(&attention_weights(&qkv[0], &qkv[1], d4, Masking::MinusInfinity), &qkv[2], d4), &dy6)
+            dot(
+                &mix(
+                    &attention_weights(&qkv[0], &qkv[1], d4, Masking::MinusInfinity),
+                    &qkv[2],
+                    d4,
+                ),
+                &dy6,
+            )
         };
         let slope = numeric_gradient([&q6, &k6, &v6][which], 1e-5, loss);
         assert!(largest_difference(&hand[which], &slope).1 < 1e-8);
         println!(
             "{name} · 24 {} < 1e-8",
-            tr("dérivées, écart aux différences finies", "derivatives, difference to finite differences")
+            tr(
+                "dérivées, écart aux différences finies",
+                "derivatives, difference to finite differences"
+            )
         );
     }
     // The sum of a row of P ⊙ dP is dy·y.
     for i in 0..t6 {
-        let sum: f64 = (0..t6).map(|j| p6[i * 6 + j] * dot(&dy6[i * 4..][..4], &v6[j * 4..][..4])).sum();
+        let sum: f64 =
+            (0..t6).map(|j| p6[i * 6 + j] * dot(&dy6[i * 4..][..4], &v6[j * 4..][..4])).sum();
         assert!((sum - dot(&dy6[i * 4..][..4], &y6_hand[i * 4..][..4])).abs() < 1e-12);
     }
 
@@ -942,11 +1085,17 @@ fn main() {
         y.backward_from(&dy6.iter().map(|x| *x as f32).collect::<Vec<f32>>(), &mut qkv_tape);
     }
     for which in 0..3 {
-        assert!(largest_difference(&wide(qkv_tape.get(qkv_ids[which]).unwrap()), &hand[which]).1 < 1e-5);
+        assert!(
+            largest_difference(&wide(qkv_tape.get(qkv_ids[which]).unwrap()), &hand[which]).1
+                < 1e-5
+        );
     }
     println!(
         "{}",
-        tr("dQ, dK, dV : à la main = par le ruban de la bibliothèque", "dQ, dK, dV: by hand = by the library's tape")
+        tr(
+            "dQ, dK, dV : à la main = par le ruban de la bibliothèque",
+            "dQ, dK, dV: by hand = by the library's tape"
+        )
     );
 
     // %% [markdown] fr
@@ -960,7 +1109,11 @@ fn main() {
     // %% concept
     fn matmul(a: &[f64], b: &[f64], inner: usize) -> Vec<f64> {
         let (rows, columns) = (a.len() / inner, b.len() / inner);
-        let cell = |at: usize| (0..inner).map(|l| a[at / columns * inner + l] * b[l * columns + at % columns]).sum();
+        let cell = |at: usize| {
+            (0..inner)
+                .map(|l| a[at / columns * inner + l] * b[l * columns + at % columns])
+                .sum()
+        };
         (0..rows * columns).map(cell).collect()
     }
     fn transpose(a: &[f64], columns: usize) -> Vec<f64> {
@@ -972,19 +1125,32 @@ fn main() {
         qkv.chunks(3 * d).flat_map(|row| row[which * d..][..d].to_vec()).collect()
     }
     fn side_by_side(parts: &[Vec<f64>; 3], d: usize) -> Vec<f64> {
-        (0..parts[0].len() / d).flat_map(|i| parts.iter().flat_map(move |p| p[i * d..][..d].to_vec())).collect()
+        (0..parts[0].len() / d)
+            .flat_map(|i| parts.iter().flat_map(move |p| p[i * d..][..d].to_vec()))
+            .collect()
     }
 
     // %% concept
     /// (dX, dW) of the layer for a loss Σ r ⊙ output; also the output.
-    fn layer_backward(x: &[f64], w: &[f64], wo: &[f64], r: &[f64], c: usize, d: usize) -> [Vec<f64>; 3] {
+    fn layer_backward(
+        x: &[f64],
+        w: &[f64],
+        wo: &[f64],
+        r: &[f64],
+        c: usize,
+        d: usize,
+    ) -> [Vec<f64>; 3] {
         let qkv = matmul(x, w, c);
         let [q, k, v] = [0, 1, 2].map(|which| part(&qkv, which, d));
         let p = attention_weights(&q, &k, d, Masking::MinusInfinity);
         let y = mix(&p, &v, d);
         let dy = matmul(r, &transpose(wo, c), c);
         let d_qkv = side_by_side(&attention_backward(&q, &k, &v, &p, &dy, d), d);
-        [matmul(&d_qkv, &transpose(w, 3 * d), 3 * d), matmul(&transpose(x, c), &d_qkv, x.len() / c), matmul(&y, wo, d)]
+        [
+            matmul(&d_qkv, &transpose(w, 3 * d), 3 * d),
+            matmul(&transpose(x, c), &d_qkv, x.len() / c),
+            matmul(&y, wo, d),
+        ]
     }
 
     // %% library
@@ -1024,9 +1190,19 @@ fn main() {
         let [dx, dw, y] = layer_backward(&x8, &w, &wo, &r8, 8, 4);
         assert!(largest_difference(&wide(layer_y.data()), &y).1 < 1e-5);
         assert!(largest_difference(&wide(layer_tape.get(x8_id).unwrap()), &dx).1 < 1e-5);
-        assert!(largest_difference(&wide(layer_tape.get(layer.c_attn.weight.id()).unwrap()), &dw).1 < 1e-5);
+        assert!(
+            largest_difference(&wide(layer_tape.get(layer.c_attn.weight.id()).unwrap()), &dw)
+                .1
+                < 1e-5
+        );
     }
-    println!("{}", tr("sortie, dX et dW de la couche : d'accord", "output, dX and dW of the layer: agree"));
+    println!(
+        "{}",
+        tr(
+            "sortie, dX et dW de la couche : d'accord",
+            "output, dX and dW of the layer: agree"
+        )
+    );
 
     // %% [markdown] fr
     // ## 7. La distance ne compte plus
@@ -1039,7 +1215,8 @@ fn main() {
     // %%
     let flat_norms: Vec<f64> = {
         let mut rng = Rng::new(8);
-        let (table, head) = (Embedding::new(v, 32, 1.0, &mut rng), Linear::new(32, v, true, 0.1, &mut rng));
+        let (table, head) =
+            (Embedding::new(v, 32, 1.0, &mut rng), Linear::new(32, v, true, 0.1, &mut rng));
         let attention = one_head(32, 32, 0.18, &mut rng);
         let mut pass = Pass::eval();
         let id = ParamId::new();
@@ -1047,9 +1224,14 @@ fn main() {
         let x = Tensor::parameter(id, Arc::new(Buf::from(x.data())), [32, 40, 32]);
         let y = ops::slice(&attention.forward(&x, &Mask::Causal, &mut pass), 1, 39, 1);
         let mut gradients = Gradients::new();
-        ops::sum(&ops::cross_entropy(&head.forward(&y, &pass), &long_y)).backward(&mut gradients);
+        ops::sum(&ops::cross_entropy(&head.forward(&y, &pass), &long_y))
+            .backward(&mut gradients);
         let g = wide(gradients.get(id).unwrap());
-        (0..40).map(|k| (0..32).map(|b| norm(&g[(b * 40 + 39 - k) * 32..][..32])).sum::<f64>() / 32.0).collect()
+        (0..40)
+            .map(|k| {
+                (0..32).map(|b| norm(&g[(b * 40 + 39 - k) * 32..][..32])).sum::<f64>() / 32.0
+            })
+            .collect()
     };
     fn share(norms: &[f64]) -> Vec<(f64, f64)> {
         (1..40).map(|k| (k as f64, norms[k] / norms[1])).collect()
@@ -1064,7 +1246,10 @@ fn main() {
     }
     show(
         &Chart::new(
-            tr("Le gradient qui revient de distance k", "The gradient that comes back from distance k"),
+            tr(
+                "Le gradient qui revient de distance k",
+                "The gradient that comes back from distance k",
+            ),
             tr("distance k (pas)", "distance k (steps)"),
             tr("norme, rapportée à k = 1", "norm, relative to k = 1"),
         )
@@ -1146,14 +1331,23 @@ fn main() {
         let targets = (0..ids.len()).map(target).collect();
         (ids, targets)
     }
-    fn update(logits: &Tensor, targets: &[u32], model: &mut impl Module, optimizer: &mut Updater, lr: f32) {
+    fn update(
+        logits: &Tensor,
+        targets: &[u32],
+        model: &mut impl Module,
+        optimizer: &mut Updater,
+        lr: f32,
+    ) {
         let asked = targets.iter().filter(|&&y| y != ops::IGNORE).count();
         let mut gradients = Gradients::new();
-        ops::scale(&ops::sum(&ops::cross_entropy(logits, targets)), 1.0 / asked as f32).backward(&mut gradients);
+        ops::scale(&ops::sum(&ops::cross_entropy(logits, targets)), 1.0 / asked as f32)
+            .backward(&mut gradients);
         optimizer.step(model, &gradients, lr, 1.0);
     }
     fn accuracy(logits: &Tensor, targets: &[u32]) -> f64 {
-        let best = |row: &[f32]| (0..SYMBOLS).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32;
+        let best = |row: &[f32]| {
+            (0..SYMBOLS).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap() as u32
+        };
         let asked: Vec<bool> = logits
             .data()
             .chunks(SYMBOLS)
@@ -1185,11 +1379,13 @@ fn main() {
     }
     fn train_rnn(k: usize, width: usize, updates: usize, lr: f32) -> (Rnn, f64) {
         let (mut rng, mut optimizer) = (Rng::new(50), adam());
-        let mut model = Rnn::new(&RnnConfig { vocab_size: SYMBOLS, width }, &mut rng).unwrap();
+        let mut model =
+            Rnn::new(&RnnConfig { vocab_size: SYMBOLS, width }, &mut rng).unwrap();
         for _ in 0..updates {
             let (x, y) = copy_batch(BATCH, k, &mut rng);
             let mut dropout = Rng::new(0);
-            let (logits, _) = model.forward(&x, &model.start(BATCH), &Pass::train(&mut dropout));
+            let (logits, _) =
+                model.forward(&x, &model.start(BATCH), &Pass::train(&mut dropout));
             update(&logits, &y, &mut model, &mut optimizer, lr);
         }
         let (x, y) = copy_batch(64, k, &mut Rng::new(51));
@@ -1197,10 +1393,16 @@ fn main() {
         (model, right)
     }
     let parameters: usize = CopyAttention::new(&mut Rng::new(0)).parameter_count();
-    let rnn_width: usize = (1..).find(|c| c * c + (2 * SYMBOLS + 1) * c + SYMBOLS >= parameters).unwrap();
+    let rnn_width: usize =
+        (1..).find(|c| c * c + (2 * SYMBOLS + 1) * c + SYMBOLS >= parameters).unwrap();
     let rnn_parameters: usize =
-        Rnn::new(&RnnConfig { vocab_size: SYMBOLS, width: rnn_width }, &mut Rng::new(0)).unwrap().parameter_count();
-    println!("attention {parameters} · RNN {rnn_parameters} ({} {rnn_width})", tr("largeur", "width"));
+        Rnn::new(&RnnConfig { vocab_size: SYMBOLS, width: rnn_width }, &mut Rng::new(0))
+            .unwrap()
+            .parameter_count();
+    println!(
+        "attention {parameters} · RNN {rnn_parameters} ({} {rnn_width})",
+        tr("largeur", "width")
+    );
 
     // %% [markdown] fr
     // *Prédis, puis exécute* : jusqu'à quel $k$ le RNN suivra-t-il ? 400 mises à jour chacun, mêmes données.
@@ -1213,16 +1415,23 @@ fn main() {
     {
         let clock = std::time::Instant::now();
         for k in distances {
-            let (rnn, attention) = (train_rnn(k, rnn_width, UPDATES, 5e-3).1, train_attention(k).1);
+            let (rnn, attention) =
+                (train_rnn(k, rnn_width, UPDATES, 5e-3).1, train_attention(k).1);
             copied.push((k, 100.0 * rnn, 100.0 * attention));
-            copy_rows =
-                copy_rows.row([k.to_string(), format!("{:.1} %", 100.0 * rnn), format!("{:.1} %", 100.0 * attention)]);
+            copy_rows = copy_rows.row([
+                k.to_string(),
+                format!("{:.1} %", 100.0 * rnn),
+                format!("{:.1} %", 100.0 * attention),
+            ]);
         }
         println!("⏱ {:.1} s", clock.elapsed().as_secs_f64());
     }
     show(
         &Chart::new(
-            tr("Recopier le symbole lu k pas plus tôt", "Copying the symbol read k steps ago"),
+            tr(
+                "Recopier le symbole lu k pas plus tôt",
+                "Copying the symbol read k steps ago",
+            ),
             tr("distance k (pas)", "distance k (steps)"),
             tr("réponses justes (%)", "right answers (%)"),
         )
@@ -1276,9 +1485,15 @@ fn main() {
     for k in [4, 12] {
         let (model, _) = train_attention(k);
         let (x, _) = copy_batch(1, k, &mut Rng::new(52));
-        let p = wide(model.attention.weights(&model.input(&x, &Pass::eval()), &Mask::Causal).data());
-        let on_target: f64 = (k..STEPS).map(|i| p[i * STEPS + i - k]).sum::<f64>() / (STEPS - k) as f64;
-        println!("k = {k:>2} · {} {on_target:.2}", tr("poids moyen sur la bonne clé", "mean weight on the right key"));
+        let p = wide(
+            model.attention.weights(&model.input(&x, &Pass::eval()), &Mask::Causal).data(),
+        );
+        let on_target: f64 =
+            (k..STEPS).map(|i| p[i * STEPS + i - k]).sum::<f64>() / (STEPS - k) as f64;
+        println!(
+            "k = {k:>2} · {} {on_target:.2}",
+            tr("poids moyen sur la bonne clé", "mean weight on the right key")
+        );
         learnt = learnt.add(
             HeatMap::new(format!("k = {k}"), STEPS, STEPS, p)
                 .x_label(tr("clé j", "key j"))
@@ -1302,13 +1517,30 @@ fn main() {
     // Nothing is free. $P$ has a cell per pair (query, key). Let us count, really building $P$ for small $T$: the number of cells, and the memory in `f32` that small GPT-2 (12 layers of 12 heads) would need to keep them all for the backward.
     // %%
     let mut costs: Table = Table::new(tr(
-        ["T", "cases de P", "P, une tête (ko)", "P, 144 têtes (Mo)", "état d'un RNN de 768 (ko)"],
-        ["T", "cells of P", "P, one head (kB)", "P, 144 heads (MB)", "state of an RNN of 768 (kB)"],
+        [
+            "T",
+            "cases de P",
+            "P, une tête (ko)",
+            "P, 144 têtes (Mo)",
+            "état d'un RNN de 768 (ko)",
+        ],
+        [
+            "T",
+            "cells of P",
+            "P, one head (kB)",
+            "P, 144 heads (MB)",
+            "state of an RNN of 768 (kB)",
+        ],
     ));
     for t in [64, 128, 256, 512, 1024] {
         let mut rng = Rng::new(60);
-        let cells =
-            attention_weights(&normals(t * 4, &mut rng), &normals(t * 4, &mut rng), 4, Masking::MinusInfinity).len();
+        let cells = attention_weights(
+            &normals(t * 4, &mut rng),
+            &normals(t * 4, &mut rng),
+            4,
+            Masking::MinusInfinity,
+        )
+        .len();
         let one = 4 * cells;
         costs = costs.row([
             t.to_string(),
@@ -1344,7 +1576,10 @@ fn main() {
     }
     println!(
         "{}",
-        tr("une seule passe, rien de taille T², même résultat", "a single pass, nothing of size T², the same result")
+        tr(
+            "une seule passe, rien de taille T², même résultat",
+            "a single pass, nothing of size T², the same result"
+        )
     );
 
     // %% [markdown] fr
@@ -1363,12 +1598,22 @@ fn main() {
     {
         let weights = [0.45, 0.45, 0.10];
         let values = [[2.0, 0.0], [-2.0, 0.0], [0.0, 3.0]];
-        let y = |w: [f64; 3]| [0, 1].map(|c| (0..3).map(|j| w[j] * values[j][c]).sum::<f64>() / w.iter().sum::<f64>());
+        let y = |w: [f64; 3]| {
+            [0, 1].map(|c| {
+                (0..3).map(|j| w[j] * values[j][c]).sum::<f64>() / w.iter().sum::<f64>()
+            })
+        };
         println!("y = {:.2?}", y(weights));
         let without_two = y([0.0, 0.0, 0.10]);
         let without_last = y([0.45, 0.45, 0.0]);
-        println!("{} {without_two:.2?}", tr("sans les deux mots à 0,45 : y =", "without the two words at 0.45: y ="));
-        println!("{} {without_last:.2?}", tr("sans le mot à 0,10 : y =", "without the word at 0.10: y ="));
+        println!(
+            "{} {without_two:.2?}",
+            tr("sans les deux mots à 0,45 : y =", "without the two words at 0.45: y =")
+        );
+        println!(
+            "{} {without_last:.2?}",
+            tr("sans le mot à 0,10 : y =", "without the word at 0.10: y =")
+        );
     }
 
     // %% [markdown] fr
@@ -1387,7 +1632,11 @@ fn main() {
     for t in [16, 64, 256, 1024, 4096, 16384] {
         let mut s = vec![0.0; t];
         s[0] = 4.0;
-        println!("T = {t:>5} · {} {:.3}", tr("poids de la bonne clé", "weight of the right key"), softmax(&s)[0]);
+        println!(
+            "T = {t:>5} · {} {:.3}",
+            tr("poids de la bonne clé", "weight of the right key"),
+            softmax(&s)[0]
+        );
     }
 
     // %% [markdown] fr
@@ -1449,7 +1698,8 @@ fn main() {
     {
         fn rnn_backward(h: &[f64], d_h: &[f64], w: &[f64], c: usize) -> (Vec<f64>, Vec<f64>) {
             let t = d_h.len() / c;
-            let (mut dw, mut dz, mut future) = (vec![0.0; c * c], vec![0.0; t * c], vec![0.0; c]);
+            let (mut dw, mut dz, mut future) =
+                (vec![0.0; c * c], vec![0.0; t * c], vec![0.0; c]);
             for s in (0..t).rev() {
                 for i in 0..c {
                     let now = h[(s + 1) * c + i];
@@ -1517,9 +1767,12 @@ fn main() {
             let mut y = Vec::new();
             for i in 0..n {
                 let visible = t - n + i + 1;
-                let score = |j: usize| dot(&q[i * d..][..d], &k[j * d..][..d]) / (d as f64).sqrt();
+                let score =
+                    |j: usize| dot(&q[i * d..][..d], &k[j * d..][..d]) / (d as f64).sqrt();
                 let p = softmax(&(0..visible).map(score).collect::<Vec<f64>>());
-                y.extend((0..d).map(|c| (0..visible).map(|j| p[j] * v[j * d + c]).sum::<f64>()));
+                y.extend(
+                    (0..d).map(|c| (0..visible).map(|j| p[j] * v[j * d + c]).sum::<f64>()),
+                );
             }
             y
         }
@@ -1571,7 +1824,11 @@ fn main() {
 
     // %% solution
     {
-        fn is_causal(layer: fn(&[f64], usize, usize) -> Vec<f64>, t: usize, d: usize) -> bool {
+        fn is_causal(
+            layer: fn(&[f64], usize, usize) -> Vec<f64>,
+            t: usize,
+            d: usize,
+        ) -> bool {
             let x = normals(t * d, &mut Rng::new(1));
             let y = layer(&x, t, d);
             (0..t).all(|j| {

@@ -21,7 +21,10 @@ fn main() {
 
     println!(
         "{}",
-        tr("Bonjour ! Cette ligne vient d'une cellule Rust.", "Hello! This line comes from a cell of Rust.")
+        tr(
+            "Bonjour ! Cette ligne vient d'une cellule Rust.",
+            "Hello! This line comes from a cell of Rust."
+        )
     );
 
     // %% [markdown] fr
@@ -563,7 +566,14 @@ fn main() {
         0.0
     }
     let right = mean(&[1.0, 2.0, 6.0]) == 3.0;
-    println!("{}", if right { tr("✔ juste", "✔ right") } else { tr("… à toi de jouer", "… your turn") });
+    println!(
+        "{}",
+        if right {
+            tr("✔ juste", "✔ right")
+        } else {
+            tr("… à toi de jouer", "… your turn")
+        }
+    );
 
     // %% [markdown] fr
     // ## Pour aller plus loin

@@ -1,7 +1,10 @@
 //! Records the notebooks: `cargo xtask notebooks [--check] [NN …]`.
 #![forbid(unsafe_code)]
 
+mod comments;
+mod front;
 mod ipynb;
+mod links;
 mod record;
 mod source;
 
@@ -9,8 +12,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use front::Front;
+use links::Course;
 use motamot::Lang;
-use source::Cell;
+use source::{Body, Cell};
 
 mod all {
     //! Each notebook as a module; `build.rs` writes them.
@@ -44,29 +49,35 @@ fn main() -> ExitCode {
     }
     let root = root();
     let mut errors = 0;
+    let mut tell = |name: &str, problems: &[String]| {
+        problems.iter().for_each(|why| eprintln!("error: {name}: {why}"));
+        errors += problems.len();
+    };
+    let mut notebooks = Vec::new();
     for (name, _) in NOTEBOOKS {
+        match Notebook::read(&root, name) {
+            Ok(notebook) => notebooks.push(notebook),
+            Err(why) => tell(name, &[why]),
+        }
+    }
+    let mut course = Course::default();
+    notebooks.iter().for_each(|notebook| course.add(&notebook.name, &notebook.cells));
+    for notebook in &notebooks {
+        let name = &notebook.name;
         if !wanted.is_empty() && !wanted.iter().any(|w| name.starts_with(w.as_str())) {
             continue;
         }
-        let cells = match read(&root, name) {
-            Ok(cells) => cells,
-            Err(why) => {
-                eprintln!("error: {name}: {why}");
-                errors += 1;
-                continue;
-            }
-        };
-        for lang in languages(&cells) {
+        // Tolerance: a source without [front] is recorded as it is. To be an error once all are converted.
+        if notebook.front.is_none() {
+            eprintln!("warning: {name}: not converted: it has no [front]");
+        }
+        for lang in notebook.languages() {
             let clock = std::time::Instant::now();
             let path = root.join(lang.folder()).join(format!("{name}.ipynb"));
-            match make(&root, name, &cells, lang)
-                .and_then(|text| if check { compare(&path, &text) } else { write(&path, &text) })
-            {
+            let made = make(&root, notebook, &course, lang);
+            match made.and_then(|text| if check { compare(&path, &text) } else { write(&path, &text) }) {
                 Ok(()) => println!("{name} ({}): ok in {:.1} s", lang.code(), clock.elapsed().as_secs_f32()),
-                Err(why) => {
-                    eprintln!("error: {name} ({}): {why}", lang.code());
-                    errors += 1;
-                }
+                Err(why) => tell(&format!("{name} ({})", lang.code()), &[why]),
             }
         }
     }
@@ -83,32 +94,49 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The cells of a notebook, with prose in languages of the course alone.
-fn read(root: &Path, name: &str) -> Result<Vec<Cell>, String> {
-    let text = fs::read_to_string(root.join("src").join(format!("{name}.rs"))).map_err(|e| e.to_string())?;
-    let cells = source::parse(&text)?;
-    if let Some(code) = codes(&cells).find(|code| Lang::parse(code).is_none()) {
-        return Err(format!("[markdown] {code}: course/src/lang.rs has no such language"));
+/// A notebook as its source has it.
+pub struct Notebook {
+    /// Such as `03_attention_mechanism`.
+    pub name: String,
+    /// What its first cell says; none if it has not the form of today.
+    pub front: Option<Front>,
+    /// All of its cells.
+    pub cells: Vec<Cell>,
+}
+
+impl Notebook {
+    /// Reads a source; its prose is in languages of the course alone.
+    fn read(root: &Path, name: &str) -> Result<Notebook, String> {
+        let text = fs::read_to_string(root.join("src").join(format!("{name}.rs"))).map_err(|e| e.to_string())?;
+        let cells = source::parse(&text)?;
+        let mut codes = cells.iter().filter_map(Cell::prose).flatten().map(|(code, _)| code);
+        if let Some(code) = codes.find(|code| Lang::parse(code).is_none()) {
+            return Err(format!("[markdown] {code}: course/src/lang.rs has no such language"));
+        }
+        let front = match &cells[0].body {
+            Body::Front(front) => Some(Front::read(front, name)?),
+            _ => None,
+        };
+        Ok(Notebook { name: name.to_owned(), front, cells })
     }
-    Ok(cells)
-}
 
-/// The code of the language of each prose.
-fn codes(cells: &[Cell]) -> impl Iterator<Item = &str> {
-    let texts = cells.iter().filter_map(|cell| if let Cell::Prose(texts) = cell { Some(texts) } else { None });
-    texts.flatten().map(|(code, _)| code.as_str())
-}
+    /// `03`, or a letter.
+    pub fn id(&self) -> &str {
+        self.name.split('_').next().unwrap_or(&self.name)
+    }
 
-/// The languages in which a notebook has prose.
-fn languages(cells: &[Cell]) -> impl Iterator<Item = Lang> {
-    Lang::ALL.into_iter().filter(|lang| codes(cells).any(|code| code == lang.code()))
+    /// The languages in which it has prose.
+    fn languages(&self) -> impl Iterator<Item = Lang> {
+        let codes: Vec<&String> = self.cells.iter().filter_map(Cell::prose).flatten().map(|(code, _)| code).collect();
+        Lang::ALL.into_iter().filter(move |lang| codes.iter().any(|code| *code == lang.code()))
+    }
 }
 
 /// Runs a notebook and makes its file.
-fn make(root: &Path, name: &str, cells: &[Cell], lang: Lang) -> Result<String, String> {
-    let codes = cells.iter().filter(|cell| matches!(cell, Cell::Code { .. })).count();
-    let outputs = record::run(&root.join(lang.folder()), name, lang, codes)?;
-    ipynb::render(cells, &outputs, lang)
+fn make(root: &Path, notebook: &Notebook, course: &Course, lang: Lang) -> Result<String, String> {
+    let codes = notebook.cells.iter().filter(|cell| cell.is_code()).count();
+    let outputs = record::run(&root.join(lang.folder()), &notebook.name, lang, codes)?;
+    ipynb::render(notebook, course, &outputs, lang)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 mod book;
 mod chapter;
-mod highlight;
+pub mod highlight;
 mod html;
 mod markdown;
 mod math;
