@@ -82,6 +82,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
         &[
             "toys",
             "output",
+            "signals",
             "chapters",
             "session",
             "model_dir",

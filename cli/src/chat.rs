@@ -9,9 +9,10 @@ use clap::Args;
 use rustyline::error::ReadlineError;
 
 use super::model_dir::model_dir;
-use super::output::Output;
+use super::output::{Notes, Output, note};
 use super::sampling::SamplingArgs;
 use super::session::{ModelKind, Session};
+use super::signals;
 use motamot::generation::{CausalModel, FinishReason, SamplingOptions, TextCodec};
 use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};
@@ -64,10 +65,10 @@ pub fn run<M: CausalModel, C: TextCodec>(
     let session = open_session(&model, &codec, kind, args)?;
     let mut chat = Chat::new(session);
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        eprintln!("{} · /help lists the commands", dir.display());
+        note(format_args!("{} · /help lists the commands", dir.display()));
         chat.interactive()
     } else {
-        chat.piped(std::io::stdin().lock(), &mut Output::stdout(), &mut std::io::stderr())
+        chat.piped(std::io::stdin().lock(), &mut Output::stdout(), &mut Notes)
     }
 }
 
@@ -292,8 +293,10 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
             let _ = editor.load_history(file);
         }
         let cancel = Arc::clone(&self.cancel);
-        ctrlc::set_handler(move || cancel.store(true, Ordering::Relaxed))
-            .map_err(|e| Error::new(format!("cannot catch Ctrl-C: {e}")).caused_by(e))?;
+        signals::on_end(move |signal| match signal {
+            signals::INTERRUPT => cancel.store(true, Ordering::Relaxed),
+            other => std::process::exit(128 + i32::from(other)),
+        })?;
         let mut out = Output::stdout();
         loop {
             let names = self.session.characters().map(|(character, you)| (character.to_string(), you.to_string()));
@@ -311,7 +314,7 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
                         out.text("\n")?;
                     }
                 }
-                Err(ReadlineError::Interrupted) => eprintln!("(Ctrl-D or /quit leaves)"),
+                Err(ReadlineError::Interrupted) => note("(Ctrl-D or /quit leaves)"),
                 Err(ReadlineError::Eof) => break,
                 Err(e) => return Err(terminal(e)),
             }

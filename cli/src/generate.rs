@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::model_dir::model_dir;
-use super::output::Output;
+use super::output::{Output, note};
 use super::sampling::SamplingArgs;
 use motamot::generation::{
     BeamOptions, CausalModel, FinishReason, Hypothesis, Request, TextCodec, TokenStream, beam_search, generate,
@@ -177,7 +177,7 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
     if out.is_terminal() && std::io::stderr().is_terminal() {
         let stats = &generated.stats;
         let seed = if sampling.is_greedy() { String::new() } else { format!(" · seed {}", sampling.seed) };
-        eprintln!("[{} tokens · {:.0} tokens/s{seed}]", stats.generated, stats.tokens_per_second());
+        note(format_args!("[{} tokens · {:.0} tokens/s{seed}]", stats.generated, stats.tokens_per_second()));
     }
     Ok(())
 }

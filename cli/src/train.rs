@@ -1,6 +1,7 @@
 //! `motamot train`: from a text to a model in a folder.
 
-use super::{machine, model_dir::CHECKPOINTS};
+use super::output::{note, visible};
+use super::{machine, model_dir::CHECKPOINTS, signals};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use motamot::data::{Corpus, Prepared, TokenizerSource, prepare};
@@ -10,16 +11,18 @@ use motamot::training::state::TextId;
 use motamot::training::{Event, Metrics, Outcome, Precision, Run, RunConfig, TrainConfig, state};
 use motamot::utils::{Error, Result};
 use motamot_course::numbers::{duration, group};
+use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// Train a model
 ///
-/// Without options: the preset "mini" on the embedded Shakespeare, into models/checkpoints/mini. Ctrl-C saves and stops;
-/// --resume goes on with the same bits as if it had never stopped.
+/// Without options: the preset "mini" on the embedded Shakespeare, into models/checkpoints/mini. Ctrl-C (or SIGTERM, SIGHUP)
+/// saves and stops; --resume goes on with the same bits as if it had never stopped.
 #[derive(Args, Clone, Debug)]
 pub struct TrainArgs {
     /// Model and recipe: nano, mini, mini-10m, char or gpt2
@@ -110,14 +113,14 @@ impl TrainArgs {
     }
 }
 
-/// Runs `motamot train`.
-pub fn run(args: &TrainArgs) -> Result<()> {
+/// Runs `motamot train`: 0, or 128 + n if signal n ended it.
+pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     machine::set_threads(args.threads)?;
     let out = args.out();
     let say = Say { quiet: args.quiet };
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Arc::new(AtomicBool::new(false));
-    handle_ctrl_c(&stop, &begun)?;
+    let signal = handle_signals(&stop, &begun, args.quiet)?;
     let mut run = if args.resume { resume(args, &out, &say)? } else { start(args, &out, &say)? };
     begun.store(true, Ordering::Relaxed);
     let mut display = Display::new(&run, &out, args.quiet);
@@ -125,7 +128,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     display.finish();
     let outcome = outcome?;
     summary(&run, outcome, &out, args, &say);
-    Ok(())
+    Ok(match outcome {
+        Outcome::Interrupted => ExitCode::from(128 + signal.load(Ordering::Relaxed)),
+        Outcome::Finished | Outcome::Stopped => ExitCode::SUCCESS,
+    })
 }
 
 /// Lines for a person, unless `--quiet`.
@@ -136,24 +142,27 @@ struct Say {
 impl Say {
     fn line(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            note(text);
         }
     }
 }
 
-/// The first Ctrl-C asks for an end after this step; the second does not wait. Before the first step there is nothing to save.
-fn handle_ctrl_c(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>) -> Result<()> {
-    let (stop, begun) = (stop.clone(), begun.clone());
-    ctrlc::set_handler(move || {
-        if !begun.load(Ordering::Relaxed) {
-            std::process::exit(130);
+/// The first signal asks for an end after this step; the second does not wait. Before the first step there is nothing to
+/// save. Which one it was comes back, once there was one.
+fn handle_signals(stop: &Arc<AtomicBool>, begun: &Arc<AtomicBool>, quiet: bool) -> Result<Arc<AtomicU8>> {
+    let (stop, begun, which) = (stop.clone(), begun.clone(), Arc::new(AtomicU8::new(signals::INTERRUPT)));
+    let first = which.clone();
+    signals::on_end(move |signal| {
+        if !begun.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+            std::process::exit(128 + i32::from(signal));
         }
-        if stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+        first.store(signal, Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
+        if !quiet {
+            note("\nstopping after this step and saving (Ctrl-C again: at once, losing what is not saved)");
         }
-        eprintln!("\nstopping after this step and saving (Ctrl-C again: at once, losing what is not saved)");
-    })
-    .map_err(|e| Error::new(format!("cannot handle Ctrl-C: {e}")))
+    })?;
+    Ok(which)
 }
 
 /// A text as the configuration wants it; the model's vocabulary becomes the tokenizer's.
@@ -295,6 +304,9 @@ fn program() -> &'static str {
 struct Display {
     bar: ProgressBar,
     steps: usize,
+    /// Whether control characters would steer a terminal.
+    terminal: bool,
+    /// Whether there is no bar: elsewhere than on a terminal, and on one that cannot move its cursor.
     plain: bool,
     quiet: bool,
     partial: bool,
@@ -304,23 +316,25 @@ struct Display {
     /// Where the curve goes, and what turns nats per token into bits per byte.
     dir: PathBuf,
     bytes_per_token: f64,
-    started: Instant,
-    first: usize,
+    /// When the steps of the last minute were made.
+    recent: VecDeque<(Instant, usize)>,
 }
 
 impl Display {
     fn new(run: &Run, dir: &Path, quiet: bool) -> Display {
         let steps = run.config.train.steps;
-        let plain = !std::io::stderr().is_terminal();
-        let bar = if quiet || plain { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = if quiet || !terminal { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
+        // As wide as the terminal is: a line that wraps could not be drawn over.
+        if let Ok(style) = ProgressStyle::with_template("{bar:16} {pos}/{len} {wide_msg}") {
             bar.set_style(style);
         }
         bar.set_position(run.trainer.progress.step as u64);
         Display {
-            bar,
             steps,
-            plain,
+            terminal,
+            plain: bar.is_hidden(),
+            bar,
             quiet,
             partial: run.evaluates_a_part(),
             last_line: Instant::now(),
@@ -328,16 +342,16 @@ impl Display {
             bars: run.bars.clone(),
             dir: dir.to_owned(),
             bytes_per_token: run.data.train_bytes as f64 / run.data.train.len() as f64,
-            started: Instant::now(),
-            first: run.trainer.progress.step,
+            recent: VecDeque::from([(Instant::now(), run.trainer.progress.step)]),
         }
     }
 
     fn print(&self, text: &str) {
         match (self.quiet, self.plain) {
             (true, _) => {}
-            (false, true) => eprintln!("{text}"),
-            (false, false) => self.bar.println(text),
+            (false, true) => note(text),
+            // Not by the bar, which pads each line to the width that the terminal has now.
+            (false, false) => self.bar.suspend(|| note(text)),
         }
     }
 
@@ -362,15 +376,25 @@ impl Display {
                     self.print(&format!("warning: the curve could not be drawn: {e}"));
                 }
             }
-            Event::Sample(text) => self.print(&format!("  │ {}", text.trim().replace('\n', "\n  │ "))),
+            Event::Warning(text) => self.print(&format!("warning: {text}")),
+            Event::Sample(text) => {
+                let text = if self.terminal { visible(text) } else { text.into() };
+                self.print(&format!("  │ {}", text.trim().replace('\n', "\n  │ ")));
+            }
         }
     }
 
     fn step(&mut self, row: &Metrics) {
-        // Evaluations, samples and saves take their time, too.
-        let seconds_per_step = self.started.elapsed().as_secs_f64() / (row.step - self.first).max(1) as f64;
+        // By the last minute: evaluations, samples and saves take their time, too, and the machine may be busy for a while.
+        let now = Instant::now();
+        while self.recent.len() > 1 && now - self.recent[0].0 > Duration::from_secs(60) {
+            self.recent.pop_front();
+        }
+        let (then, step) = self.recent[0];
+        self.recent.push_back((now, row.step));
+        let seconds_per_step = (now - then).as_secs_f64() / (row.step - step).max(1) as f64;
         let left = duration(seconds_per_step * (self.steps - row.step) as f64);
-        let val = self.val.map_or(String::new(), |v| format!(" · val {v:.3} bits/byte"));
+        let val = self.val.map_or(String::new(), |v| format!(" · val {v:.3}"));
         let message = format!("loss {:.3}{val} · {:.0} tokens/s · {left} left", row.train_loss, row.tokens_per_s);
         self.bar.set_position(row.step as u64);
         self.bar.set_message(message.clone());

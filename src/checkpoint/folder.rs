@@ -10,7 +10,9 @@
 //! follow the list to the files that have not been renamed yet, and the next save finishes the renames. Readers never write.
 
 use super::tensors::{Item, TensorFile, write_tensors};
-use crate::utils::fs::{is_plain_name, open_regular, read_open, remove, replace, sync_folder, write_atomic, write_new};
+use crate::utils::fs::{
+    OURS, is_plain_name, open_regular, read_open, remove, replace, sync_folder, write_atomic, write_new,
+};
 use crate::utils::json::Fields;
 use crate::utils::{Error, Result};
 use std::collections::BTreeMap;
@@ -18,8 +20,6 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Begins the name of every file that is ours and not of the folder.
-const OURS: &str = ".motamot-";
 const COMMIT: &str = ".motamot-commit.json";
 const NEW: &str = ".motamot-new.";
 const UNCHANGED: &str = "what was saved there before is unchanged; check free space and permissions";

@@ -2,9 +2,9 @@
 
 use super::config::{RunConfig, available};
 use super::metrics::{METRICS, Metrics, MetricsFile};
-use super::state::{self, Loaded, Saved, TextId};
+use super::state::{self, Loaded, Saved, TRAINING, TextId};
 use super::trainer::Trainer;
-use crate::checkpoint::SpecialIds;
+use crate::checkpoint::{Save, SpecialIds};
 use crate::data::Prepared;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
@@ -29,7 +29,12 @@ pub struct Run {
     metrics: MetricsFile,
     text: TextId,
     best: Option<Evaluation>,
+    /// Seconds after which the state is saved, besides at evaluations: what a kill can cost. [`SAVE_SECONDS`] at first.
+    pub save_seconds: f64,
 }
+
+/// Four minutes.
+pub const SAVE_SECONDS: f64 = 240.0;
 
 /// What happens during a run, for whoever shows it.
 pub enum Event<'a> {
@@ -48,6 +53,8 @@ pub enum Event<'a> {
     },
     /// What the model writes by now.
     Sample(&'a str),
+    /// Something that is mended, and that the user should know.
+    Warning(&'a str),
 }
 
 /// How a run ended.
@@ -71,9 +78,10 @@ impl Run {
         let trainer = config.trainer()?;
         crate::utils::fs::create_dir_all(dir)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), 0)?;
-        let mut run = Run { trainer, config, data, bars, dir: dir.to_owned(), metrics, text, best: None };
+        let (dir, save_seconds) = (dir.to_owned(), SAVE_SECONDS);
+        let mut run = Run { trainer, config, data, bars, dir, metrics, text, best: None, save_seconds };
         // From the first minute on there is something to resume, and something wrong with the folder shows now.
-        run.save(true, true)?;
+        run.write(true, true)?;
         Ok(run)
     }
 
@@ -82,7 +90,10 @@ impl Run {
         let Loaded { trainer, config, tokenizer: _, text, best } = loaded;
         Run::check_data(&config, &data)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), trainer.progress.step)?;
-        Ok(Run { trainer, config, data, bars, dir: dir.to_owned(), metrics, text, best })
+        // A save that was interrupted is finished now: a run whose steps are all made would never come to another.
+        drop(Save::begin(dir)?);
+        let (dir, save_seconds) = (dir.to_owned(), SAVE_SECONDS);
+        Ok(Run { trainer, config, data, bars, dir, metrics, text, best, save_seconds })
     }
 
     /// Whether both splits hold at least a window, and the vocabularies agree.
@@ -96,12 +107,14 @@ impl Run {
         Ok(())
     }
 
-    /// Trains until all steps are made, patience runs out, or `stop` is set, and saves.
+    /// Trains until all steps are made, patience runs out, or `stop` is set, and saves: after each evaluation, after
+    /// [`Run::save_seconds`], and at the end.
     ///
     /// After an error the folder holds what was saved last.
     pub fn train(&mut self, stop: &AtomicBool, show: &mut dyn FnMut(Event)) -> Result<Outcome> {
         let config = self.config.train.clone();
         let tokens_per_step = self.config.tokens_per_step() as f64;
+        let mut unsaved = Stopwatch::start();
         while !self.trainer.is_finished() {
             // Asked before a step, not after an evaluation: a run that was saved at this point must not go on when resumed.
             if config.patience > 0 && self.trainer.progress.evaluations_since_best >= config.patience {
@@ -134,7 +147,8 @@ impl Run {
                 self.metrics.push(row)?;
                 show(Event::Step(&row));
                 let best = self.note(result);
-                self.save(false, best)?;
+                self.save(best, show)?;
+                unsaved = Stopwatch::start();
                 show(Event::Evaluated { step, result, best, rows: self.metrics.rows() });
                 if config.sample_tokens > 0 {
                     show(Event::Sample(&self.sample(config.sample_tokens)?));
@@ -142,10 +156,14 @@ impl Run {
             } else {
                 self.metrics.push(row)?;
                 show(Event::Step(&row));
+                if unsaved.seconds() >= self.save_seconds {
+                    self.save(false, show)?;
+                    unsaved = Stopwatch::start();
+                }
             }
             if stop.load(Ordering::Relaxed) && !self.trainer.is_finished() {
                 if !due {
-                    self.save(false, false)?;
+                    self.save(false, show)?;
                 }
                 return Ok(Outcome::Interrupted);
             }
@@ -158,7 +176,23 @@ impl Run {
         self.best
     }
 
-    fn save(&mut self, first: bool, is_best: bool) -> Result<()> {
+    fn save(&mut self, is_best: bool, show: &mut dyn FnMut(Event)) -> Result<()> {
+        if self.dir.join(TRAINING).exists() {
+            return self.write(false, is_best);
+        }
+        // Removed or renamed under the run. All that it needs is here, but for the best model: this one is it now.
+        let gone = format!("the folder {} was removed or renamed: it is made anew", self.dir.display());
+        show(Event::Warning(&gone));
+        let result = self.evaluate()?;
+        self.trainer.progress.best = None;
+        self.note(result);
+        crate::utils::fs::create_dir_all(&self.dir)?;
+        self.metrics.restore()?;
+        self.write(true, true)
+    }
+
+    /// Writes the state; on the `first` time the tokenizer, too, and the model if it is the best so far.
+    fn write(&mut self, first: bool, is_best: bool) -> Result<()> {
         let end = self.data.tokenizer.special("<|endoftext|>");
         let ids = SpecialIds { bos: end, eos: end, pad: None };
         let tokenizer = first.then_some(&self.data.tokenizer);

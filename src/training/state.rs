@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const TRAINING: &str = "training.json";
+/// Where the run stands, what it is trained with and on what.
+pub(super) const TRAINING: &str = "training.json";
 /// Where [`Trainer::write`] writes.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 
@@ -233,7 +234,7 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
             Error::new(format!("{} holds an earlier run", dir.display())).help("choose another folder with --out")
         );
     };
-    super::metrics::check_unused(&dir.join(METRICS))?;
+    let _unused = super::metrics::check_unused(&dir.join(METRICS))?;
     let free = (1..).map(|n| {
         let mut name = name.to_owned();
         name.push(format!(".{n}"));

@@ -40,7 +40,7 @@ pub fn threads() -> usize {
             if THREADS.compare_exchange(0, n, Relaxed, Relaxed).is_ok()
                 && let Some(warning) = warning
             {
-                eprintln!("warning: {warning}");
+                crate::warn(&warning);
             }
             THREADS.load(Relaxed)
         }
