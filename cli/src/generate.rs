@@ -12,7 +12,7 @@ use super::output::{Output, note};
 use super::sampling::SamplingArgs;
 use motamot::generation::{
     BeamOptions, CausalModel, FinishReason, Hypothesis, Request, TextCodec, TokenStream, beam_search, generate,
-    special_tokens, start_tokens,
+    start_tokens,
 };
 use motamot::utils::fs::read;
 use motamot::utils::{Error, Result};
@@ -125,7 +125,7 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
     args.validate()?;
     let tokens = start_tokens(codec, prompt)?;
     let stops = args.sampling.stops()?;
-    let stop_tokens = special_tokens(codec);
+    let stop_tokens = codec.ends();
     if let Some(width) = args.beam {
         let options = BeamOptions {
             width,

@@ -120,7 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
 
 /// The tokenizer that `baseline --tokenizer` names, a file or a model's folder.
 fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
-    let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { motamot::tokenizer::Tokenizer::load(path)? };
+    let tokenizer = tokenizer::open_path(path)?;
     let vocab = tokenizer.vocab_size();
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
 }

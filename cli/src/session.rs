@@ -16,7 +16,7 @@ use serde_json::json;
 
 use motamot::generation::{
     CausalModel, FinishReason, Request, SamplingOptions, Stats, TextCodec, TokenStream, generate, heading_so_far,
-    special_tokens, start_tokens,
+    start_tokens,
 };
 use motamot::utils::{Error, Result};
 
@@ -219,7 +219,7 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
                 message_cut = true;
             }
         };
-        let stop_tokens = special_tokens(self.codec);
+        let stop_tokens = self.codec.ends();
         let seed = Rng::new(self.sampling.seed).stream(1 << 32 | self.answers).next_u64();
         let request = Request {
             prompts: vec![&prompt],

@@ -92,13 +92,16 @@ fn chatting_through_a_pipe() {
 
 #[test]
 fn evaluating_agrees_with_training() {
-    let result = json("eval --model m --json");
+    let mut result = json("eval --model m --json");
+    assert_eq!(result.as_object_mut().unwrap().remove("model").unwrap(), "m");
     assert_eq!(keys(&result), ["nats_per_token", "bits_per_byte", "perplexity", "tokens", "bytes"]);
     let training: Value = serde_json::from_slice(&std::fs::read(model().join("m/training.json")).unwrap()).unwrap();
     assert_eq!(result, training["best"]);
     let fair = json("eval --model m --stride 4 --json");
     assert_eq!(fair["tokens"], result["tokens"]);
-    assert_eq!(json("eval --model m --data text.txt --json")["bytes"], 12_000);
+    // Of the text that it has learned from, only what was held out.
+    assert_eq!(json("eval --model m --data text.txt --json")["bytes"], 1_200);
+    assert_eq!(json("eval --model m --data m/config.json --json")["tokens"].as_u64().map(|n| n > 100), Some(true));
     assert!(ask("eval --model m", "").contains("bits per byte"));
 }
 
@@ -106,11 +109,12 @@ fn evaluating_agrees_with_training() {
 fn tokenizers_there_and_back() {
     let place = Place::new();
     for kind in ["bpe", "char"] {
-        place.ok(&format!("tokenizer train --data text.txt --kind {kind} --vocab 300 --out {kind}.json"));
-        let ids = place.ok(&format!("tokenizer encode --tokenizer {kind}.json 'What, ho!'"));
-        let back = place.ok(&format!("tokenizer decode --tokenizer {kind}.json {}", ids.trim()));
+        let vocab = if kind == "bpe" { "--vocab 300" } else { "" };
+        place.ok(&format!("tokenizer train --data text.txt --kind {kind} {vocab} --out new/{kind}.json"));
+        let ids = place.ok(&format!("tokenizer encode --tokenizer new/{kind}.json 'What, ho!'"));
+        let back = place.ok(&format!("tokenizer decode --tokenizer new/{kind}.json {}", ids.trim()));
         assert_eq!(back, "What, ho!\n");
-        assert!(place.ok(&format!("tokenizer show --tokenizer {kind}.json")).contains(kind));
+        assert!(place.ok(&format!("tokenizer show --tokenizer new/{kind}.json")).contains(kind));
     }
 }
 
@@ -152,7 +156,7 @@ fn a_second_run_sets_the_first_aside_and_the_newest_is_the_default() {
 
 /// (exit code, command line). In the folder: text.txt, empty.txt, one.txt (1 byte), latin.txt (not UTF-8), folder/,
 /// bad.toml, and no model.
-const NONSENSE: [(i32, &str); 61] = [
+const NONSENSE: [(i32, &str); 79] = [
     (2, ""),
     (2, "fly"),
     (2, "train --fly"),
@@ -200,7 +204,7 @@ const NONSENSE: [(i32, &str); 61] = [
     (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt"),
     (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt/run"),
     (1, "train --resume --out nowhere"),
-    (2, "train --resume --steps 5"),
+    (1, "train --resume --steps 5"),
     (1, "generate --prompt A"),
     (1, "generate --model nowhere --prompt A"),
     (1, "generate --model text.txt --prompt A"),
@@ -214,6 +218,24 @@ const NONSENSE: [(i32, &str); 61] = [
     (2, "baseline --order 0"),
     (2, "info --preset none"),
     (2, "data get nothing"),
+    (2, "train --steps 0"),
+    (2, "train mini --preset nano"),
+    (2, "train --lr -1"),
+    (2, "train --lr fast"),
+    (2, "train --tokenizer missing.json"),
+    (1, "train --tokenizer text.txt"),
+    (1, "train --tokenizer folder"),
+    (2, "train --val text.txt"),
+    (1, "train --data text.txt --val missing.txt"),
+    (1, "train --init-from nowhere"),
+    (2, "train --init-from nowhere --vocab 300"),
+    (1, "train --data noise.bin"),
+    (1, "train --data utf16.txt"),
+    (1, "train --data broken.jsonl"),
+    (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out busy"),
+    (2, "tokenizer train --kind bpe --lowercase"),
+    (2, "tokenizer train --kind char --vocab 9"),
+    (2, "tokenizer encode --tokenizer text.txt --model folder x"),
 ];
 
 #[test]
@@ -224,6 +246,13 @@ fn nonsense_is_answered_in_one_line_and_leaves_nothing() {
     }
     std::fs::write(place.path("latin.txt"), b"caf\xe9 au lait, ".repeat(200)).unwrap();
     std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(place.path("busy")).unwrap();
+    std::fs::write(place.path("busy/thesis.txt"), "mine").unwrap();
+    std::fs::write(place.path("noise.bin"), (0..3000u32).map(|i| ((i * i * 37) >> 4) as u8 | 1).collect::<Vec<_>>())
+        .unwrap();
+    std::fs::write(place.path("utf16.txt"), "To be".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+        .unwrap();
+    std::fs::write(place.path("broken.jsonl"), "{\"text\": \"a\"}\n{\"story\": \"b\"}\n").unwrap();
     let listing = || -> BTreeSet<String> {
         let names = std::fs::read_dir(place.dir.path()).unwrap();
         names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
@@ -280,4 +309,133 @@ fn no_browser_is_said() {
     let output = run(command, b"");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"book/index.html\n".as_slice()));
     assert!(stderr(&output).contains("cannot open a browser") && stderr(&output).contains("help: open the page above"));
+}
+
+#[test]
+fn a_run_goes_on_beyond_its_end() {
+    let place = Place::new();
+    for decay in ["cosine", "wsd"] {
+        let tiny = format!("train {TINY} --data text.txt --set decay={decay} --set eval_every=5 --set warmup=2");
+        place.ok(&format!("{tiny} --steps 10 --out {decay} --quiet"));
+        let said = stderr(&place.run(&format!("train --out {decay} --resume")));
+        assert!(said.contains("all 10 steps are made; --resume --steps 20"), "{said}");
+        assert_eq!(place.run(&format!("train --out {decay} --resume --steps 10")).status.code(), Some(2));
+        let said = stderr(&place.run(&format!("train --out {decay} --resume --steps 20")));
+        assert!(said.contains("going on after step 10, now to step 20: the"), "{said}");
+        assert_eq!(said.contains("warms up again"), decay == "cosine", "{said}");
+        let rows = std::fs::read_to_string(place.path(decay).join("metrics.jsonl")).unwrap();
+        let rates: Vec<f64> =
+            rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()["lr"].as_f64().unwrap()).collect();
+        // A cosine falls twice; with the other the last fifth of all twenty steps decays.
+        match decay {
+            "cosine" => assert_eq!(rates[..10], rates[10..]),
+            _ => assert!(rates[10] == 3e-3 && rates[19] < 1.1e-3, "{rates:?}"),
+        }
+        assert_eq!(rates.len(), 20);
+    }
+    place.ok("train --out wsd --resume --minutes 0.001 --quiet");
+}
+
+#[test]
+fn a_model_is_trained_on_another_text_with_its_own_tokenizer() {
+    let place = Place::new();
+    place.ok(&format!("train {TINY} --data text.txt --steps 4 --out base --quiet"));
+    let french = "Lorsque la partie de cartes fut finie, Charles se leva et dit bonsoir.\n".repeat(60);
+    std::fs::write(place.path("french.txt"), french).unwrap();
+    place.ok("train nano --data french.txt --init-from base --steps 3 --out next --set eval_every=1 --quiet");
+    let file = |name: &str| std::fs::read(place.path(name)).unwrap();
+    assert_eq!(file("base/tokenizer.json"), file("next/tokenizer.json"));
+    let training: Value = serde_json::from_slice(&file("next/training.json")).unwrap();
+    assert_eq!(training["config"]["train"]["lr"].as_f64().unwrap() as f32, 1e-3);
+    assert_eq!(training["config"]["model"]["width"], 32);
+    let loss =
+        |model: &str| json_of(&place.ok(&format!("eval {model} --data french.txt --json")))["bits_per_byte"].clone();
+    assert!(loss("next").as_f64() < loss("base").as_f64());
+    let error = place.run("train nano --data french.txt --init-from base --set width=48 --out no");
+    assert!(error.status.code() == Some(2) && stderr(&error).contains("only dropout"), "{}", stderr(&error));
+    // A tokenizer of one's own.
+    place.ok("tokenizer train --data french.txt --vocab 290 --out own.json");
+    place.ok(
+        "train nano --data french.txt --tokenizer own.json --set width=32 --set heads=2 --steps 1 --out own --quiet",
+    );
+    assert_eq!(
+        place.ok("tokenizer encode --model own Charles"),
+        place.ok("tokenizer encode --tokenizer own.json Charles")
+    );
+}
+
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_folder_of_stories_teaches_where_stories_begin_and_stop() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("stories")).unwrap();
+    for i in 0..120 {
+        let name = ["Tom", "Ann", "Sam", "Eve"][i % 4];
+        let story = format!("Once upon a time {name} saw a big red ball. {name} ran home.\n");
+        std::fs::write(place.path("stories").join(format!("{i:03}.txt")), story).unwrap();
+    }
+    let line = format!("train {TINY} --data stories --steps 250 --set lr=1e-2 --set eval_every=250 --out m");
+    let said = stderr(&place.run(&line));
+    assert!(said.contains("note: 120 files read") && said.contains("followed by <|endoftext|>"), "{said}");
+    assert!(!said.contains("chat --model"), "{said}");
+    let config: Value = serde_json::from_slice(&std::fs::read(place.path("m/config.json")).unwrap()).unwrap();
+    assert_eq!(config["bos_token_id"], 0);
+    // Without a prompt a story begins, and each ends where stories end.
+    let samples =
+        json_of(&place.ok("generate --model m --prompt '' --num 8 --seed 1 --temperature 0.5 --json"))["samples"]
+            .clone();
+    for sample in samples.as_array().unwrap() {
+        let text = sample["text"].as_str().unwrap();
+        assert!(text.starts_with("Once upon a time") && text.trim_end().ends_with("home."), "{text:?}");
+        assert_eq!((sample["finish_reason"].as_str(), text.matches("Once").count()), (Some("stop"), 1), "{text:?}");
+    }
+}
+
+#[test]
+fn the_last_models_are_kept_and_models_have_names() {
+    let place = Place::new();
+    place.ok(&format!("train {TINY} --data text.txt --steps 9 --set eval_every=2 --keep 2 --quiet"));
+    let dir = place.path("models/checkpoints/nano");
+    let mut steps: Vec<_> =
+        std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    steps.retain(|name| name.starts_with("step-"));
+    steps.sort();
+    assert_eq!(steps, ["step-8", "step-9"]);
+    place.ok("generate --model nano/step-8 --prompt A --max-tokens 2");
+    assert!(place.ok("generate --model nano --prompt A --max-tokens 2").starts_with('A'));
+    let error = stderr(&place.run("generate --model nine --prompt A"));
+    assert!(error.contains("there are nano") && error.contains("nano/step-9"), "{error}");
+    // The same command again sets all of it aside.
+    place.ok(&format!("train {TINY} --data text.txt --steps 2 --quiet"));
+    assert!(place.path("models/checkpoints/nano.1/step-9/model.safetensors").exists());
+}
+
+#[test]
+fn a_changed_or_learned_text_is_told_when_it_is_scored() {
+    let place = Place::new();
+    place.ok(&format!("train {TINY} --data text.txt --steps 2 --out m --quiet"));
+    let own = place.ok("eval m");
+    assert!(own.contains("the last 10 %"), "{own}");
+    let named = place.ok("eval m --data text.txt");
+    assert!(named.contains("held-out") && named.contains(own.lines().nth(1).unwrap()), "{named}");
+    // From another folder as well.
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    let mut command = place.command("eval ../m");
+    command.current_dir(place.path("elsewhere"));
+    assert_eq!(run(command, b"").status.code(), Some(0));
+    let piped = run(place.command("eval m --data -"), b"To be, or not to be: that is the question.");
+    assert!(String::from_utf8_lossy(&piped.stdout).contains("all of standard input"), "{}", stderr(&piped));
+    std::fs::write(place.path("text.txt"), &program::text()[100..]).unwrap();
+    let output = place.run("eval m");
+    assert!(stderr(&output).contains("warning:") && stderr(&output).contains("has changed"), "{}", stderr(&output));
+    std::fs::remove_file(place.path("text.txt")).unwrap();
+    let output = place.run("eval m");
+    assert!(
+        output.status.code() == Some(1) && stderr(&output).contains("the run learned from it"),
+        "{}",
+        stderr(&output)
+    );
 }
