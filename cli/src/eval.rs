@@ -95,7 +95,7 @@ fn one(args: &EvalArgs, dir: &Path, named: Option<&Corpus>) -> Result<()> {
         return Err(Error::usage(format!("--stride {stride}: must be between 1 and the context of {context}"))
             .help("leave it out for windows side by side"));
     }
-    let text = state::text_of(dir)?;
+    let text = state::summary(dir)?.map(|run| run.text);
     let opened;
     let part = match (named, &text) {
         (Some(corpus), text) => {

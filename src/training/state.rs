@@ -13,13 +13,14 @@ use crate::model::Gpt;
 use crate::model::GptConfig;
 use crate::nn::Module;
 use crate::tokenizer::Tokenizer;
-use crate::utils::fs::{OURS, io_error};
+use crate::utils::fs::{OURS, io_error, is_plain_name};
 use crate::utils::hash::{Hasher, hex};
 use crate::utils::{Error, Result};
 use motamot_kernels::bf16::Precision;
 use motamot_kernels::{isa, rng::Rng};
 use motamot_tensor::Buf;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,6 +61,9 @@ struct TrainingFile {
     text: TextId,
     /// What the model in `model.safetensors` reaches on the validation split.
     best: Option<Evaluation>,
+    /// SHA-256 of the other files, by name.
+    #[serde(default)]
+    sums: BTreeMap<String, String>,
 }
 
 /// Which text a run learns from.
@@ -191,15 +195,19 @@ pub fn save(dir: &Path, trainer: &mut Trainer<Gpt>, config: &RunConfig, ids: &Sp
             save.json(name, &json)?;
         }
     }
+    trainer.write(&mut save)?;
+    // Files that are not written this time keep the sums that they have.
+    let mut sums = summary(dir).ok().flatten().map(|before| before.sums).unwrap_or_default();
+    sums.extend(save.sums()?);
     let file = TrainingFile {
         config: config.clone(),
         unit: unit(config.train.precision),
         progress: trainer.progress.clone(),
         text: what.text.clone(),
         best: what.best,
+        sums,
     };
     save.json(TRAINING, &file)?;
-    trainer.write(&mut save)?;
     save.commit()
 }
 
@@ -253,6 +261,12 @@ pub fn load(dir: &Path) -> Result<Loaded> {
         return Err(Error::new(what).help(
             "its bits would change: resume it on a machine of the same kind (MOTAMOT_ISA lowers what a better one uses)",
         ));
+    }
+    for name in [OPTIMIZER, "tokenizer.json"] {
+        if file.sums.get(name).is_some_and(|sum| folder.sum(name).is_ok_and(|now| now != *sum)) {
+            return Err(Error::new(format!("{}: not as it was saved", folder.path(name).display()))
+                .help("the file was damaged or exchanged: copy it again, or begin a new run with --init-from"));
+        }
     }
     let tokenizer = Tokenizer::load(folder.path("tokenizer.json"))?;
     let tensors = folder.tensors(OPTIMIZER)?;
@@ -343,11 +357,37 @@ pub fn set_aside(dir: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(target))
 }
 
-/// Which text the run in a folder learned from; `None` for a folder without a run.
-pub fn text_of(dir: &Path) -> Result<Option<TextId>> {
+/// What a run's `training.json` tells without the rest of it.
+pub struct Summary {
+    /// Updates made.
+    pub step: usize,
+    /// Updates in all.
+    pub steps: usize,
+    /// What it learns from.
+    pub text: TextId,
+    /// What the model in `model.safetensors` reaches.
+    pub best: Option<Evaluation>,
+    sums: BTreeMap<String, String>,
+}
+
+/// The run in a folder; `None` if there is none.
+pub fn summary(dir: &Path) -> Result<Option<Summary>> {
     let folder = Folder::open(dir)?;
     if !folder.has(TRAINING) {
         return Ok(None);
     }
-    Ok(Some(folder.json::<TrainingFile>(TRAINING)?.text))
+    let TrainingFile { config, progress, text, best, sums, .. } = folder.json(TRAINING)?;
+    Ok(Some(Summary { step: progress.step, steps: config.train.steps, text, best, sums }))
+}
+
+/// The files of a run, and whether each is as it was saved.
+pub fn verify(dir: &Path) -> Result<Vec<(String, bool)>> {
+    let folder = Folder::open(dir)?;
+    let sums = summary(dir)?.map(|summary| summary.sums).filter(|sums| !sums.is_empty());
+    let sums = sums.ok_or_else(|| {
+        Error::new(format!("{} has no sums to compare with", dir.display()))
+            .help("runs of motamot train keep them in training.json, those of earlier versions and other models do not")
+    })?;
+    let names: Vec<&String> = sums.keys().filter(|name| is_plain_name(name)).collect();
+    Ok(names.into_iter().map(|name| (name.clone(), folder.sum(name).is_ok_and(|sum| sum == sums[name]))).collect())
 }
