@@ -5,11 +5,11 @@ use std::fmt::Write;
 use motamot::Lang;
 use serde_json::{Map, Value, json};
 
-use crate::front::Front;
+use crate::comments;
 use crate::links::{self, Course};
+use crate::notebook::{Notebook, prose};
 use crate::record::Output;
 use crate::source::{Body, Cell};
-use crate::{Notebook, comments};
 
 /// The file of one language.
 pub fn render(notebook: &Notebook, course: &Course, outputs: &[Output], lang: Lang) -> Result<String, String> {
@@ -24,11 +24,11 @@ pub fn render(notebook: &Notebook, course: &Course, outputs: &[Output], lang: La
         }
         match &cell.body {
             Body::Front(_) => {
-                let text = page.front()?.render(course, lang)?;
+                let text = notebook.opening(course, lang)?;
                 list.push(markdown(&id, &text, json!({ "tags": ["front"] })));
             }
-            Body::Prose(texts) => {
-                let (text, metadata) = page.prose(cell, prose(texts, lang));
+            Body::Prose(_) => {
+                let (text, metadata) = page.prose(cell);
                 list.push(markdown(&id, &text, metadata));
             }
             Body::Code(code) => {
@@ -90,17 +90,13 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn front(&self) -> Result<&Front, String> {
-        self.notebook.front.as_ref().ok_or_else(|| "[front] was not read".to_owned())
-    }
-
     /// The text of a cell of prose, and its metadata.
-    fn prose(&mut self, cell: &Cell, text: &str) -> (String, Value) {
+    fn prose(&mut self, cell: &Cell) -> (String, Value) {
         let mut metadata = metadata(cell);
         if self.notebook.front.is_none() {
-            return (text.to_owned(), metadata);
+            return (prose(cell.prose().unwrap_or_default(), self.lang).to_owned(), metadata);
         }
-        let text = self.course.link(self.notebook.id(), text, self.lang);
+        let text = self.notebook.text(cell, self.course, self.lang);
         let section = if cell.is("deeper") { &mut None } else { &mut self.section };
         let (mut text, anchors) = links::number(&text, section);
         if !anchors.is_empty() {
@@ -142,12 +138,6 @@ impl Page<'_> {
 
 /// What begins an answer that can be picked.
 pub const OPTION: &str = "- [ ] ";
-
-/// The text of a language; the English one where it has none.
-pub fn prose(texts: &[(String, String)], lang: Lang) -> &str {
-    let find = |lang: Lang| texts.iter().find(|(code, _)| code == lang.code());
-    find(lang).or_else(|| find(Lang::En)).map_or("", |(_, text)| text)
-}
 
 /// The tags of a cell, and what Jupyter folds of it.
 fn metadata(cell: &Cell) -> Value {
@@ -206,6 +196,7 @@ fn lines(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::Front;
     use crate::source::parse;
 
     const SOURCE: &str =
@@ -282,14 +273,5 @@ mod tests {
         let solution = json!({ "tags": ["solution"], "jupyter": hidden, "motamot": { "exercise": "03.1" } });
         assert_eq!((&cells[7]["cell_type"], &cells[7]["metadata"]), (&json!("code"), &solution));
         assert_eq!(file["metadata"]["motamot"], json!({ "lang": "en", "minutes": 90 }));
-    }
-
-    #[test]
-    fn english_stands_in_for_a_language_without_prose() {
-        let third = SOURCE.replace("// Hello", "// Hello\n    // %% [markdown] nl\n    // Hallo");
-        let cells = parse(&third).unwrap();
-        let texts = cells[0].prose().unwrap();
-        assert_eq!(texts.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["fr", "en", "nl"]);
-        assert_eq!((prose(texts, Lang::Fr), prose(&texts[1..], Lang::Fr)), ("Bonjour", "Hello"));
     }
 }
