@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use motamot::Lang;
+use motamot::pages::folded;
 use serde_json::{Map, Value, json};
 
 use crate::comments;
@@ -34,7 +35,7 @@ pub fn render(notebook: &Notebook, course: &Course, outputs: &[Output], lang: La
             Body::Code(code) => {
                 let output = outputs.next().ok_or("fewer outputs than cells")?;
                 if notebook.front.is_none() && cell.is("solution") {
-                    list.push(markdown(&id, &folded(code, output, lang), json!({ "tags": ["solution"] })));
+                    list.push(markdown(&id, &solution(code, output, lang), json!({ "tags": ["solution"] })));
                     continue;
                 }
                 let code = match notebook.front {
@@ -128,7 +129,7 @@ impl Page<'_> {
             Some(_) => self.lang.text("notebook.deeper").to_owned(),
             None => self.lang.text("notebook.deeper-goes-on").replace("{title}", title),
         };
-        let fold = if rest.trim().is_empty() { String::new() } else { fold(&summary, rest.trim()) };
+        let fold = if rest.trim().is_empty() { String::new() } else { folded(&summary, rest.trim()) };
         match heading {
             Some(heading) => format!("{heading}\n\n{fold}").trim_end().to_owned(),
             None => fold,
@@ -161,10 +162,6 @@ fn markdown(id: &str, text: &str, metadata: Value) -> Value {
     json!({ "cell_type": "markdown", "id": id, "metadata": metadata, "source": lines(text) })
 }
 
-fn fold(summary: &str, text: &str) -> String {
-    format!("<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>")
-}
-
 /// Text first, then what was shown, as the kernel does it.
 fn shown(output: &Output) -> Vec<Value> {
     let mut list = Vec::new();
@@ -180,12 +177,12 @@ fn shown(output: &Output) -> Vec<Value> {
 }
 
 /// A solution that is folded away, and what it prints.
-fn folded(code: &str, output: &Output, lang: Lang) -> String {
+fn solution(code: &str, output: &Output, lang: Lang) -> String {
     let mut text = format!("```rust\n{code}\n```");
     if !output.text.is_empty() {
         let _ = write!(text, "\n\n```text\n{}\n```", output.text.trim_end());
     }
-    fold(lang.text("notebook.solution"), &text)
+    folded(lang.text("notebook.solution"), &text)
 }
 
 /// nbformat keeps a text as a list of lines, each with its newline but the last.
