@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use motamot::Lang;
+use motamot::pages::folded;
 use serde_json::{Map, Value, json};
 
-use crate::front::Front;
+use crate::comments;
 use crate::links::{self, Course};
+use crate::notebook::{Notebook, prose};
 use crate::record::Output;
 use crate::source::{Body, Cell};
-use crate::{Notebook, comments};
 
 /// The file of one language.
 pub fn render(notebook: &Notebook, course: &Course, outputs: &[Output], lang: Lang) -> Result<String, String> {
@@ -24,17 +25,17 @@ pub fn render(notebook: &Notebook, course: &Course, outputs: &[Output], lang: La
         }
         match &cell.body {
             Body::Front(_) => {
-                let text = page.front()?.render(course, lang)?;
+                let text = notebook.opening(course, lang)?;
                 list.push(markdown(&id, &text, json!({ "tags": ["front"] })));
             }
-            Body::Prose(texts) => {
-                let (text, metadata) = page.prose(cell, prose(texts, lang));
+            Body::Prose(_) => {
+                let (text, metadata) = page.prose(cell);
                 list.push(markdown(&id, &text, metadata));
             }
             Body::Code(code) => {
                 let output = outputs.next().ok_or("fewer outputs than cells")?;
                 if notebook.front.is_none() && cell.is("solution") {
-                    list.push(markdown(&id, &folded(code, output, lang), json!({ "tags": ["solution"] })));
+                    list.push(markdown(&id, &solution(code, output, lang), json!({ "tags": ["solution"] })));
                     continue;
                 }
                 let code = match notebook.front {
@@ -90,17 +91,13 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn front(&self) -> Result<&Front, String> {
-        self.notebook.front.as_ref().ok_or_else(|| "[front] was not read".to_owned())
-    }
-
     /// The text of a cell of prose, and its metadata.
-    fn prose(&mut self, cell: &Cell, text: &str) -> (String, Value) {
+    fn prose(&mut self, cell: &Cell) -> (String, Value) {
         let mut metadata = metadata(cell);
         if self.notebook.front.is_none() {
-            return (text.to_owned(), metadata);
+            return (prose(cell.prose().unwrap_or_default(), self.lang).to_owned(), metadata);
         }
-        let text = self.course.link(self.notebook.id(), text, self.lang);
+        let text = self.notebook.text(cell, self.course, self.lang);
         let section = if cell.is("deeper") { &mut None } else { &mut self.section };
         let (mut text, anchors) = links::number(&text, section);
         if !anchors.is_empty() {
@@ -132,7 +129,7 @@ impl Page<'_> {
             Some(_) => self.lang.text("notebook.deeper").to_owned(),
             None => self.lang.text("notebook.deeper-goes-on").replace("{title}", title),
         };
-        let fold = if rest.trim().is_empty() { String::new() } else { fold(&summary, rest.trim()) };
+        let fold = if rest.trim().is_empty() { String::new() } else { folded(&summary, rest.trim()) };
         match heading {
             Some(heading) => format!("{heading}\n\n{fold}").trim_end().to_owned(),
             None => fold,
@@ -142,12 +139,6 @@ impl Page<'_> {
 
 /// What begins an answer that can be picked.
 pub const OPTION: &str = "- [ ] ";
-
-/// The text of a language; the English one where it has none.
-pub fn prose(texts: &[(String, String)], lang: Lang) -> &str {
-    let find = |lang: Lang| texts.iter().find(|(code, _)| code == lang.code());
-    find(lang).or_else(|| find(Lang::En)).map_or("", |(_, text)| text)
-}
 
 /// The tags of a cell, and what Jupyter folds of it.
 fn metadata(cell: &Cell) -> Value {
@@ -171,10 +162,6 @@ fn markdown(id: &str, text: &str, metadata: Value) -> Value {
     json!({ "cell_type": "markdown", "id": id, "metadata": metadata, "source": lines(text) })
 }
 
-fn fold(summary: &str, text: &str) -> String {
-    format!("<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>")
-}
-
 /// Text first, then what was shown, as the kernel does it.
 fn shown(output: &Output) -> Vec<Value> {
     let mut list = Vec::new();
@@ -190,12 +177,12 @@ fn shown(output: &Output) -> Vec<Value> {
 }
 
 /// A solution that is folded away, and what it prints.
-fn folded(code: &str, output: &Output, lang: Lang) -> String {
+fn solution(code: &str, output: &Output, lang: Lang) -> String {
     let mut text = format!("```rust\n{code}\n```");
     if !output.text.is_empty() {
         let _ = write!(text, "\n\n```text\n{}\n```", output.text.trim_end());
     }
-    fold(lang.text("notebook.solution"), &text)
+    folded(lang.text("notebook.solution"), &text)
 }
 
 /// nbformat keeps a text as a list of lines, each with its newline but the last.
@@ -206,6 +193,7 @@ fn lines(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::Front;
     use crate::source::parse;
 
     const SOURCE: &str =
@@ -282,14 +270,5 @@ mod tests {
         let solution = json!({ "tags": ["solution"], "jupyter": hidden, "motamot": { "exercise": "03.1" } });
         assert_eq!((&cells[7]["cell_type"], &cells[7]["metadata"]), (&json!("code"), &solution));
         assert_eq!(file["metadata"]["motamot"], json!({ "lang": "en", "minutes": 90 }));
-    }
-
-    #[test]
-    fn english_stands_in_for_a_language_without_prose() {
-        let third = SOURCE.replace("// Hello", "// Hello\n    // %% [markdown] nl\n    // Hallo");
-        let cells = parse(&third).unwrap();
-        let texts = cells[0].prose().unwrap();
-        assert_eq!(texts.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["fr", "en", "nl"]);
-        assert_eq!((prose(texts, Lang::Fr), prose(&texts[1..], Lang::Fr)), ("Bonjour", "Hello"));
     }
 }

@@ -1,21 +1,27 @@
 //! Records the notebooks: `cargo xtask notebooks [--check] [NN …]`.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod comments;
+mod constructs;
+mod form;
 mod front;
 mod ipynb;
 mod links;
+mod notebook;
 mod record;
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use front::Front;
+use budget::Measure;
 use links::Course;
 use motamot::Lang;
-use source::{Body, Cell};
+use notebook::Notebook;
+use record::Output;
 
 mod all {
     //! Each notebook as a module; `build.rs` writes them.
@@ -27,7 +33,9 @@ use all::NOTEBOOKS;
 const USAGE: &str = "usage: cargo xtask notebooks [--check] [NN …]
   without --check   runs the notebooks and writes notebooks/NN_name.ipynb and notebooks/en/NN_name.ipynb,
                     and as much in each further language in which it has prose
-  --check           runs them and fails if a file differs from what it should be (times marked with ⏱ excepted)";
+  --check           runs them and fails if a file differs from what it should be (times marked with ⏱ excepted),
+                    or if a notebook has not the form that notebooks/README.md describes
+Both print a table of their lengths.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,8 +43,8 @@ fn main() -> ExitCode {
         && command == "exec"
     {
         return match NOTEBOOKS.iter().find(|(known, _)| known == name) {
-            Some((_, run)) => {
-                run();
+            Some((_, program)) => {
+                program();
                 ExitCode::SUCCESS
             }
             None => fail(2, &format!("{name}: no such notebook")),
@@ -49,39 +57,92 @@ fn main() -> ExitCode {
     }
     let root = root();
     let mut errors = 0;
-    let mut tell = |name: &str, problems: &[String]| {
-        problems.iter().for_each(|why| eprintln!("error: {name}: {why}"));
-        errors += problems.len();
+    let mut tell = |kind: &str, name: &str, problems: &[String]| {
+        problems.iter().for_each(|why| eprintln!("{kind}: {name}: {why}"));
+        errors += if kind == "error" { problems.len() } else { 0 };
     };
     let mut notebooks = Vec::new();
     for (name, _) in NOTEBOOKS {
         match Notebook::read(&root, name) {
             Ok(notebook) => notebooks.push(notebook),
-            Err(why) => tell(name, &[why]),
+            Err(why) => tell("error", name, &[why]),
         }
     }
     let mut course = Course::default();
     notebooks.iter().for_each(|notebook| course.add(&notebook.name, &notebook.cells));
+    let mut table = Vec::new();
     for notebook in &notebooks {
         let name = &notebook.name;
         if !wanted.is_empty() && !wanted.iter().any(|w| name.starts_with(w.as_str())) {
             continue;
         }
-        // Tolerance: a source without [front] is recorded as it is. To be an error once all are converted.
-        if notebook.front.is_none() {
-            eprintln!("warning: {name}: not converted: it has no [front]");
+        // Who writes a notebook records it long before it has its form.
+        let kind = if check { "error" } else { "warning" };
+        match &notebook.front {
+            Some(_) => {
+                tell(kind, name, &[form::problems(notebook, &course), unexplained(notebook, &notebooks)].concat())
+            }
+            // Tolerance: a source without [front] is recorded as it is. To be an error once all are converted.
+            None => tell("warning", name, &["not converted: it has no [front]".to_owned()]),
         }
         for lang in notebook.languages() {
             let clock = std::time::Instant::now();
-            let path = root.join(lang.folder()).join(format!("{name}.ipynb"));
-            let made = make(&root, notebook, &course, lang);
-            match made.and_then(|text| if check { compare(&path, &text) } else { write(&path, &text) }) {
-                Ok(()) => println!("{name} ({}): ok in {:.1} s", lang.code(), clock.elapsed().as_secs_f32()),
-                Err(why) => tell(&format!("{name} ({})", lang.code()), &[why]),
+            let name = format!("{name} ({})", lang.code());
+            let path = root.join(lang.folder()).join(format!("{}.ipynb", notebook.name));
+            let made = run(&root, notebook, lang).and_then(|outputs| {
+                let text = ipynb::render(notebook, &course, &outputs, lang)?;
+                if check {
+                    compare(&path, &text)?
+                } else {
+                    write(&path, &text)?
+                }
+                Ok(outputs)
+            });
+            match made {
+                Ok(outputs) => {
+                    println!("{name}: ok in {:.1} s", clock.elapsed().as_secs_f32());
+                    let Some(front) = &notebook.front else { continue };
+                    match Measure::of(notebook, &course, &outputs, lang) {
+                        Ok(measure) => {
+                            table.push(measure.row(&front.id, lang, front.minutes));
+                            tell(kind, &name, &measure.problems(front.minutes));
+                        }
+                        Err(why) => tell("error", &name, &[why]),
+                    }
+                }
+                Err(why) => tell("error", &name, &[why]),
             }
         }
     }
+    if !table.is_empty() {
+        println!("\n{}\n{}", Measure::HEADING, table.join("\n"));
+    }
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// First uses of Rust that neither a notebook nor one that comes before it explains.
+fn unexplained(notebook: &Notebook, all: &[Notebook]) -> Vec<String> {
+    // The appendix is where they are explained.
+    if notebook.id() == "A" {
+        return Vec::new();
+    }
+    let by_id: BTreeMap<&str, &Notebook> = all.iter().map(|notebook| (notebook.id(), notebook)).collect();
+    let mut before = BTreeSet::new();
+    let number = |id: &str| id.starts_with(|c: char| c.is_ascii_digit());
+    let mut open: Vec<&str> = by_id.keys().copied().filter(|id| number(id) && *id < notebook.id()).collect();
+    open.extend(notebook.front.iter().flat_map(|front| front.needs.iter().map(String::as_str)));
+    while let Some(id) = open.pop() {
+        if id != notebook.id()
+            && id != "A"
+            && before.insert(id)
+            && let Some(front) = by_id.get(id).and_then(|notebook| notebook.front.as_ref())
+        {
+            open.extend(front.needs.iter().map(String::as_str));
+        }
+    }
+    let known = before.iter().filter_map(|id| by_id.get(id));
+    let known = known.flat_map(|notebook| constructs::read(notebook, &BTreeSet::new()).0).collect();
+    constructs::read(notebook, &known).1
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
@@ -94,49 +155,10 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A notebook as its source has it.
-pub struct Notebook {
-    /// Such as `03_attention_mechanism`.
-    pub name: String,
-    /// What its first cell says; none if it has not the form of today.
-    pub front: Option<Front>,
-    /// All of its cells.
-    pub cells: Vec<Cell>,
-}
-
-impl Notebook {
-    /// Reads a source; its prose is in languages of the course alone.
-    fn read(root: &Path, name: &str) -> Result<Notebook, String> {
-        let text = fs::read_to_string(root.join("src").join(format!("{name}.rs"))).map_err(|e| e.to_string())?;
-        let cells = source::parse(&text)?;
-        let mut codes = cells.iter().filter_map(Cell::prose).flatten().map(|(code, _)| code);
-        if let Some(code) = codes.find(|code| Lang::parse(code).is_none()) {
-            return Err(format!("[markdown] {code}: course/src/lang.rs has no such language"));
-        }
-        let front = match &cells[0].body {
-            Body::Front(front) => Some(Front::read(front, name)?),
-            _ => None,
-        };
-        Ok(Notebook { name: name.to_owned(), front, cells })
-    }
-
-    /// `03`, or a letter.
-    pub fn id(&self) -> &str {
-        self.name.split('_').next().unwrap_or(&self.name)
-    }
-
-    /// The languages in which it has prose.
-    fn languages(&self) -> impl Iterator<Item = Lang> {
-        let codes: Vec<&String> = self.cells.iter().filter_map(Cell::prose).flatten().map(|(code, _)| code).collect();
-        Lang::ALL.into_iter().filter(move |lang| codes.iter().any(|code| *code == lang.code()))
-    }
-}
-
-/// Runs a notebook and makes its file.
-fn make(root: &Path, notebook: &Notebook, course: &Course, lang: Lang) -> Result<String, String> {
+/// Runs a notebook.
+fn run(root: &Path, notebook: &Notebook, lang: Lang) -> Result<Vec<Output>, String> {
     let codes = notebook.cells.iter().filter(|cell| cell.is_code()).count();
-    let outputs = record::run(&root.join(lang.folder()), &notebook.name, lang, codes)?;
-    ipynb::render(notebook, course, &outputs, lang)
+    record::run(&root.join(lang.folder()), &notebook.name, lang, codes)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -1,7 +1,8 @@
 //! The whole course: its chapters in every language, and its HTML edition.
 //!
-//! The edition is a folder of plain files: `index.html`, `style.css`, `fr/NN_name.html`, `en/NN_name.html`. It needs no
-//! network and no server.
+//! The edition is a folder of plain files: `index.html`, `style.css`, `book.js`, `frames.js`, `fr/NN_name.html`,
+//! `en/NN_name.html`. It needs no network and no server, and can be read without the scripts: one remembers and shows where
+//! the reader is, the other makes sliders of frames.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};
 
 const STYLE: &str = include_str!("book/style.css");
+const SCRIPT: &str = include_str!("book/book.js");
+const FRAMES: &str = include_str!("book/frames.js");
 const PAGE: &str = include_str!("book/page.html");
 
 /// The chapters of the course, in order.
@@ -70,7 +73,10 @@ impl Book {
 
     /// The files of the HTML edition: path in its folder, and content.
     pub fn pages(&self) -> Result<Vec<(String, String)>> {
-        let mut pages = vec![("style.css".to_owned(), STYLE.to_owned()), ("index.html".to_owned(), self.index())];
+        let files = [("style.css", STYLE), ("book.js", SCRIPT), ("frames.js", FRAMES)]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let mut pages = Vec::from(files);
+        pages.push(("index.html".to_owned(), self.index()));
         let languages: Vec<Lang> = self.languages().collect();
         for &lang in &languages {
             let chapters: Vec<&Chapter> = self.chapters(lang).collect();
@@ -98,9 +104,9 @@ impl Book {
                     chapter.time().map(|t| format!("<span class=\"time\">{}</span>", escaped(t))).unwrap_or_default();
                 let _ = writeln!(
                     main,
-                    "<li><span class=\"number\">{}</span> <a href=\"{code}/{}.html\">{}</a> {time}</li>",
-                    escaped(chapter.number()),
+                    "<li data-name=\"{0}\"><span class=\"number\">{1}</span> <a href=\"{code}/{0}.html\">{2}</a> {time}</li>",
                     chapter.name,
+                    escaped(chapter.number()),
                     title(chapter)
                 );
             }
@@ -128,15 +134,34 @@ fn title(chapter: &Chapter) -> String {
 
 fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang]) -> Result<String> {
     let chapter = chapters[i];
-    let known: Vec<&str> = chapters.iter().map(|c| c.name.as_str()).collect();
-    let body = html::body(chapter, &known)?;
+    let body = html::body(chapter, &html::known(chapters.iter().copied()))?;
     let sections: String = body
         .sections
         .iter()
         .map(|(anchor, text)| format!("<li><a href=\"#{}\">{}</a></li>\n", escaped(anchor), escaped(text)))
         .collect();
-    let contents = lang.text("book.in-this-chapter");
-    let mut main = String::from("<main id=\"text\" class=\"chapter\">\n");
+    let say = |key: &str| escaped(lang.text(key));
+    let contents = say("book.in-this-chapter");
+    let mut main = format!(
+        "<nav class=\"bar\" hidden aria-label=\"{}\">\n<a class=\"where\" href=\"#text\"></a>\n",
+        say("book.where")
+    );
+    if body.predictions > 0 {
+        let _ = writeln!(
+            main,
+            "<button type=\"button\" class=\"show-all\" aria-pressed=\"false\">{}</button>",
+            say("book.show-all")
+        );
+    }
+    let _ = write!(
+        main,
+        "<a class=\"top\" href=\"#text\" title=\"{0}\" aria-label=\"{0}\">↑</a>\n<div class=\"progress\"></div>\n</nav>\n\
+         <main id=\"text\" class=\"chapter\" data-name=\"{1}\" data-read=\"{2}\" data-resume=\"{3}\">\n",
+        say("book.top"),
+        chapter.name,
+        say("book.read"),
+        say("book.resume")
+    );
     if !sections.is_empty() {
         let _ = write!(
             main,
@@ -241,13 +266,25 @@ mod tests {
         let book = Book::read(&sources()).unwrap();
         let mut pages = book.pages().unwrap();
         let names: Vec<&str> = pages.iter().map(|page| page.0.as_str()).collect();
-        assert_eq!(names, ["style.css", "index.html", "fr/00_a.html", "fr/01_b.html", "en/00_a.html", "en/01_b.html"]);
+        assert_eq!(
+            names,
+            [
+                "style.css",
+                "book.js",
+                "frames.js",
+                "index.html",
+                "fr/00_a.html",
+                "fr/01_b.html",
+                "en/00_a.html",
+                "en/01_b.html"
+            ]
+        );
         assert_eq!(broken(&pages), [""; 0]);
-        assert!(pages[2].1.contains("<html lang=\"fr\">") && pages[2].1.contains("Une {main}"));
-        assert!(pages[1].1.contains("L&#39;été &amp; x₁") && pages[1].1.contains("<span class=\"time\">1 h</span>"));
+        assert!(pages[4].1.contains("<html lang=\"fr\">") && pages[4].1.contains("Une {main}"));
+        assert!(pages[3].1.contains("L&#39;été &amp; x₁") && pages[3].1.contains("<span class=\"time\">1 h</span>"));
         assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
         pages.retain(|(name, _)| name != "en/01_b.html");
-        pages[3].1 += "<a href=\"#nothing\"><b id=\"text\">";
+        pages[5].1 += "<a href=\"#nothing\"><b id=\"text\">";
         assert_eq!(broken(&pages).len(), 5, "{:?}", broken(&pages));
     }
 

@@ -67,9 +67,42 @@ impl Tag {
     }
 }
 
+/// How a cell is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// As it is.
+    #[default]
+    Open,
+    /// A detour, folded with its neighbours.
+    Deeper,
+    /// A question; what answers it waits until the reader has chosen.
+    Predict,
+    /// Prose that answers it.
+    Answer,
+    /// Code of a picture, folded; the picture is not.
+    Figure,
+    /// A solution, folded.
+    Solution,
+}
+
 /// A cell of a chapter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cell {
+    /// How it is shown.
+    pub part: Part,
+    /// What it holds.
+    pub body: Body,
+    /// Of its headings that have an anchor: the heading as Jupyter names it, and the anchor.
+    pub anchors: Vec<(String, String)>,
+    /// How many options a question has; they are items of a list.
+    pub options: usize,
+    /// The number of an exercise or a solution: `03.2`.
+    pub exercise: Option<String>,
+}
+
+/// What a cell holds.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub enum Body {
     /// Markdown.
     Prose(String),
     /// Rust, and what it printed and showed.
@@ -81,6 +114,18 @@ pub enum Cell {
         /// In order.
         outputs: Vec<Output>,
     },
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body::Prose(String::new())
+    }
+}
+
+impl From<Body> for Cell {
+    fn from(body: Body) -> Cell {
+        Cell { body, ..Cell::default() }
+    }
 }
 
 /// What a cell gave.
@@ -141,9 +186,9 @@ impl Chapter {
     }
 
     fn prose(&self) -> impl Iterator<Item = &str> {
-        self.cells.iter().filter_map(|cell| match cell {
-            Cell::Prose(text) => Some(text.as_str()),
-            Cell::Code { .. } => None,
+        self.cells.iter().filter_map(|cell| match &cell.body {
+            Body::Prose(text) => Some(text.as_str()),
+            Body::Code { .. } => None,
         })
     }
 }
@@ -179,19 +224,34 @@ fn duration(line: &str) -> Option<&str> {
 
 fn cell(value: &Value) -> Result<Cell> {
     let text = text(&value["source"])?;
-    match value["cell_type"].as_str() {
-        Some("markdown") => Ok(Cell::Prose(text)),
+    let (metadata, about) = (&value["metadata"], &value["metadata"]["motamot"]);
+    let tags: Vec<&str> = metadata["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let body = match value["cell_type"].as_str() {
+        Some("markdown") => Body::Prose(text),
         Some("code") => {
-            let code = value["metadata"]["tags"][0].as_str();
-            let tag = code.and_then(|code| Tag::ALL.into_iter().find(|tag| tag.code() == code));
+            let tag = Tag::ALL.into_iter().find(|tag| tags.contains(&tag.code()));
             let mut outputs = Vec::new();
             for output in value["outputs"].as_array().into_iter().flatten() {
                 read_output(output, &mut outputs)?;
             }
-            Ok(Cell::Code { tag, code: text, outputs })
+            Body::Code { tag, code: text, outputs }
         }
-        other => Err(Error::new(format!("cell_type is {other:?}, not markdown or code"))),
-    }
+        other => return Err(Error::new(format!("cell_type is {other:?}, not markdown or code"))),
+    };
+    // In this order: a figure of a detour is part of the detour.
+    let parts = [
+        ("deeper", Part::Deeper),
+        ("predict", Part::Predict),
+        ("answer", Part::Answer),
+        ("figure", Part::Figure),
+        // A solution in prose folds itself.
+        ("solution", if matches!(body, Body::Code { .. }) { Part::Solution } else { Part::Open }),
+    ];
+    let part = parts.into_iter().find(|(tag, _)| tags.contains(tag)).map_or(Part::Open, |(_, part)| part);
+    let anchors = about["anchors"].as_object().into_iter().flatten();
+    let anchors = anchors.filter_map(|(id, anchor)| Some((id.clone(), anchor.as_str()?.to_owned()))).collect();
+    let options = about["options"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    Ok(Cell { part, body, anchors, options, exercise: about["exercise"].as_str().map(str::to_owned) })
 }
 
 fn read_output(value: &Value, outputs: &mut Vec<Output>) -> Result<()> {
@@ -239,10 +299,34 @@ mod tests {
         assert_eq!((chapter.number(), chapter.title(), chapter.time()), ("03", "Title", Some("1 h 30 min")));
         let outputs =
             vec![Output::Text("a\nb\n".into()), Output::Svg("<svg/>".into()), Output::Html("<p>x</p>".into())];
-        assert_eq!(chapter.cells[1], Cell::Code { tag: Some(Tag::Golden), code: "let x = 1;".into(), outputs });
+        let code = Body::Code { tag: Some(Tag::Golden), code: "let x = 1;".into(), outputs };
+        assert_eq!(chapter.cells[1], Cell::from(code));
         let error = Chapter::read("03_x", Lang::En, &text.replace("text/html", "image/gif")).unwrap_err();
         assert_eq!(error.to_string(), "03_x (en): cell 1: an output of type image/gif is not shown");
         assert!(Chapter::read("03_x", Lang::Fr, "{}").is_err() && Chapter::read("03_x", Lang::Fr, "").is_err());
+    }
+
+    #[test]
+    fn cells_say_how_they_are_shown() {
+        let cell = |text: &str| cell(&serde_json::from_str(text).unwrap()).unwrap();
+        let prose = cell(
+            r###"{"cell_type": "markdown", "source": "## 1 · A", "metadata": {"tags": ["predict"],
+                "motamot": {"options": 3, "anchors": {"1-·-A": "a"}}}}"###,
+        );
+        assert_eq!((prose.part, prose.options), (Part::Predict, 3));
+        assert_eq!(prose.anchors, [("1-·-A".to_owned(), "a".to_owned())]);
+        let code = |tags: &str| {
+            cell(&format!(
+                r#"{{"cell_type": "code", "source": "f()", "outputs": [], "metadata": {{"tags": {tags},
+                "motamot": {{"exercise": "03.1"}}}}}}"#
+            ))
+        };
+        assert_eq!(code(r#"["solution"]"#).part, Part::Solution);
+        assert_eq!(code(r#"["solution"]"#).exercise.as_deref(), Some("03.1"));
+        let figure = code(r#"["figure", "concept", "deeper"]"#);
+        assert!(figure.part == Part::Deeper && matches!(figure.body, Body::Code { tag: Some(Tag::Concept), .. }));
+        let folded = cell(r#"{"cell_type": "markdown", "source": "x", "metadata": {"tags": ["solution"]}}"#);
+        assert_eq!(folded.part, Part::Open);
     }
 
     #[test]
@@ -254,7 +338,7 @@ mod tests {
         assert_eq!(duration("2 hours, 3 exercises"), Some("2 hours"));
         assert_eq!(duration("3 exercises in 2 parts"), None);
         let chapter =
-            |text: &str| Chapter { name: "00_x".into(), lang: Lang::Fr, cells: vec![Cell::Prose(text.into())] };
+            |text: &str| Chapter { name: "00_x".into(), lang: Lang::Fr, cells: vec![Body::Prose(text.into()).into()] };
         assert_eq!(chapter("# T\nit ran for 3 h").time(), None);
         assert_eq!(chapter("text").title(), "00_x");
         assert_eq!(chapter("# Annexe 00 · A · B").title(), "A · B");

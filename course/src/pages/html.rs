@@ -1,10 +1,11 @@
 //! Chapters as HTML: their cells, and the table of contents of their headings.
 
 use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
-use super::chapter::{Cell, Chapter, Output};
+use super::chapter::{Body as Content, Cell, Chapter, Output, Part};
+use super::fold::unfolded;
 use super::markdown::{Piece, content, no_lost_dollar, pieces, unbroken};
 use super::{highlight, math};
 use crate::Lang;
@@ -16,48 +17,217 @@ pub(super) struct Body {
     pub html: String,
     /// Anchor and text of each section.
     pub sections: Vec<(String, String)>,
+    /// How many questions wait for a choice.
+    pub predictions: usize,
 }
 
-/// Renders a chapter. `known` says which chapters a link may lead to.
-pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
-    let mut body = Body { html: String::new(), sections: Vec::new() };
-    let mut page =
-        Page { lang: chapter.lang, known, taken: BTreeSet::from(["text".to_owned()]), titled: false, picture: 0 };
+/// The chapters that a link may lead to: by name, the anchors of their headings, by the headings' own.
+pub(super) type Known = HashMap<String, HashMap<String, String>>;
+
+/// What [`Known`] holds of some chapters.
+pub(super) fn known<'c>(chapters: impl IntoIterator<Item = &'c Chapter>) -> Known {
+    let anchors = |chapter: &Chapter| {
+        let all = chapter.cells.iter().flat_map(|cell| &cell.anchors);
+        all.map(|(id, anchor)| (slug(id), anchor.clone())).collect()
+    };
+    chapters.into_iter().map(|chapter| (chapter.name.clone(), anchors(chapter))).collect()
+}
+
+/// Renders a chapter.
+pub(super) fn body(chapter: &Chapter, known: &Known) -> Result<Body> {
+    let body = Body { html: String::new(), sections: Vec::new(), predictions: 0 };
+    let taken = BTreeSet::from(["text".to_owned()]);
+    let mut page = Page { chapter, known, taken, titled: false, picture: 0, fold: None, asked: false, body };
     for (i, cell) in chapter.cells.iter().enumerate() {
-        let rendered = match cell {
-            Cell::Prose(text) => page.prose(text, &mut body),
-            Cell::Code { tag, code, outputs } => {
-                let (class, badge) = match tag {
-                    Some(tag) => {
-                        let meaning = escaped(tag.meaning(chapter.lang));
-                        let name = tag.name(chapter.lang);
-                        (tag.code(), format!("<p class=\"badge\" title=\"{meaning}\">{name}</p>\n"))
-                    }
-                    None => ("untagged", String::new()),
-                };
-                let _ = writeln!(body.html, "<section class=\"cell {class}\">\n{badge}{}", code_block("rust", code));
-                outputs.iter().for_each(|output| body.html += &page.output(output, chapter));
-                body.html += "</section>\n";
-                Ok(())
-            }
-        };
-        rendered.map_err(|e| e.at(format!("{} ({}): cell {i}", chapter.name, chapter.lang.code())))?;
+        page.cell(cell).map_err(|e| e.at(format!("{} ({}): cell {i}", chapter.name, chapter.lang.code())))?;
     }
-    Ok(body)
+    page.close();
+    Ok(page.body)
+}
+
+/// What is open while cells are put into it.
+#[derive(PartialEq)]
+enum Fold {
+    /// A detour.
+    Deeper,
+    /// What a question waits for.
+    Answer,
 }
 
 struct Page<'a> {
-    lang: Lang,
-    known: &'a [&'a str],
+    chapter: &'a Chapter,
+    known: &'a Known,
     /// Anchors given so far.
     taken: BTreeSet<String>,
     /// Whether the title has been seen; a page has one.
     titled: bool,
     picture: usize,
+    fold: Option<Fold>,
+    /// Whether the output of the next cell of code answers a question.
+    asked: bool,
+    body: Body,
 }
 
 impl Page<'_> {
-    fn prose(&mut self, text: &str, body: &mut Body) -> Result<()> {
+    fn lang(&self) -> Lang {
+        self.chapter.lang
+    }
+
+    fn cell(&mut self, cell: &Cell) -> Result<()> {
+        let goes_on = match cell.part {
+            Part::Deeper => self.fold == Some(Fold::Deeper),
+            Part::Answer => self.fold == Some(Fold::Answer),
+            _ => false,
+        };
+        if !goes_on {
+            self.close();
+        }
+        match (&cell.body, cell.part) {
+            (Content::Prose(text), Part::Deeper) => self.deeper(text, cell),
+            (Content::Prose(text), Part::Predict) => self.question(text, cell),
+            (Content::Prose(text), Part::Answer) => {
+                self.answer();
+                self.asked = false;
+                self.prose(text, cell)
+            }
+            (Content::Prose(text), _) => self.prose(text, cell),
+            (Content::Code { .. }, _) => {
+                self.code(cell);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends what is open.
+    fn close(&mut self) {
+        if self.fold.take().is_some() {
+            self.body.html += "</details>\n";
+        }
+    }
+
+    /// A cell of a detour; the heading of the first one is what is seen of it.
+    fn deeper(&mut self, text: &str, cell: &Cell) -> Result<()> {
+        let text = unfolded(text);
+        if self.fold.is_some() {
+            return self.prose(&text, cell);
+        }
+        let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let label = self.lang().text("notebook.deeper");
+        let _ = write!(self.body.html, "<details class=\"deeper\">\n<summary><span>{label}</span> ");
+        // Its heading is no section.
+        let sections = self.body.sections.len();
+        self.prose(heading, cell)?;
+        self.body.sections.truncate(sections);
+        self.body.html += "</summary>\n";
+        self.fold = Some(Fold::Deeper);
+        self.prose(rest, cell)
+    }
+
+    /// A question: its options can be picked, and what answers it waits.
+    fn question(&mut self, text: &str, cell: &Cell) -> Result<()> {
+        self.body.predictions += 1;
+        self.asked = true;
+        let n = self.body.predictions;
+        let badge = self.lang().text("page.predict");
+        let _ = writeln!(
+            self.body.html,
+            "<section class=\"predict\" id=\"predict-{n}\" data-prediction=\"{n}\">\n<p class=\"badge\">{badge}</p>"
+        );
+        let lines: Vec<&str> = text.lines().collect();
+        let item = |line: &&str| line.strip_prefix("- ").is_some();
+        let first = (0..lines.len()).rev().find(|&i| {
+            let run = lines.get(i..i + cell.options);
+            cell.options > 0 && run.is_some_and(|run| run.iter().all(|line| item(&line)))
+        });
+        let (before, options, after) = match first {
+            Some(i) => (&lines[..i], &lines[i..i + cell.options], &lines[i + cell.options..]),
+            None => (lines.as_slice(), &[][..], &[][..]),
+        };
+        self.prose(&before.join("\n"), cell)?;
+        if !options.is_empty() {
+            self.body.html += "<div class=\"options\" role=\"group\">\n";
+            for option in options {
+                let start = self.body.html.len();
+                self.prose(&option[2..], cell)?;
+                let inside = self.body.html.split_off(start);
+                let inside = inside.trim().trim_start_matches("<p>").trim_end_matches("</p>");
+                let _ = writeln!(
+                    self.body.html,
+                    "<button type=\"button\" class=\"option\" aria-pressed=\"false\">{inside}</button>"
+                );
+            }
+            self.body.html += "</div>\n";
+        }
+        self.prose(&after.join("\n"), cell)?;
+        self.body.html += "</section>\n";
+        Ok(())
+    }
+
+    /// Opens what the last question waits for.
+    fn answer(&mut self) {
+        if self.fold.is_none() {
+            let (n, see) = (self.body.predictions, self.lang().text("page.see"));
+            let _ = writeln!(
+                self.body.html,
+                "<details class=\"answer\" data-prediction=\"{n}\">\n<summary>{see}</summary>"
+            );
+            self.fold = Some(Fold::Answer);
+        }
+    }
+
+    fn code(&mut self, cell: &Cell) {
+        let Content::Code { tag, code, outputs } = &cell.body else { return };
+        let lang = self.lang();
+        let (class, badge) = match tag {
+            Some(tag) => {
+                let number = cell.exercise.as_ref().map(|n| format!(" {}", escaped(n))).unwrap_or_default();
+                let (name, meaning) = (tag.name(lang), escaped(tag.meaning(lang)));
+                (tag.code(), format!("<p class=\"badge\" title=\"{meaning}\">{name}{number}</p>\n"))
+            }
+            None => ("untagged", String::new()),
+        };
+        let id = match (&cell.exercise, cell.part) {
+            (Some(number), Part::Open) => format!(" id=\"exercise-{}\"", escaped(number)),
+            _ => String::new(),
+        };
+        let folded = match cell.part {
+            Part::Figure => Some(lang.text("page.figure-code")),
+            Part::Solution => Some(lang.text("notebook.solution")),
+            _ => None,
+        };
+        let block = code_block("rust", code);
+        let shown: String = outputs.iter().map(|output| self.output(output)).collect();
+        let waits = self.asked && cell.part != Part::Deeper && cell.part != Part::Solution;
+        let html = &mut self.body.html;
+        let _ = write!(html, "<section class=\"cell {class}\"{id}>\n{badge}");
+        match folded {
+            // With a solution its output is folded, too.
+            Some(summary) if cell.part == Part::Solution => {
+                let _ = writeln!(
+                    html,
+                    "<details class=\"code-fold\">\n<summary>{summary}</summary>\n{block}\n{shown}</details>"
+                );
+            }
+            Some(summary) => {
+                let _ =
+                    writeln!(html, "<details class=\"code-fold\">\n<summary>{summary}</summary>\n{block}\n</details>");
+            }
+            None => {
+                let _ = writeln!(html, "{block}");
+            }
+        }
+        if !waits && cell.part != Part::Solution {
+            *html += &shown;
+        }
+        *html += "</section>\n";
+        if waits {
+            self.asked = false;
+            self.answer();
+            self.body.html += &shown;
+        }
+    }
+
+    fn prose(&mut self, text: &str, cell: &Cell) -> Result<()> {
         if text.matches("<details").count() != text.matches("</details>").count() {
             return Err(Error::new("a <details> that is not closed in its cell"));
         }
@@ -84,7 +254,7 @@ impl Page<'_> {
                         Piece::Event(event) if !matches!(event, Event::End(TagEnd::Heading(_))) => Some(event),
                         _ => None,
                     });
-                    self.heading(level, inside.collect(), &mut events, body)?;
+                    self.heading(level, inside.collect(), &mut events, cell)?;
                 }
                 Event::Start(Md::Link { dest_url, .. }) => {
                     let target = self.target(&dest_url);
@@ -107,12 +277,12 @@ impl Page<'_> {
                 event => events.push(event),
             }
         }
-        pulldown_cmark::html::push_html(&mut body.html, with_their_signs(events).into_iter());
+        pulldown_cmark::html::push_html(&mut self.body.html, with_their_signs(events).into_iter());
         Ok(())
     }
 
     fn text<'e>(&self, text: &str) -> Event<'e> {
-        Event::Text(unbroken(text, self.lang).into())
+        Event::Text(unbroken(text, self.lang()).into())
     }
 
     /// A heading with an anchor. Only the first of the first level keeps its level: a page has one title.
@@ -121,20 +291,23 @@ impl Page<'_> {
         level: HeadingLevel,
         inside: Vec<Event<'e>>,
         events: &mut Vec<Event<'e>>,
-        body: &mut Body,
+        cell: &Cell,
     ) -> Result<()> {
         let title = level == HeadingLevel::H1 && !std::mem::replace(&mut self.titled, true);
         let level = if title { level } else { level.max(HeadingLevel::H2) };
         let text: String = inside.iter().map(content).collect();
-        let mut anchor = slug(&text);
+        // Its own anchor is the same in every language; else it has that of its text.
+        let own = cell.anchors.iter().find(|(id, _)| slug(id) == slug(&text)).map(|(_, anchor)| anchor.clone());
+        let first = own.unwrap_or_else(|| slug(&text));
+        let mut anchor = first.clone();
         for n in 2.. {
             if self.taken.insert(anchor.clone()) {
                 break;
             }
-            anchor = format!("{}-{n}", slug(&text));
+            anchor = format!("{first}-{n}");
         }
         if level == HeadingLevel::H2 {
-            body.sections.push((anchor.clone(), text));
+            self.body.sections.push((anchor.clone(), text));
         }
         events.push(Event::Start(Md::Heading { level, id: Some(anchor.into()), classes: vec![], attrs: vec![] }));
         for event in inside {
@@ -155,17 +328,27 @@ impl Page<'_> {
         if url.starts_with("https://") || url.starts_with("http://") {
             return Some(url.to_owned());
         }
-        let (path, anchor) =
-            url.split_once('#').map_or((url, String::new()), |(path, a)| (path, format!("#{}", slug(a))));
-        let name = path.rsplit('/').next()?.strip_suffix(".ipynb");
-        match name {
+        let (path, anchor) = url.split_once('#').map_or((url, None), |(path, anchor)| (path, Some(anchor)));
+        let name = match path.rsplit('/').next()?.strip_suffix(".ipynb") {
+            _ if path.is_empty() => &self.chapter.name,
+            Some(name) => name,
+            None => return None,
+        };
+        let anchors = self.known.get(name);
+        let anchor = anchor.map(|anchor| {
+            let slug = slug(&without_escapes(anchor));
+            format!("#{}", anchors.and_then(|known| known.get(&slug)).unwrap_or(&slug))
+        });
+        let anchor = anchor.unwrap_or_default();
+        match anchors {
             _ if path.is_empty() => Some(anchor),
-            Some(name) if self.known.contains(&name) => Some(format!("{name}.html{anchor}")),
-            _ => None,
+            Some(_) => Some(format!("{name}.html{anchor}")),
+            None => None,
         }
     }
 
-    fn output(&mut self, output: &Output, chapter: &Chapter) -> String {
+    fn output(&mut self, output: &Output) -> String {
+        let chapter = self.chapter;
         let label = chapter.lang.text("page.output");
         match output {
             Output::Text(text) => format!(
@@ -270,6 +453,20 @@ fn code_block(language: &str, code: &str) -> String {
     html + "</code></pre>"
 }
 
+/// An address without its `%28`.
+fn without_escapes(url: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = url;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let code = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(code.unwrap_or(b'%'));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// An anchor: letters and digits in lower case, the rest as single hyphens.
 fn slug(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -282,8 +479,15 @@ mod tests {
     use crate::Lang;
     use crate::pages::Tag;
 
-    fn render(cells: Vec<Cell>) -> Result<Body> {
-        body(&Chapter { name: "00_x".into(), lang: Lang::En, cells }, &["00_x", "01_y"])
+    fn render(bodies: Vec<Content>) -> Result<Body> {
+        render_cells(bodies.into_iter().map(Cell::from).collect())
+    }
+
+    fn render_cells(cells: Vec<Cell>) -> Result<Body> {
+        let chapter = |name: &str, cells| Chapter { name: name.into(), lang: Lang::En, cells };
+        let other = Cell { anchors: vec![("2-·-B-(c)".into(), "b".into())], ..Cell::default() };
+        let (here, there) = (chapter("00_x", cells), chapter("01_y", vec![other]));
+        body(&here, &known([&here, &there]))
     }
 
     #[test]
@@ -291,7 +495,7 @@ mod tests {
         let text = "# 00 · T\n## A & $x_1$\n## A & $x_1$\n# B\n[next](../01_y.ipynb#Été-2) [gone](../src/lib.rs) \
                     [here](#a-x₁) [net](https://example.org)\n\n|a|b|\n|-|-|\n|`x<y`|$\\frac12$|\n\n<details>\n\
                     <summary>S</summary>\n\n```rust\nlet x = \"<\";\n```\n\n</details>\n";
-        let body = render(vec![Cell::Prose(text.into())]).unwrap();
+        let body = render(vec![Content::Prose(text.into())]).unwrap();
         let anchors: Vec<&str> = body.sections.iter().map(|s| s.0.as_str()).collect();
         assert_eq!(anchors, ["a-x₁", "a-x₁-2", "b"]);
         for part in [
@@ -308,8 +512,10 @@ mod tests {
 
     #[test]
     fn french_signs_stay_with_their_word() {
-        let cells = vec![Cell::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
-        let html = body(&Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.clone() }, &[]).unwrap().html;
+        let cells = vec![Content::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
+        let of = |body: &Content| Cell::from(body.clone());
+        let french = Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.iter().map(of).collect() };
+        let html = body(&french, &Known::new()).unwrap().html;
         assert!(
             html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
             "{html}"
@@ -320,7 +526,7 @@ mod tests {
 
     #[test]
     fn formulas_stay_with_the_signs_that_touch_them() {
-        let html = render(vec![Cell::Prose("a ($x$), $y$. b $z$ c [d](#e), <b>f</b>.".into())]).unwrap().html;
+        let html = render(vec![Content::Prose("a ($x$), $y$. b $z$ c [d](#e), <b>f</b>.".into())]).unwrap().html;
         for (start, end) in [
             ("a <span class=\"whole\">(<math", "</math>),</span> "),
             ("</span> b <math", "</math> c <a href=\"#e\">d</a>, <b>"),
@@ -334,7 +540,7 @@ mod tests {
     fn outputs_are_shown_and_pictures_have_a_name() {
         let svg = "<?xml version=\"1.0\"?>\n<svg width=\"1\">\n<text x=\"1\">\na &lt; b\n</text></svg>";
         let outputs = vec![Output::Text("1 < 2\n".into()), Output::Svg(svg.into()), Output::Html("<b>x</b>".into())];
-        let cell = Cell::Code { tag: Some(Tag::Golden), code: "1".into(), outputs };
+        let cell = Content::Code { tag: Some(Tag::Golden), code: "1".into(), outputs };
         let html = render(vec![cell]).unwrap().html;
         for part in [
             "class=\"cell golden\"",
@@ -358,7 +564,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
-        let error = |text: &str| render(vec![Cell::Prose("ok".into()), Cell::Prose(text.into())]).err().unwrap();
+        let error = |text: &str| render(vec![Content::Prose("ok".into()), Content::Prose(text.into())]).err().unwrap();
         let unknown = error(r"the $\foo{x}$").to_string();
         assert!(
             unknown.starts_with(r"00_x (en): cell 1: the formula \foo{x}: ") && unknown.contains("Unknown"),
@@ -366,7 +572,72 @@ mod tests {
         );
         assert!(error("## $$x_1_2$$").to_string().contains("x_1_2"));
         assert!(error("so $$x_{$$ is").to_string().contains("without its formula"));
-        assert!(render(vec![Cell::Prose("it costs \\$5, `$`\n\n```sh\necho $x\n```".into())]).is_ok());
+        assert!(render(vec![Content::Prose("it costs \\$5, `$`\n\n```sh\necho $x\n```".into())]).is_ok());
         assert!(error("<details>\n\nx").to_string().contains("<details>"));
+    }
+
+    #[test]
+    fn anchors_of_headings_are_those_of_links() {
+        let own = vec![("1-·-A-`b`".to_owned(), "a".to_owned())];
+        let text = "## 1 · A `b`\n[here](#1-·-A-`b`) [there](01_y.ipynb#2-·-B-%28c%29) [odd](#5%)";
+        let cell = Cell { anchors: own, ..Content::Prose(text.into()).into() };
+        let body = render_cells(vec![cell]).unwrap();
+        assert_eq!(body.sections, [("a".to_owned(), "1 · A b".to_owned())]);
+        for part in ["<h2 id=\"a\">", "<a href=\"#a\">here</a>", "<a href=\"01_y.html#b\">there</a>", "href=\"#5\">"] {
+            assert!(body.html.contains(part), "{part} in {}", body.html);
+        }
+    }
+
+    #[test]
+    fn what_is_folded_is_folded() {
+        let prose = |part, text: &str| Cell { part, ..Content::Prose(text.into()).into() };
+        let code = |part, code: &str, tag| {
+            let outputs = vec![Output::Text(format!("{code} prints"))];
+            Cell { part, ..Content::Code { tag, code: code.into(), outputs }.into() }
+        };
+        let mut question = prose(Part::Predict, "How many?\n\n- *one*\n- two\n\nChoose.");
+        question.options = 2;
+        let mut exercise = code(Part::Open, "e", Some(Tag::Exercise));
+        exercise.exercise = Some("00.1".into());
+        let cells = vec![
+            prose(Part::Deeper, "### More\n\n<details>\n<summary>x</summary>\n\nfar\n\n</details>"),
+            code(Part::Deeper, "d", None),
+            prose(Part::Deeper, "<details>\n<summary>x</summary>\n\nfarther\n\n</details>"),
+            question,
+            code(Part::Figure, "f", None),
+            prose(Part::Answer, "Two."),
+            exercise,
+            code(Part::Solution, "s", None),
+        ];
+        let body = render_cells(cells).unwrap();
+        let bare: String =
+            body.html.replace(" tabindex=\"0\"", "").replace(" aria-label=\"Output\"", "").replace('\n', "");
+        let output = |code: &str| format!("<pre class=\"output\"><samp>{code} prints</samp></pre>");
+        let block = |code: &str| format!("<pre class=\"code\"><code>{code}</code></pre>");
+        for part in [
+            format!(
+                "<details class=\"deeper\"><summary><span>Going deeper</span> <h3 id=\"more\">More</h3></summary><p>far</p>\
+                 <section class=\"cell untagged\">{}{}</section><p>farther</p></details>",
+                block("d"),
+                output("d")
+            ),
+            "<p>How many?</p><div class=\"options\" role=\"group\"><button type=\"button\" class=\"option\" \
+             aria-pressed=\"false\"><em>one</em></button>"
+                .into(),
+            format!(
+                "<section class=\"cell untagged\"><details class=\"code-fold\"><summary>Code of the picture</summary>{}\
+                 </details></section><details class=\"answer\" data-prediction=\"1\"><summary>See the result</summary>{}\
+                 <p>Two.</p></details>",
+                block("f"),
+                output("f")
+            ),
+            "id=\"exercise-00.1\"><p class=\"badge\" title=\"your turn, checked automatically\">exercise 00.1</p>"
+                .into(),
+            format!("<summary>A solution (try first!)</summary>{}{}</details></section>", block("s"), output("s")),
+        ] {
+            assert!(bare.contains(&part), "{part}\nin\n{bare}");
+        }
+        assert!(body.sections.is_empty() && body.predictions == 1);
+        assert_eq!(bare.matches("<details").count(), bare.matches("</details>").count());
     }
 }

@@ -2,6 +2,7 @@
 
 mod book;
 mod chapter;
+mod fold;
 pub mod highlight;
 mod html;
 mod markdown;
@@ -9,5 +10,6 @@ mod math;
 mod terminal;
 
 pub use book::Book;
-pub use chapter::{Cell, Chapter, Output, Source, Tag};
+pub use chapter::{Body, Cell, Chapter, Output, Part, Source, Tag};
+pub use fold::{folded, unfolded};
 pub use terminal::{View, render};

@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
 use std::fmt::Write;
 
-use super::chapter::{Cell, Chapter, Output, Tag};
+use super::chapter::{Body, Chapter, Output, Part, Tag};
 use super::html::picture_title;
 use super::markdown::{Piece, pieces, unbroken};
 use super::{highlight, math};
@@ -33,14 +33,21 @@ pub fn render(chapter: &Chapter, view: View, mut picture: impl FnMut(usize, &str
     let mut page = Page { view, ..Page::default() };
     let mut pictures = 0;
     for cell in &chapter.cells {
-        match cell {
-            Cell::Prose(text) => page.prose(text, chapter.lang),
-            Cell::Code { tag, code, outputs } => {
-                if let Some(tag) = tag {
-                    let badge = paint(view, colour(*tag), &format!("[{}]", tag.name(chapter.lang)));
+        match &cell.body {
+            Body::Prose(text) => page.prose(text, chapter.lang),
+            Body::Code { .. } if !view.answers && matches!(cell.part, Part::Deeper | Part::Solution) => {
+                page.hidden = true;
+            }
+            Body::Code { tag, code, outputs } => {
+                let folded = !view.answers && cell.part == Part::Figure;
+                page.hidden |= folded;
+                if let Some(tag) = tag.filter(|_| !folded) {
+                    let badge = paint(view, colour(tag), &format!("[{}]", tag.name(chapter.lang)));
                     let _ = writeln!(page.out, "  {badge}");
                 }
-                page.code("rust", code);
+                if !folded {
+                    page.code("rust", code);
+                }
                 for output in outputs {
                     let text = match output {
                         Output::Text(text) => text.trim_end().to_owned(),
@@ -338,7 +345,7 @@ fn plain(html: &str) -> String {
                 left_grid(&std::mem::take(&mut rows)).iter().for_each(|line| out += &format!("{line}\n"));
                 text.clear();
             }
-            "br" | "br/" | "/p" | "/div" | "/caption" => {
+            "br" | "br/" | "/p" | "/div" | "/caption" | "/figcaption" => {
                 out += text.trim();
                 out.push('\n');
                 text.clear();
@@ -356,8 +363,13 @@ fn plain(html: &str) -> String {
 mod tests {
     use super::*;
     use crate::Lang;
+    use crate::pages::Cell;
 
-    fn show(cells: Vec<Cell>, view: View) -> String {
+    fn show(bodies: Vec<Body>, view: View) -> String {
+        show_cells(bodies.into_iter().map(Cell::from).collect(), view)
+    }
+
+    fn show_cells(cells: Vec<Cell>, view: View) -> String {
         let chapter = Chapter { name: "00_x".into(), lang: Lang::En, cells };
         render(&chapter, view, |number, svg| Ok(format!("file {number} of {} bytes", svg.len()))).unwrap()
     }
@@ -371,7 +383,7 @@ mod tests {
             "# T & $x_1$\n{long}**bold** `code`.\n\n1. one\n2. two\n   - inner $a_i$\n\n> quoted\n\n\
              $$\\frac{{a}}{{b}}$$\n\n|n|value|\n|-|-|\n|é|1.5|\n\nsee [it](https://example.org)"
         );
-        let page = show(vec![Cell::Prose(text)], PLAIN);
+        let page = show(vec![Body::Prose(text)], PLAIN);
         assert!(page.lines().all(|line| columns(line) <= WIDTH) && !page.contains('\x1b'));
         for part in [
             "T & x₁\n══════\n\nword word",
@@ -383,7 +395,7 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part:?} in\n{page}");
         }
-        let coloured = show(vec![Cell::Prose("**b** `c`".into())], View { colour: true, answers: false });
+        let coloured = show(vec![Body::Prose("**b** `c`".into())], View { colour: true, answers: false });
         assert_eq!(coloured, "\x1b[1mb\x1b[0m \x1b[36mc\x1b[0m\n\n");
     }
 
@@ -391,10 +403,10 @@ mod tests {
     fn answers_are_folded_until_asked_for() {
         let hint =
             "Task\n\n<details><summary>Hint 1</summary>\n\nsecret\n\n```rust\nlet x = 1;\n```\n\n</details>\n\nafter";
-        let page = show(vec![Cell::Prose(hint.into())], PLAIN);
+        let page = show(vec![Body::Prose(hint.into())], PLAIN);
         assert!(page.contains("▸ Hint 1") && page.contains("after") && page.contains("--answers"), "{page}");
         assert!(!page.contains("secret") && !page.contains("let x"), "{page}");
-        let page = show(vec![Cell::Prose(hint.into())], View { colour: false, answers: true });
+        let page = show(vec![Body::Prose(hint.into())], View { colour: false, answers: true });
         assert!(page.contains("secret\n\n    let x = 1;\n") && !page.contains("--answers"), "{page}");
     }
 
@@ -406,11 +418,25 @@ mod tests {
             Output::Svg("<svg><text>Loss</text></svg>".into()),
             Output::Html(table.into()),
         ];
-        let page = show(vec![Cell::Code { tag: Some(Tag::Library), code: "f();\n// é".into(), outputs }], PLAIN);
+        let page = show(vec![Body::Code { tag: Some(Tag::Library), code: "f();\n// é".into(), outputs }], PLAIN);
         assert_eq!(
             page,
             "  [library]\n    f();\n    // é\n  │ a\n  │ b\n  │ 🖼 Loss\n  │   file 1 of 28 bytes\n  │ Losses\n  │ n      loss\
              \n  │ ─────  ────\n  │ 1 < 2  3.5\n  │ it's\n\n"
         );
+    }
+
+    #[test]
+    fn code_that_is_folded_is_not_shown_until_asked_for() {
+        let code = |part, code: &str| {
+            let body = Body::Code { tag: None, code: code.into(), outputs: vec![Output::Text("out".into())] };
+            Cell { part, body, ..Cell::default() }
+        };
+        let cells = vec![code(Part::Figure, "draw();"), code(Part::Deeper, "far();"), code(Part::Solution, "solve();")];
+        let page = show_cells(cells.clone(), PLAIN);
+        assert!(page.starts_with("  │ out\n\n") && page.matches("out").count() == 1, "{page}");
+        assert!(page.contains("--answers") && !page.contains("();"), "{page}");
+        let page = show_cells(cells, View { colour: false, answers: true });
+        assert!(page.contains("draw();") && page.contains("far();") && page.contains("solve();"), "{page}");
     }
 }
