@@ -257,7 +257,7 @@ mod tests {
         let file = file(&notebook(&text), &vec![Output::default(); 3], Lang::En);
         let cells = &file["cells"];
         assert!(source(&cells[0]).starts_with("# 03 · Summer\n"));
-        assert_eq!(source(&cells[1]), "## 1 · The mask\nSee [notebook 03](03_x.ipynb).");
+        assert_eq!(source(&cells[1]), "## 1 · The mask\nSee [notebook\u{a0}03](03_x.ipynb).");
         assert_eq!(cells[1]["metadata"]["motamot"]["anchors"], json!({ "1-·-The-mask": "m" }));
         assert_eq!(source(&cells[2]), "How many?\n\n- one\n- two");
         assert_eq!(cells[2]["metadata"], json!({ "tags": ["predict"], "motamot": { "options": 2 } }));

@@ -141,7 +141,7 @@ fn name(there: &str, place: Option<&Place>, lang: Lang) -> String {
         id => Some(lang.text("link.appendix").replace("{id}", id)),
     };
     let place = place.map(|place| match place.section {
-        Some(number) if place.is_section => format!("§ {number}"),
+        Some(number) if place.is_section => format!("§\u{a0}{number}"),
         _ => place.heading.clone(),
     });
     notebook.into_iter().chain(place).collect::<Vec<_>>().join(", ")
@@ -256,14 +256,17 @@ mod tests {
     fn links_lead_to_headings_as_jupyter_names_them() {
         let course = course();
         let link = |text: &str| course.link("03", text, Lang::Fr);
-        assert_eq!(link("vois [[#masque]]."), "vois [§ 2](#2-·-Le-masque-%28c%29).");
-        assert_eq!(link("[[03]] [[A|b c]]"), "[carnet 03](03_attention.ipynb) [b c](A_rust.ipynb)");
-        assert_eq!(link("[[03#vite]]"), "[carnet 03, Vite](03_attention.ipynb#Vite)");
-        assert_eq!(link("[[A#closures]]"), "[annexe A, 1. Fermetures](A_rust.ipynb#1.-Fermetures)");
-        assert_eq!(course.link("A", "[[03#masque]]", Lang::En), "[notebook 03, § 2](03_attention.ipynb#2-·-Mask)");
+        assert_eq!(link("vois [[#masque]]."), "vois [§\u{a0}2](#2-·-Le-masque-%28c%29).");
+        assert_eq!(link("[[03]] [[A|b c]]"), "[carnet\u{a0}03](03_attention.ipynb) [b c](A_rust.ipynb)");
+        assert_eq!(link("[[03#vite]]"), "[carnet\u{a0}03, Vite](03_attention.ipynb#Vite)");
+        assert_eq!(link("[[A#closures]]"), "[annexe\u{a0}A, 1. Fermetures](A_rust.ipynb#1.-Fermetures)");
+        assert_eq!(
+            course.link("A", "[[03#masque]]", Lang::En),
+            "[notebook\u{a0}03, §\u{a0}2](03_attention.ipynb#2-·-Mask)"
+        );
         let code = "`[[1], [2]]` [x] ``a[[`` \n```\n[[03]]\n```\n";
         assert_eq!(link(code), code);
-        assert_eq!(link("[[09]] [[#x|y]]"), "carnet 09 y");
+        assert_eq!(link("[[09]] [[#x|y]]"), "carnet\u{a0}09 y");
     }
 
     #[test]
