@@ -1,11 +1,11 @@
 //! Chapters as HTML: their cells, what is folded of them, and the table of contents of their headings.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::chapter::{Body as Content, Cell, Chapter, Output, Part};
 use super::fold::unfolded;
-use super::prose::{code_block, slug};
+use super::prose::code_block;
 use crate::Lang;
 use crate::html::{escaped, unescaped};
 use motamot::utils::Result;
@@ -19,20 +19,8 @@ pub(super) struct Body {
     pub predictions: usize,
 }
 
-/// The chapters that a link may lead to: by name, the anchors of their headings, by the headings' own.
-pub(super) type Known = HashMap<String, HashMap<String, String>>;
-
-/// What [`Known`] holds of some chapters.
-pub(super) fn known<'c>(chapters: impl IntoIterator<Item = &'c Chapter>) -> Known {
-    let anchors = |chapter: &Chapter| {
-        let all = chapter.cells.iter().flat_map(|cell| &cell.anchors);
-        all.map(|(id, anchor)| (slug(id), anchor.clone())).collect()
-    };
-    chapters.into_iter().map(|chapter| (chapter.name.clone(), anchors(chapter))).collect()
-}
-
-/// Renders a chapter.
-pub(super) fn body(chapter: &Chapter, known: &Known) -> Result<Body> {
+/// Renders a chapter. `known` says which chapters a link may lead to.
+pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     let body = Body { html: String::new(), sections: Vec::new(), predictions: 0 };
     let taken = BTreeSet::from(["text".to_owned()]);
     let mut page = Page { chapter, known, taken, titled: false, picture: 0, fold: None, asked: false, body };
@@ -54,7 +42,7 @@ enum Fold {
 
 pub(super) struct Page<'a> {
     pub(super) chapter: &'a Chapter,
-    pub(super) known: &'a Known,
+    pub(super) known: &'a [&'a str],
     /// Anchors given so far.
     pub(super) taken: BTreeSet<String>,
     /// Whether the title has been seen; a page has one.
@@ -279,10 +267,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn render_cells(cells: Vec<Cell>) -> Result<Body> {
-        let chapter = |name: &str, cells| Chapter { name: name.into(), lang: Lang::En, cells };
-        let other = Cell { anchors: vec![("2-·-B-(c)".into(), "b".into())], ..Cell::default() };
-        let (here, there) = (chapter("00_x", cells), chapter("01_y", vec![other]));
-        body(&here, &known([&here, &there]))
+        body(&Chapter { name: "00_x".into(), lang: Lang::En, cells }, &["00_x", "01_y"])
     }
 
     #[test]

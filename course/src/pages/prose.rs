@@ -6,7 +6,7 @@ use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
 
 use super::chapter::Cell;
 use super::html::Page;
-use super::markdown::{Piece, content, no_lost_dollar, pieces, unbroken};
+use super::markdown::{Piece, content, no_lost_dollar, pieces, plain, unbroken};
 use super::{highlight, math};
 use crate::html::escaped;
 use motamot::utils::{Error, Result};
@@ -82,7 +82,8 @@ impl Page<'_> {
         let level = if title { level } else { level.max(HeadingLevel::H2) };
         let text: String = inside.iter().map(content).collect();
         // Its own anchor is the same in every language; else it has that of its text.
-        let own = cell.anchors.iter().find(|(id, _)| slug(id) == slug(&text)).map(|(_, anchor)| anchor.clone());
+        let own =
+            cell.anchors.iter().find(|(line, _)| slug(&plain(line)) == slug(&text)).map(|(_, anchor)| anchor.clone());
         let first = own.unwrap_or_else(|| slug(&text));
         let mut anchor = first.clone();
         for n in 2.. {
@@ -113,22 +114,13 @@ impl Page<'_> {
         if url.starts_with("https://") || url.starts_with("http://") {
             return Some(url.to_owned());
         }
-        let (path, anchor) = url.split_once('#').map_or((url, None), |(path, anchor)| (path, Some(anchor)));
-        let name = match path.rsplit('/').next()?.strip_suffix(".ipynb") {
-            _ if path.is_empty() => &self.chapter.name,
-            Some(name) => name,
-            None => return None,
-        };
-        let anchors = self.known.get(name);
-        let anchor = anchor.map(|anchor| {
-            let slug = slug(&without_escapes(anchor));
-            format!("#{}", anchors.and_then(|known| known.get(&slug)).unwrap_or(&slug))
-        });
-        let anchor = anchor.unwrap_or_default();
-        match anchors {
+        let (path, anchor) =
+            url.split_once('#').map_or((url, String::new()), |(path, a)| (path, format!("#{}", slug(a))));
+        let name = path.rsplit('/').next()?.strip_suffix(".ipynb");
+        match name {
             _ if path.is_empty() => Some(anchor),
-            Some(_) => Some(format!("{name}.html{anchor}")),
-            None => None,
+            Some(name) if self.known.contains(&name) => Some(format!("{name}.html{anchor}")),
+            _ => None,
         }
     }
 }
@@ -195,20 +187,6 @@ pub(super) fn code_block(language: &str, code: &str) -> String {
     html + "</code></pre>"
 }
 
-/// An address without its `%28`.
-fn without_escapes(url: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = url;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let code = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(code.unwrap_or(b'%'));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 /// An anchor: letters and digits in lower case, the rest as single hyphens.
 pub(super) fn slug(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -218,8 +196,8 @@ pub(super) fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::Lang;
+    use crate::pages::html::body;
     use crate::pages::html::tests::{render, render_cells};
-    use crate::pages::html::{Known, body};
     use crate::pages::{Body as Content, Cell, Chapter};
 
     #[test]
@@ -247,7 +225,7 @@ mod tests {
         let cells = vec![Content::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
         let of = |body: &Content| Cell::from(body.clone());
         let french = Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.iter().map(of).collect() };
-        let html = body(&french, &Known::new()).unwrap().html;
+        let html = body(&french, &[]).unwrap().html;
         assert!(
             html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
             "{html}"
@@ -284,12 +262,12 @@ mod tests {
 
     #[test]
     fn anchors_of_headings_are_those_of_links() {
-        let own = vec![("1-·-A-`b`".to_owned(), "a".to_owned())];
-        let text = "## 1 · A `b`\n[here](#1-·-A-`b`) [there](01_y.ipynb#2-·-B-%28c%29) [odd](#5%)";
+        let own = vec![("## 1 · A `b`".to_owned(), "a".to_owned())];
+        let text = "## 1 · A `b`\n[here](#a) [there](01_y.ipynb#b-2)";
         let cell = Cell { anchors: own, ..Content::Prose(text.into()).into() };
         let body = render_cells(vec![cell]).unwrap();
         assert_eq!(body.sections, [("a".to_owned(), "1 · A b".to_owned())]);
-        for part in ["<h2 id=\"a\">", "<a href=\"#a\">here</a>", "<a href=\"01_y.html#b\">there</a>", "href=\"#5\">"] {
+        for part in ["<h2 id=\"a\">", "<a href=\"#a\">here</a>", "<a href=\"01_y.html#b-2\">there</a>"] {
             assert!(body.html.contains(part), "{part} in {}", body.html);
         }
     }
