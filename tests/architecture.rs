@@ -82,6 +82,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
         &[
             "toys",
             "output",
+            "signals",
             "chapters",
             "session",
             "model_dir",
@@ -94,6 +95,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
             "data",
             "tokenizer",
             "eval",
+            "models",
             "generate",
             "chat",
             "cours",

@@ -35,7 +35,7 @@ fn train(dir: &Path, config: &RunConfig, until: usize) -> motamot::utils::Result
     let mut run = if dir.join("training.json").exists() {
         Run::resume(state::load(dir)?, data, Vec::new(), dir)?
     } else {
-        let text = TextId::of(&data, None);
+        let text = TextId::of(&data, &[], None);
         Run::new(config, data, text, Vec::new(), dir)?
     };
     let stop = AtomicBool::new(false);
@@ -282,6 +282,25 @@ fn divergence_is_an_error_and_the_last_good_state_is_kept() {
 }
 
 #[test]
+fn between_evaluations_the_state_is_saved_by_the_clock() {
+    let root = tempfile::tempdir().unwrap();
+    for (save_seconds, saved) in [(0.0, 6), (f64::INFINITY, 0)] {
+        let dir = root.path().join(saved.to_string());
+        let data = data();
+        let text = TextId::of(&data, &[], None);
+        let mut run = Run::new(&config(&["steps=9", "eval_every=8"]), data, text, Vec::new(), &dir).unwrap();
+        run.save_seconds = save_seconds;
+        run.train(&AtomicBool::new(false), &mut |event| {
+            // As a kill in the middle of step 7 would leave it.
+            if matches!(event, Event::Step(row) if row.step == 7) {
+                assert_eq!(state::load(&dir).unwrap().trainer.progress.step, saved);
+            }
+        })
+        .unwrap();
+    }
+}
+
+#[test]
 fn patience_ends_a_run_and_the_best_model_is_kept() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("run");
@@ -307,7 +326,7 @@ fn an_evaluation_can_score_a_part() {
     let (part, whole) = (config(&["eval_tokens=100"]), config(&[]));
     let open = |config: &RunConfig, name: &str| {
         let data = data();
-        let text = TextId::of(&data, None);
+        let text = TextId::of(&data, &[], None);
         Run::new(config, data, text, Vec::new(), &root.path().join(name)).unwrap()
     };
     let (part, whole) = (open(&part, "part"), open(&whole, "whole"));

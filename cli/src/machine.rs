@@ -1,6 +1,7 @@
 //! What this machine can do: its memory, its threads, its precision.
 
 use crate::info::Cost;
+use crate::output::note;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use motamot::training::{Precision, RunConfig, available};
 use motamot::utils::by_name::Named;
@@ -23,8 +24,16 @@ pub fn check_memory(config: &RunConfig) -> Result<()> {
 pub fn warn_of_precision(precision: Precision) {
     if available(precision) != precision {
         let isa = isa::isa();
-        eprintln!("warning: products in bf16 are no faster here ({isa}); computing in f32");
-        eprintln!("help: they pay with AMX, and with AVX-512-BF16 on processors of AMD");
+        note(format_args!("warning: products in bf16 are no faster here ({isa}); computing in f32"));
+        note("help: they pay with AMX, and with AVX-512-BF16 on processors of AMD");
+    }
+}
+
+/// What to say beside the instructions of a run in f32 where products in bf16 would be faster.
+pub fn precision_hint(precision: Precision) -> &'static str {
+    match precision == Precision::F32 && available(Precision::Bf16) == Precision::Bf16 {
+        true => ", f32 (--precision bf16 is faster here)",
+        false => "",
     }
 }
 

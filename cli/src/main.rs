@@ -1,5 +1,7 @@
 //! The command `motamot`: one file per subcommand. Parse, call the library, show.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: `output::print` and `output::note` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod baseline;
 mod bench;
@@ -14,9 +16,11 @@ mod info;
 mod load;
 mod machine;
 mod model_dir;
+mod models;
 mod output;
 mod sampling;
 mod session;
+mod signals;
 mod tokenizer;
 #[cfg(test)]
 mod toys;
@@ -25,6 +29,7 @@ mod train;
 use motamot::utils::Result;
 
 use clap::{Parser, Subcommand};
+use output::note;
 use std::process::ExitCode;
 
 /// Build, train and talk to a GPT-style language model, from scratch, on an ordinary CPU
@@ -47,6 +52,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     Chat(chat::ChatArgs),
     Eval(eval::EvalArgs),
+    Models(models::ModelsArgs),
+    Verify(models::VerifyArgs),
     Tokenizer(tokenizer::TokenizerArgs),
     Baseline(baseline::BaselineArgs),
     Data(data::DataArgs),
@@ -63,6 +70,8 @@ impl Command {
             Command::Generate(_) => "generate",
             Command::Chat(_) => "chat",
             Command::Eval(_) => "eval",
+            Command::Models(_) => "models",
+            Command::Verify(_) => "verify",
             Command::Tokenizer(_) => "tokenizer",
             Command::Baseline(_) => "baseline",
             Command::Data(_) => "data",
@@ -73,7 +82,7 @@ impl Command {
     }
 }
 
-/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage.
+/// Runs the command line: 0, or 1 for a failure, or 2 for wrong usage, or 128 + n if signal n ended it.
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -85,12 +94,12 @@ fn main() -> ExitCode {
     };
     let name = cli.command.name();
     match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) => {
-            eprintln!("error: {e}");
+            note(format_args!("error: {e}"));
             match e.help_line() {
-                Some(help) => eprintln!("help: {help}"),
-                None if e.exit_code() == 2 => eprintln!("help: `motamot {name} --help` lists what there is"),
+                Some(help) => note(format_args!("help: {help}")),
+                None if e.exit_code() == 2 => note(format_args!("help: `motamot {name} --help` lists what there is")),
                 None => {}
             }
             ExitCode::from(e.exit_code())
@@ -98,12 +107,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Train(args) => train::run(&args),
-        Command::Generate(args) => generate::run(&args, |dir| load::model(dir, args.sampling.weights)),
-        Command::Chat(args) => chat::run(&args, |dir| load::chat_model(dir, args.sampling.weights)),
+        Command::Train(args) => return train::run(&args),
+        Command::Generate(args) => machine::set_threads(args.sampling.threads)
+            .and_then(|()| generate::run(&args, |dir| load::model(dir, args.sampling.weights))),
+        Command::Chat(args) => machine::set_threads(args.sampling.threads)
+            .and_then(|()| chat::run(&args, |dir| load::chat_model(dir, args.sampling.weights))),
         Command::Eval(args) => eval::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Verify(args) => models::verify(&args),
         Command::Tokenizer(args) => tokenizer::run(args),
         Command::Baseline(args) => baseline::run(args, encoder),
         Command::Data(args) => data::run(args),
@@ -111,11 +124,12 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Cours(args) => cours::run(&args, chapters::COURSE),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// The tokenizer that `baseline --tokenizer` names, a file or a model's folder.
 fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
-    let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { motamot::tokenizer::Tokenizer::load(path)? };
+    let tokenizer = tokenizer::open_path(path)?;
     let vocab = tokenizer.vocab_size();
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
 }

@@ -20,6 +20,27 @@ pub fn print(text: std::fmt::Arguments) -> Result<()> {
     reached(out.write_fmt(text).and_then(|()| out.flush())).map(drop)
 }
 
+/// Standard error, where lines for a person go. Nobody may be reading it (`2>&1 | head`, a full disk, a closed terminal):
+/// that must not end the work, so writing always succeeds.
+pub struct Notes;
+
+impl Write for Notes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a line to [`Notes`].
+pub fn note(text: impl std::fmt::Display) {
+    // At once, so that the lines of two programs do not mix.
+    let _ = Notes.write_all(format!("{text}\n").as_bytes());
+}
+
 /// A destination for streamed text. After the reader has gone away (`| head`) it swallows everything.
 pub struct Output<W> {
     inner: W,
@@ -69,7 +90,7 @@ impl<W: Write> Output<W> {
 }
 
 /// Control characters other than line feed and tab as pictures (␛), so that a model's bytes cannot steer a terminal.
-fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(steers) {
         return Cow::Borrowed(text);

@@ -88,21 +88,117 @@ fn killed_before_the_first_save_it_starts_anew() {
 fn an_interrupt_saves_and_tells_how_to_go_on() {
     let place = Place::new();
     let tiny = format!("train {TINY} --data text.txt --steps 500 --set eval_every=400");
-    let mut child = start(&place, &format!("{tiny} --out stopped"));
-    assert!(wait_for(&place, "stopped", 3, &mut child));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let output: Output = child.wait_with_output().unwrap();
-    let said = stderr(&output);
-    // To stop when asked to is no failure.
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let step: usize = said.split("saved after step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!((3..500).contains(&step), "{said}");
-    let advice = said.lines().find(|l| l.contains("--resume")).unwrap().trim().strip_prefix("motamot ").unwrap();
-    place.ok(advice);
+    let mut line = format!("{tiny} --out stopped");
+    let mut before = 0;
+    // Each part goes on where the one before it stopped.
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let mut child = start(&place, &line);
+        assert!(wait_for(&place, "stopped", before + 3, &mut child));
+        let output = ended_by(child, signal);
+        let said = stderr(&output);
+        // `train && next` must not go on to `next`.
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let step: usize = said.split("saved after step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!((before + 3..500).contains(&step), "{said}");
+        let advice = said.lines().find(|l| l.contains("--resume")).unwrap();
+        (line, before) = (advice.split_once("motamot ").unwrap().1.to_owned(), step);
+    }
+    place.ok(&line);
     place.ok(&format!("{tiny} --out whole --quiet"));
     assert!(bytes(&place, "whole") == bytes(&place, "stopped"));
     let over = run(place.command("train --out stopped --resume"), b"");
     assert_eq!(over.status.code(), Some(0), "{}", stderr(&over));
+}
+
+fn ended_by(child: Child, signal: &str) -> Output {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn quiet_is_quiet_to_the_end() {
+    let place = Place::new();
+    let mut child = start(&place, &format!("train {TINY} --data text.txt --steps 5000 --out stopped --quiet"));
+    assert!(wait_for(&place, "stopped", 3, &mut child));
+    let output = ended_by(child, "-TERM");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(143), ""));
+}
+
+/// As `nohup` starts it, a closed terminal does not end a run.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let place = Place::new();
+    let line = format!("train {TINY} --data text.txt --steps 60 --out run --quiet");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("trap '' HUP; exec {} {line}", env!("CARGO_BIN_EXE_motamot"))]);
+    let mut child = command.current_dir(place.dir.path()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(wait_for(&place, "run", 3, &mut child));
+    let output = ended_by(child, "-HUP");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// What a save had committed but not yet put in place when the last step's process was killed.
+#[test]
+fn a_finished_run_finishes_its_last_save_when_resumed() {
+    let place = Place::new();
+    place.ok(&format!("train {TINY} --data text.txt --steps 4 --out run --quiet"));
+    let whole = bytes(&place, "run");
+    let (model, new) = (place.path("run/model.safetensors"), ".motamot-new.1-1.model.safetensors");
+    std::fs::rename(&model, place.path("run").join(new)).unwrap();
+    std::fs::write(&model, "older").unwrap();
+    std::fs::write(place.path("run/.motamot-commit.json"), format!("{{\"model.safetensors\": \"{new}\"}}")).unwrap();
+    place.ok("train --out run --resume --quiet");
+    assert!(bytes(&place, "run") == whole);
+    let names = std::fs::read_dir(place.path("run")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with('.')));
+}
+
+#[test]
+fn a_folder_removed_under_a_run_comes_back_whole() {
+    for rename in [false, true] {
+        let place = Place::new();
+        let tiny = format!("train {TINY} --data text.txt --steps 300 --set eval_every=100");
+        let mut child = start(&place, &format!("{tiny} --out run"));
+        assert!(wait_for(&place, "run", 20, &mut child));
+        match rename {
+            true => std::fs::rename(place.path("run"), place.path("moved")).unwrap(),
+            false => std::fs::remove_dir_all(place.path("run")).unwrap(),
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("warning: the folder"), "{}", stderr(&output));
+        place.ok("generate --model run --prompt A --max-tokens 2");
+        place.ok("train --out run --resume --quiet");
+        let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+        assert_eq!(metrics.lines().count(), 300);
+        // The latest weights and what the optimiser remembers; the best model may be another.
+        place.ok(&format!("{tiny} --out again --quiet"));
+        assert!(bytes(&place, "run")[0] == bytes(&place, "again")[0]);
+    }
+}
+
+/// One of them trains there, and the others say why they do not.
+#[test]
+fn four_starts_at_once_make_one_run() {
+    let place = Place::new();
+    let tiny = format!("train {TINY} --data text.txt --steps 200 --set eval_every=50 --quiet");
+    place.ok(&format!("{tiny} --out alone"));
+    for _ in 0..4 {
+        let _ = std::fs::remove_dir_all(place.path("run"));
+        let children: Vec<Child> = (0..4).map(|_| start(&place, &format!("{tiny} --out run"))).collect();
+        let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+        let codes: Vec<_> = outputs.iter().map(|output| output.status.code().unwrap()).collect();
+        let said: Vec<_> = outputs.iter().map(stderr).collect();
+        // Those that came when it had just ended set it aside and made their own.
+        assert!(codes.contains(&0) && codes.iter().all(|code| [0, 1].contains(code)), "{codes:?} {said:?}");
+        for (code, said) in codes.iter().zip(&said).filter(|(code, _)| **code == 1) {
+            assert!(said.contains("another motamot train") || said.contains("another process"), "{code} {said}");
+        }
+        assert!(bytes(&place, "alone") == bytes(&place, "run"), "{said:?}");
+        let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+        assert_eq!(metrics.lines().count(), 200, "{said:?}");
+    }
 }
 
 /// A file system of a limited size, if this user may make one.

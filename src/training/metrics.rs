@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one object a line, for a person, a plot or another program.
 
+use crate::utils::fs::read_open;
 use crate::utils::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The file of [`MetricsFile`] in the folder of a run.
 pub const METRICS: &str = "metrics.jsonl";
+/// The largest that is read: ten million steps.
+const METRICS_LIMIT: u64 = 4 << 30;
 
 /// One line: what a step did and, where one followed, what the evaluation found. Losses are in nats per token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,24 +45,37 @@ pub struct MetricsFile {
 impl MetricsFile {
     /// Opens the file and keeps its lines up to `step`: later ones belong to steps that are going to be made again.
     pub fn open(path: &Path, step: usize) -> Result<MetricsFile> {
-        check_unused(path)?;
-        let mut rows = Vec::new();
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                // A line cut off by a crash is the last one, and of a step that was not saved.
-                rows.extend(text.lines().map_while(|line| serde_json::from_str::<Metrics>(line).ok()));
-                rows.retain(|row: &Metrics| row.step <= step);
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::io("read", path, e)),
+        if path.symlink_metadata().is_ok_and(|kind| !kind.is_file()) {
+            return Err(Error::new(format!("{} is not a plain file", path.display()))
+                .help("move it away: the run would write to what it leads to"));
         }
-        let text: String = rows.iter().map(line).collect();
-        crate::utils::fs::write_atomic(path, text.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|e| Error::io("open", path, e))?;
-        // Held until the run ends, or the system ends it: see `check_unused`. Some file systems have no locks.
-        #[cfg(unix)]
-        let _ = file.try_lock();
+        let open = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = open.map_err(|e| Error::io("open", path, e))?;
+        // Before anything is changed, and held until the run ends, or the system ends it.
+        lock(&file, path)?;
+        let text = String::from_utf8_lossy(&read_open(&file, path, METRICS_LIMIT)?).into_owned();
+        // What stays is the beginning of the file. A line cut off by a crash is the last one, and of a step that was not
+        // saved.
+        let (mut rows, mut end) = (Vec::new(), 0);
+        for line in text.split_inclusive('\n') {
+            match serde_json::from_str::<Metrics>(line) {
+                Ok(row) if row.step <= step && line.ends_with('\n') => rows.push(row),
+                _ => break,
+            }
+            end += line.len() as u64;
+        }
+        file.set_len(end).map_err(|e| Error::io("write", path, e))?;
         Ok(MetricsFile { path: path.to_owned(), file, rows })
+    }
+
+    /// Writes the file again, with all its lines, if somebody has removed it.
+    pub(super) fn restore(&mut self) -> Result<()> {
+        if self.path.exists() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.rows);
+        *self = MetricsFile::open(&self.path, 0)?;
+        rows.into_iter().try_for_each(|row| self.push(row))
     }
 
     /// Adds a line.
@@ -74,10 +90,16 @@ impl MetricsFile {
     }
 }
 
-/// Fails if a run that is going on writes to this file. (On Windows a lock would keep others from reading it.)
-pub(super) fn check_unused(path: &Path) -> Result<()> {
+/// Fails if a run that is going on writes to this file; none can begin to as long as the result is kept.
+pub(super) fn check_unused(path: &Path) -> Result<Option<File>> {
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    lock(&file, path)?;
+    Ok(Some(file))
+}
+
+/// Locks a run's file. (On Windows a lock would keep others from reading it; some file systems have none.)
+fn lock(file: &File, path: &Path) -> Result<()> {
     if cfg!(unix)
-        && let Ok(file) = File::open(path)
         && let Err(std::fs::TryLockError::WouldBlock) = file.try_lock()
     {
         return Err(Error::new(format!("{}: another motamot train is running there", path.display()))

@@ -17,6 +17,6 @@ pub use metrics::{METRICS, Metrics, MetricsFile};
 pub use motamot_kernels::bf16::Precision;
 pub use objective::{Objective, Pretraining};
 pub use optimizer::{AdamW, Muon, Optimizer, Step, Updater, grad_norm};
-pub use run::{Event, Outcome, Run};
+pub use run::{Event, Outcome, Run, SAVE_SECONDS};
 pub use schedule::{Decay, Schedule};
 pub use trainer::{Pending, Progress, Settings, StepReport, Trainer};

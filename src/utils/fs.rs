@@ -50,6 +50,9 @@ pub fn is_plain_name(name: &str) -> bool {
         && !name.contains(['/', '\\', ':', '\0'])
 }
 
+/// Begins the name of every file that is ours and only there for a while: the next save in its folder removes it.
+pub const OURS: &str = ".motamot-";
+
 /// Opens a regular file for reading; a pipe or a device would block for ever. Symbolic links are followed.
 pub fn open_regular(path: &Path) -> Result<File> {
     let kind = fs::metadata(path).map_err(|e| io_error("open", path, e))?;
@@ -96,13 +99,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// As [`write_atomic`], for content that is written piece by piece.
 fn write_atomic_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
-    // A link stays a link: the file it names is replaced.
-    let path = &match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_symlink() => fs::canonicalize(path).map_err(|e| io_error("write", path, e))?,
-        _ => path.to_path_buf(),
-    };
-    if path.is_dir() {
-        return Err(io_error("write", path, io::ErrorKind::IsADirectory.into()));
+    // Somebody may have put a link there that leads to a file of ours; and a device must not become a file.
+    if let Ok(kind) = fs::symlink_metadata(path)
+        && !kind.is_file()
+    {
+        let what = if kind.is_dir() { "a folder" } else { "a link, a pipe or a device" };
+        return Err(Error::new(format!("cannot write {}: it is {what}", path.display()))
+            .help("name a plain file, or one that is not there yet"));
     }
     let Some(name) = path.file_name() else {
         return Err(Error::new(format!("cannot write {}: not a file name", path.display())));
@@ -154,7 +157,7 @@ struct Temporary(PathBuf);
 impl Temporary {
     fn beside(folder: &Path, name: &std::ffi::OsStr) -> Temporary {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut temporary = OsString::from(if name.as_encoded_bytes().starts_with(b".") { "" } else { "." });
+        let mut temporary = OsString::from(OURS);
         temporary.push(name);
         temporary.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         let path = folder.join(temporary);

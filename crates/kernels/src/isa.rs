@@ -137,7 +137,7 @@ fn of_process() -> Isa {
     *CHOICE.get_or_init(|| {
         let (isa, warning) = choose(&available(), std::env::var("MOTAMOT_ISA").ok().as_deref());
         if let Some(warning) = warning {
-            eprintln!("warning: {warning}");
+            crate::warn(&warning);
         }
         isa
     })

@@ -33,6 +33,12 @@ pub mod panels;
 pub mod rope;
 pub mod softmax;
 
+/// A line for a person; nobody may be reading it, which must not end the program.
+fn warn(warning: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("warning: {warning}\n").as_bytes());
+}
+
 /// Where a backward kernel puts a gradient: it overwrites what it is handed, or adds to it.
 ///
 /// The first contribution to a gradient overwrites (nobody had to clear the buffer first), each later one adds.

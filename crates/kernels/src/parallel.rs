@@ -12,9 +12,11 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-/// How often a waiting thread looks before it goes to sleep: for about 50 µs, by count, since not every system has a clock.
-const LOOKS: u32 = 1 << 12;
+/// How long a waiting thread looks before it goes to sleep. By the clock, not by count: a look takes up to four times as
+/// long on one processor as on another. (Where there is no clock, there are no threads that wait.)
+const SPIN: Duration = Duration::from_micros(50);
 /// More than this many threads are never used by one region.
 const MAX_THREADS: usize = 1 << 12;
 
@@ -38,7 +40,7 @@ pub fn threads() -> usize {
             if THREADS.compare_exchange(0, n, Relaxed, Relaxed).is_ok()
                 && let Some(warning) = warning
             {
-                eprintln!("warning: {warning}");
+                crate::warn(&warning);
             }
             THREADS.load(Relaxed)
         }
@@ -246,13 +248,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Looks at `ready` for a while without giving up the core.
 fn spin_until(ready: impl Fn() -> bool) -> bool {
-    for _ in 0..LOOKS {
-        if ready() {
-            return true;
+    let start = Instant::now();
+    loop {
+        for _ in 0..32 {
+            if ready() {
+                return true;
+            }
+            std::hint::spin_loop();
         }
-        std::hint::spin_loop();
+        if start.elapsed() > SPIN {
+            return ready();
+        }
     }
-    ready()
 }
 
 impl Pool {
@@ -359,7 +366,6 @@ impl Pool {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
-    use std::time::Duration;
 
     #[test]
     fn every_index_runs_once() {

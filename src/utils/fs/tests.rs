@@ -63,14 +63,20 @@ fn a_folder_is_not_a_target() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_stays_a_link() {
+fn only_a_plain_file_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let (file, link) = (dir.path().join("file"), dir.path().join("link"));
     fs::write(&file, b"old").unwrap();
-    std::os::unix::fs::symlink(&file, &link).unwrap();
-    write_atomic(&link, b"new").unwrap();
-    assert_eq!(fs::read(&file).unwrap(), b"new");
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let dangling = dir.path().join("dangling");
+    for (link, to) in [(&link, file.as_path()), (&dangling, &dir.path().join("nowhere"))] {
+        std::os::unix::fs::symlink(to, link).unwrap();
+        let error = write_atomic(link, b"new").unwrap_err();
+        assert!(error.to_string().contains("it is a link") && error.help_line().is_some(), "{error}");
+        assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+    }
+    assert!(write_atomic(Path::new("/dev/null"), b"new").unwrap_err().to_string().contains("a device"));
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
 #[test]

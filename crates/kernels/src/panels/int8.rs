@@ -82,7 +82,7 @@ impl Int8 {
 
     /// See [`super::Panels::outputs`]; x as [`lay`] lays it.
     pub fn outputs(&self, rows: usize, x: &[f32], k: usize, bias: &[f32], from: usize, y: &mut [f32]) {
-        let product = Product { weights: self, rows, x, k, bias, from, isa: isa() };
+        let product = Product { weights: self, rows, x, k, bias, from, isa: isa(), vnni: has_vnni() };
         // The more rows, the fewer panels, so that the sums fit in the registers.
         let most = [4, 2, 2, 1][rows.min(4) - 1];
         let (n, mut at) = (y.len() / rows, 0);
@@ -114,6 +114,7 @@ struct Product<'a> {
     bias: &'a [f32],
     from: usize,
     isa: Isa,
+    vnni: bool,
 }
 
 impl Product<'_> {
@@ -135,7 +136,7 @@ impl Product<'_> {
     /// The sums of products of P panels for M rows.
     fn add_up<const P: usize, const M: usize>(&self, w: &[Quad], x: &[Input; M], sums: &mut [[[f32; PANEL]; P]; M]) {
         #[cfg(target_arch = "x86_64")]
-        if self.isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") {
+        if self.vnni {
             // SAFETY: the machine has the instructions.
             return unsafe { vnni(w, x, sums) };
         }
@@ -150,6 +151,14 @@ impl Product<'_> {
             }
         }
     }
+}
+
+/// Whether this thread may use `vpdpbusd`, for a byte at a time.
+fn has_vnni() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return isa() >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// A row of inputs, laid out in an array of f32: its scale, −128·Σq of each block, the low bytes of q and the high ones.
