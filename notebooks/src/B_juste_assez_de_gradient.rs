@@ -81,7 +81,7 @@ fn main() {
 
     // %% [markdown] fr
     // La pente de $x^2$ est $2x$ : négative à gauche (pousser $x$ fait descendre $f$), nulle au fond, positive à droite. Le calcul
-    // exact demande trois règles, que voici avec leurs pentes : $a + b$ (1 et 1), $a \cdot b$ ($b$ et $a$), $e^a$ ($e^a$).
+    // exact n'a besoin que de quelques règles : $a + b$ a les pentes 1 et 1, $a \cdot b$ les pentes $b$ et $a$, $e^a$ la pente $e^a$.
     //
     // ## Descendre {#descendre}
     //
@@ -184,9 +184,7 @@ fn main() {
         let u = 3.0 * x;
         u * u
     }
-    let (first, second) = (3.0, 2.0 * 6.0);
-    println!("{} · {} = {}", first, second, first * second);
-    println!("{:.4}", slope(gears, 2.0));
+    println!("{} = {:.4}", 3.0 * 12.0, slope(gears, 2.0));
 
     // %% [markdown] fr
     // **Les pentes se multiplient le long du chemin** : $\dfrac{dy}{dx} = \dfrac{dy}{du} \cdot \dfrac{du}{dx}$. Un réseau n'est qu'un long
@@ -309,7 +307,7 @@ fn main() {
     // A language model gives each token a score $s_i$; the softmax makes probabilities of them, $p_i = e^{s_i} / \sum_j e^{s_j}$; the loss
     // is $-\ln p_y$ for the right token $y$ ([[00]]). With three tokens, and the second one for the right answer:
     // $-\ln p_1 = \ln(e^{s_0} + e^{s_1} + e^{s_2}) - s_1$. On the tape:
-    // %% concept
+    // %% golden
     let scores = [1.0, 2.0, 0.5];
     let mut tape = Tape::default();
     let s = scores.map(|score| leaf(&mut tape, score));
@@ -322,6 +320,7 @@ fn main() {
     let loss = add(&mut tape, log, right);
     let slopes = backward(&tape, loss);
     let p = e.map(|e| tape.values[e] / tape.values[total]);
+    println!("{} {:.4}", tr("perte", "loss"), tape.values[loss]);
     println!("p        {p:.4?}");
     println!("{} {:.4?}", tr("gradient", "gradient"), s.map(|s| slopes[s]));
 
@@ -359,9 +358,6 @@ fn main() {
     let library = gradients.get(id).expect("a gradient");
     println!("{library:.4?}");
     assert!((0..3).all(|i| (f64::from(library[i]) - slopes[s[i]]).abs() < 1e-6));
-
-    // %% golden
-    println!("{:.4}", tape.values[loss]);
 
     // %% [markdown] fr
     // La bibliothèque fait la même chose, avec deux différences : ses opérations prennent des listes entières (un produit de matrices est
