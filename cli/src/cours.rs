@@ -5,7 +5,7 @@ use clap::Args;
 use motamot::utils::fs::write_atomic;
 use motamot::utils::{Error, Result};
 use motamot_course::pages::{Book, Chapter, Source, View, render};
-use motamot_course::{Lang, lang};
+use motamot_course::{Lang, lang, user_folder};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub struct CoursArgs {
     /// Write the HTML edition, and open it in the browser
     #[arg(long)]
     open: bool,
-    /// Folder for pages and pictures [default: motamot-course in the system's temporary folder]
+    /// Folder for pages and pictures [default: motamot/course in the user's cache]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ pub fn run(args: &CoursArgs, sources: &[Source]) -> Result<()> {
     };
     let book = Book::read(sources)?;
     let chapter = args.chapter.as_deref().map(|wanted| book.chapter(wanted, lang)).transpose()?;
-    let folder = args.out.clone().unwrap_or_else(|| std::env::temp_dir().join("motamot-course"));
+    let folder = args.out.clone().unwrap_or_else(|| user_folder("course"));
     if args.html || args.open {
         let index = book.write(&folder)?;
         let page = chapter.map(|chapter| folder.join(chapter.lang.code()).join(format!("{}.html", chapter.name)));
@@ -74,8 +74,11 @@ fn show(chapter: &Chapter, answers: bool, folder: &Path) -> Result<()> {
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let text = render(chapter, View { colour, answers }, |number, svg| {
         let path = folder.join("pictures").join(format!("{}-{number}.svg", chapter.name));
-        write_atomic(&path, svg.as_bytes())?;
-        Ok(path.display().to_string())
+        // The text is worth reading without its pictures.
+        Ok(match write_atomic(&path, svg.as_bytes()) {
+            Ok(()) => path.display().to_string(),
+            Err(e) => format!("({e})"),
+        })
     })?;
     if terminal && page(&text) { Ok(()) } else { print(format_args!("{text}")) }
 }

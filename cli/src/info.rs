@@ -5,8 +5,9 @@ use super::output::print;
 use clap::Args;
 use motamot::checkpoint::read_config;
 use motamot::model::{GptConfig, PRESETS, Part, preset};
+use motamot::training::RunConfig;
 use motamot::transformer::NormOrder;
-use motamot::utils::Result;
+use motamot::utils::{Error, Result};
 use motamot_course::numbers::group;
 use motamot_kernels::bf16::Precision;
 use motamot_tensor::ops::{CHUNK_LOGITS, CHUNK_ROWS};
@@ -17,13 +18,19 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug)]
 pub struct InfoArgs {
     /// A preset: nano, mini, mini-10m, char or gpt2 [default: all of them, a line each]
-    #[arg(long, conflicts_with = "model")]
+    #[arg(value_name = "PRESET", conflicts_with_all = ["preset", "model"])]
+    name: Option<String>,
+    /// The same
+    #[arg(long, conflicts_with = "model", hide_short_help = true)]
     preset: Option<String>,
-    /// Checkpoint directory
-    #[arg(long, value_name = "DIR")]
+    /// A model's folder, or its name under models/checkpoints
+    #[arg(short, long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
+    /// One setting of the preset's model, for example --set layers=12; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
+    set: Vec<String>,
     /// Sequences per training step, for the memory
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
     batch: usize,
     /// Print JSON
     #[arg(long)]
@@ -81,8 +88,17 @@ fn mega(bytes: usize) -> String {
 
 /// Runs `motamot info`.
 pub fn run(args: &InfoArgs) -> Result<()> {
-    let (name, config) = match (&args.preset, &args.model) {
-        (Some(name), _) => (name.clone(), preset(name)?),
+    let named = args.name.as_ref().or(args.preset.as_ref());
+    if named.is_none() && !args.set.is_empty() {
+        return Err(Error::usage("--set: of which preset?").help("for example: info mini --set layers=12"));
+    }
+    let (name, config) = match (named, &args.model) {
+        (Some(name), _) => {
+            let mut config = RunConfig::preset(name)?;
+            args.set.iter().try_for_each(|assignment| config.set(assignment))?;
+            config.check()?;
+            (name.clone(), config.model)
+        }
         (None, Some(dir)) => {
             let dir = model_dir(Some(dir))?;
             (dir.display().to_string(), read_config(&dir)?)

@@ -1,6 +1,7 @@
 //! `motamot train`: from a text to a model in a folder.
 
 mod display;
+mod settings;
 
 use super::model_dir::{CHECKPOINTS, model_dir};
 use super::output::note;
@@ -77,7 +78,7 @@ pub struct TrainArgs {
     /// Settings in TOML, in sections [model] and [train], or the `training.json` of a run
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, for example --set lr=5e-4 or --set positions=rope; may be repeated; an unknown key lists them all
+    /// One setting, for example --set warmup=50 or --set positions=rope; may be repeated; --list-settings tells of all
     #[arg(long, value_name = "KEY=VALUE", num_args = 1..)]
     set: Vec<String>,
     /// Keep the models of the last K evaluations besides the best one, in folders step-N [default: none]
@@ -87,6 +88,9 @@ pub struct TrainArgs {
     /// again and falls anew, other schedules take up where they were
     #[arg(long)]
     resume: bool,
+    /// Print what --set can set, with the preset's values and what they mean
+    #[arg(long)]
+    list_settings: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -169,6 +173,9 @@ impl TrainArgs {
 /// Runs `motamot train`: 0, or 128 + n if signal n ended it.
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     machine::set_threads(args.threads)?;
+    if args.list_settings {
+        return settings::list(&args.run_config()?).map(|()| ExitCode::SUCCESS);
+    }
     let out = args.out();
     let say = Say { quiet: args.quiet };
     let stop = Arc::new(AtomicBool::new(false));

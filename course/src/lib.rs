@@ -42,7 +42,7 @@ pub mod check;
 pub mod pages;
 
 pub use lang::{Lang, lang, tr};
-pub use show::{CELL_MARK, Rich, cell, show};
+pub use show::{CELL_MARK, Rich, cell, show, user_folder};
 
 #[cfg(test)]
 mod toys;

@@ -90,17 +90,30 @@ fn recorded() -> bool {
     std::env::var_os("MOTAMOT_NOTEBOOK").is_some()
 }
 
-/// A file in the system's temporary folder: `motamot-pictures/NAME-3.svg`.
+/// A file in the user's cache: `motamot/pictures/NAME-3.svg`.
 fn save(mime: &str, content: &str) -> motamot::utils::Result<PathBuf> {
     static SAVED: AtomicUsize = AtomicUsize::new(1);
     let program = std::env::current_exe().ok().and_then(|p| Some(p.file_stem()?.to_string_lossy().into_owned()));
     let extension = if mime == "image/svg+xml" { "svg" } else { "html" };
     let number = SAVED.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join("motamot-pictures");
+    let folder = user_folder("pictures");
     create_dir_all(&folder)?;
     let path = folder.join(format!("{}-{number}.{extension}", program.as_deref().unwrap_or("picture")));
     write_atomic(&path, content.as_bytes())?;
     Ok(path)
+}
+
+/// A folder of this user's for what can be made again: in the user's cache, or in the system's temporary folder under the
+/// number of this process, where nobody else can have put anything.
+pub fn user_folder(name: &str) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else {
+        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+    };
+    let temporary = || std::env::temp_dir().join(format!("motamot-{}", std::process::id()));
+    base.map_or_else(temporary, |base| base.join("motamot")).join(name)
 }
 
 /// What stands before a cell's number where a recorded notebook begins a cell.

@@ -7,6 +7,7 @@ use super::trainer::{INIT, Progress, Settings, Trainer};
 use crate::data::TokenDataset;
 use crate::model::{Gpt, GptConfig, preset};
 use crate::tokenizer::TokenizerKind;
+use crate::utils::json::decimal;
 use crate::utils::{Error, Result, by_name};
 use motamot_kernels::{bf16::Precision, gemm, rng::Rng};
 use serde::{Deserialize, Serialize};
@@ -235,17 +236,48 @@ impl RunConfig {
             (toml::Value::Float(_), toml::Value::Integer(i)) => toml::Value::Float(i as f64),
             (_, value) => value,
         };
-        *self = table
-            .try_into()
-            .map_err(|e: toml::de::Error| Error::usage(format!("{key}: {}", e.message().replace('\n', " "))))?;
+        *self = table.try_into().map_err(|e: toml::de::Error| {
+            Error::usage(format!("{key}: {}", e.message().replace('\n', " ")))
+                .help("`motamot train --list-settings` tells what each setting means")
+        })?;
         Ok(())
+    }
+
+    /// All settings and their values, as [`RunConfig::set`] takes them.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        // In the order of the structures, which TOML's tables do not keep.
+        let json = serde_json::to_value(self).unwrap_or_default();
+        for (section, fields) in json.as_object().into_iter().flatten() {
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                let text = match value {
+                    serde_json::Value::Number(n) if n.is_f64() => {
+                        decimal(n.as_f64().unwrap_or_default() as f32).to_string()
+                    }
+                    serde_json::Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                all.push((format!("{section}.{field}"), text));
+            }
+        }
+        all
     }
 
     /// Checks that the numbers make sense; names the field that does not.
     pub fn check(&self) -> Result<()> {
+        let help = "`motamot train --list-settings` tells what each setting means";
+        self.check_numbers().map_err(|e| e.or_help(help))
+    }
+
+    fn check_numbers(&self) -> Result<()> {
         self.model.check().map_err(|e| e.at("model"))?;
         let t = &self.train;
-        let wrong = |field: &str, why: &str| Err(Error::usage(format!("train.{field}: {why}")));
+        let wrong = |field: &str, why: &str| {
+            let all = self.settings();
+            let value = all.iter().find(|(name, _)| name.strip_prefix("train.") == Some(field));
+            let value = value.map_or("", |(_, value)| value);
+            Err(Error::usage(format!("train.{field}: {value}: {why}")))
+        };
         if t.first > t.steps {
             return wrong("first", "must not be beyond the last step");
         }

@@ -168,8 +168,8 @@ impl<M: Module> Trainer<M> {
         let Schedule { lr, warmup, .. } = self.settings.schedule;
         Error::new(format!("training diverged: the {what} of step {} is {value}", self.progress.step + 1)).help(
             format!(
-                "lower the learning rate (--set lr={:e}) or lengthen the warm-up (--set warmup={})",
-                lr / 3.0,
+                "lower the learning rate (--set lr={:.0e}) or lengthen the warm-up (--set warmup={})",
+                (lr / 3.0).min(1e-3),
                 warmup.max(50).saturating_mul(2)
             ),
         )

@@ -6,7 +6,6 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error for a person to read: a message that names the path, field or offset, and a line of help.
-#[derive(Debug)]
 pub struct Error {
     message: String,
     help: Option<String>,
@@ -58,6 +57,14 @@ impl Error {
     /// The help line, if there is one.
     pub fn help_line(&self) -> Option<&str> {
         self.help.as_deref()
+    }
+}
+
+/// As a program whose `main` returns it prints it: the message, and the help on a line of its own.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\nhelp: {help}"))
     }
 }
 
