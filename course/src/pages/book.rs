@@ -1,7 +1,8 @@
 //! The whole course: its chapters in every language, and its HTML edition.
 //!
-//! The edition is a folder of plain files: `index.html`, `style.css`, `book.js`, `fr/NN_name.html`, `en/NN_name.html`. It
-//! needs no network and no server, and can be read without the script: that one remembers and shows where the reader is.
+//! The edition is a folder of plain files: `index.html`, `style.css`, `book.js`, `frames.js`, `fr/NN_name.html`,
+//! `en/NN_name.html`. It needs no network and no server, and can be read without the scripts: one remembers and shows where
+//! the reader is, the other makes sliders of frames.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use motamot::utils::{Error, Result};
 
 const STYLE: &str = include_str!("book/style.css");
 const SCRIPT: &str = include_str!("book/book.js");
+const FRAMES: &str = include_str!("book/frames.js");
 const PAGE: &str = include_str!("book/page.html");
 
 /// The chapters of the course, in order.
@@ -71,7 +73,8 @@ impl Book {
 
     /// The files of the HTML edition: path in its folder, and content.
     pub fn pages(&self) -> Result<Vec<(String, String)>> {
-        let files = [("style.css", STYLE), ("book.js", SCRIPT)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let files = [("style.css", STYLE), ("book.js", SCRIPT), ("frames.js", FRAMES)]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()));
         let mut pages = Vec::from(files);
         pages.push(("index.html".to_owned(), self.index()));
         let languages: Vec<Lang> = self.languages().collect();
@@ -266,14 +269,23 @@ mod tests {
         let names: Vec<&str> = pages.iter().map(|page| page.0.as_str()).collect();
         assert_eq!(
             names,
-            ["style.css", "book.js", "index.html", "fr/00_a.html", "fr/01_b.html", "en/00_a.html", "en/01_b.html"]
+            [
+                "style.css",
+                "book.js",
+                "frames.js",
+                "index.html",
+                "fr/00_a.html",
+                "fr/01_b.html",
+                "en/00_a.html",
+                "en/01_b.html"
+            ]
         );
         assert_eq!(broken(&pages), [""; 0]);
-        assert!(pages[3].1.contains("<html lang=\"fr\">") && pages[3].1.contains("Une {main}"));
-        assert!(pages[2].1.contains("L&#39;été &amp; x₁") && pages[2].1.contains("<span class=\"time\">1 h</span>"));
+        assert!(pages[4].1.contains("<html lang=\"fr\">") && pages[4].1.contains("Une {main}"));
+        assert!(pages[3].1.contains("L&#39;été &amp; x₁") && pages[3].1.contains("<span class=\"time\">1 h</span>"));
         assert!(!pages.iter().any(|(_, text)| text.contains("{root}") || text.contains("https://")));
         pages.retain(|(name, _)| name != "en/01_b.html");
-        pages[4].1 += "<a href=\"#nothing\"><b id=\"text\">";
+        pages[5].1 += "<a href=\"#nothing\"><b id=\"text\">";
         assert_eq!(broken(&pages).len(), 5, "{:?}", broken(&pages));
     }
 

@@ -345,7 +345,7 @@ fn plain(html: &str) -> String {
                 left_grid(&std::mem::take(&mut rows)).iter().for_each(|line| out += &format!("{line}\n"));
                 text.clear();
             }
-            "br" | "br/" | "/p" | "/div" | "/caption" => {
+            "br" | "br/" | "/p" | "/div" | "/caption" | "/figcaption" => {
                 out += text.trim();
                 out.push('\n');
                 text.clear();

@@ -1,7 +1,9 @@
 //! Pictures in one style, as SVG for pages and notebooks.
 //!
-//! [`Chart`] draws lines, [`Bars`] bars, [`HeatMap`] a matrix, [`Scatter`] points with labels, and [`Panels`] several of
-//! them side by side. Each is built up, then rendered with [`Picture::to_svg`] or [`Picture::save_svg`].
+//! [`Chart`] draws lines, [`Bars`] bars, [`HeatMap`] a matrix, [`Scatter`] points with labels, [`Vectors`] arrows in the
+//! plane, [`Diagram`] boxes and matrices with arrows between them, and [`Panels`] several of them side by side. Each is
+//! built up, then rendered with [`Picture::to_svg`] or [`Picture::save_svg`]. [`Frames`] is what changes from one picture
+//! to the next.
 //!
 //! White ground, so that a picture reads the same on a light and on a dark page; the colours of Okabe & Ito, which
 //! colour-blind readers can tell apart. The texts are laid out with the widths of DejaVu Sans, so the file is the same on
@@ -12,7 +14,9 @@ mod axis;
 mod bars;
 mod chart;
 mod colors;
+mod diagram;
 mod frame;
+mod frames;
 mod heat_map;
 mod page;
 mod panels;
@@ -20,13 +24,17 @@ mod picture;
 mod place;
 mod scatter;
 mod text;
+mod vectors;
 
 pub use axis::Scale;
 pub use bars::Bars;
 pub use chart::{Chart, Series};
 pub use colors::{Color, PALETTE};
+pub use diagram::{Arrow, Diagram, Item};
+pub use frames::Frames;
 pub use heat_map::HeatMap;
 pub use page::Page;
 pub use panels::Panels;
 pub use picture::Picture;
 pub use scatter::Scatter;
+pub use vectors::Vectors;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::colors::{Color, WHITE};
+use super::place::Rect;
 use super::text::{SMALL, width};
 use crate::html::escaped;
 
@@ -30,16 +31,33 @@ pub(super) enum Height {
 pub struct Page {
     svg: String,
     origin: At,
+    words: Vec<String>,
 }
 
 impl Page {
     /// The file: a white page of this size, and what was drawn on it.
-    pub(super) fn into_svg(self, (w, h): (u32, u32)) -> String {
+    pub(super) fn into_svg(self, size: (u32, u32)) -> String {
+        self.into_svg_with(size, "")
+    }
+
+    /// The same with further attributes. A picture that says in words what it shows keeps small print legible on a
+    /// narrow page, too: it shrinks by an eighth at most.
+    pub(super) fn into_svg_with(self, (w, h): (u32, u32), attributes: &str) -> String {
+        let words = match self.words.join(". ") {
+            words if words.is_empty() => String::new(),
+            words => format!(" role=\"img\" aria-label=\"{}\" style=\"min-width:{}px\"", escaped(&words), w - w / 8),
+        };
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
-             font-family=\"sans-serif\">\n<rect width=\"{w}\" height=\"{h}\" fill=\"{WHITE}\"/>\n{}</svg>\n",
+             font-family=\"sans-serif\"{words}{attributes}>\n\
+             <rect width=\"{w}\" height=\"{h}\" fill=\"{WHITE}\"/>\n{}</svg>\n",
             self.svg
         )
+    }
+
+    /// What is drawn here, in words, for those who do not see it.
+    pub(super) fn describe(&mut self, words: String) {
+        self.words.push(words);
     }
 
     /// What follows is drawn relative to this place.
@@ -75,6 +93,56 @@ impl Page {
             self.line(&[along(d), along((d + 6.0).min(long))], color, 1.25);
             d += 10.0;
         }
+    }
+
+    /// A way with a head at its end; see [`Page::route`].
+    pub(super) fn arrow(&mut self, points: &[At], color: Color, width: f64, dashed: bool) {
+        let [before @ .., end] = points else { return };
+        let Some(last) = before.iter().rev().find(|p| *p != end) else { return };
+        let (dx, dy) = (end.0 - last.0, end.1 - last.1);
+        let (ux, uy) = (dx / dx.hypot(dy), dy / dx.hypot(dy));
+        let back = |along: f64, aside: f64| (end.0 - along * ux - aside * uy, end.1 - along * uy + aside * ux);
+        let head = 5.0 + 2.0 * width;
+        let neck = [before, &[back(head - 2.0, 0.0)]].concat();
+        self.route(&neck, color, width, dashed);
+        self.polygon(&[*end, back(head, head * 0.45), back(head, -head * 0.45)], color);
+    }
+
+    /// A way through points; four of them are a curve, whose second and third are its handles.
+    pub(super) fn route(&mut self, points: &[At], color: Color, width: f64, dashed: bool) {
+        let dash = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
+        let stroke = paint("stroke", color);
+        let _ = write!(self.svg, "<path fill=\"none\"{stroke} stroke-width=\"{}\"{dash} d=\"", Short(width));
+        for (i, &point) in points.iter().enumerate() {
+            let (x, y) = self.at(point);
+            let command = match (i, points.len()) {
+                (0, _) => "M",
+                (1, 4) => "C",
+                (_, 4) => " ",
+                _ => "L",
+            };
+            let _ = write!(self.svg, "{command}{x} {y}");
+        }
+        self.svg += "\"/>\n";
+    }
+
+    /// A shape with straight edges.
+    pub(super) fn polygon(&mut self, points: &[At], color: Color) {
+        let _ = write!(self.svg, "<path{} d=\"", paint("fill", color));
+        for (i, &point) in points.iter().enumerate() {
+            let (x, y) = self.at(point);
+            let _ = write!(self.svg, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+        }
+        self.svg += "z\"/>\n";
+    }
+
+    /// A rectangle with round corners, filled, and with an edge if it has a colour.
+    pub(super) fn rounded(&mut self, rect: Rect, radius: f64, fill: Color, edge: Option<Color>) {
+        let [x, y, w, h] = rect.block();
+        let (x, y) = self.at((x, y));
+        let (w, h, r, fill) = (Short(w), Short(h), Short(radius), paint("fill", fill));
+        let edge = edge.map(|c| paint("stroke", c) + " stroke-width=\"1.25\"").unwrap_or_default();
+        let _ = writeln!(self.svg, "<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"{r}\"{fill}{edge}/>");
     }
 
     /// Rectangles (x, y, width, height) of one colour that do not overlap.
