@@ -162,6 +162,9 @@ mod tests {
         fn token_bytes(&self, id: u32) -> Cow<'_, [u8]> {
             Cow::Borrowed(WORDS[id as usize].as_bytes())
         }
+        fn start(&self) -> Option<u32> {
+            self.special("<|endoftext|>")
+        }
         fn special(&self, name: &str) -> Option<u32> {
             WORDS.iter().position(|word| *word == name).map(|i| i as u32)
         }

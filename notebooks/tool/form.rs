@@ -26,7 +26,10 @@ pub fn problems(notebook: &Notebook, course: &Course) -> Vec<String> {
                     options(cell, text).into_iter().for_each(&mut tell);
                     numbers(text).into_iter().for_each(&mut tell);
                 }
-                Body::Code(code) => comments::of(code, lang.code()).err().into_iter().for_each(&mut tell),
+                Body::Code(code) => {
+                    comments::of(code, lang.code()).err().into_iter().for_each(&mut tell);
+                    closures(code).into_iter().for_each(&mut tell);
+                }
             }
         }
     }
@@ -47,6 +50,16 @@ fn front(notebook: &Notebook, course: &Course, lang: Lang, wrong: &mut Vec<Strin
     for text in needs.chain(texts.aims.iter().cloned()).chain(texts.questions.iter().cloned()) {
         wrong.extend(course.dangling(&front.id, &text, lang).into_iter().map(|why| format!("[front]: {why}")));
     }
+}
+
+/// Closures in variables of the cell itself, which Jupyter's kernel cannot keep for the next one.
+fn closures(code: &str) -> Vec<String> {
+    let kept = code.lines().filter(|line| {
+        let value = line.strip_prefix("let ").and_then(|rest| rest.split_once(" = "));
+        value.is_some_and(|(_, value)| value.trim_start_matches("move ").starts_with('|'))
+    });
+    kept.map(|line| format!("{line}: the kernel keeps no closure; put the cell in braces, or write a function"))
+        .collect()
 }
 
 /// Headings that number themselves.
@@ -231,6 +244,11 @@ f();
         refused("// - [ ] deux\n", "//\n// - [ ] deux\n", "stand together");
         refused("// - [ ] deux\n", "", "two or more");
         refused("//fr quoi\n//en what", "// what", "line 21 (fr): line 1 of the cell: a comment in one language");
+        refused(
+            "f();\n// %% solution",
+            "let f = |x| x;\n// %% solution",
+            "(fr): let f = |x| x;: the kernel keeps no closure",
+        );
         refused("// ### Plus", "// Plus", "line 29: what is deeper begins with prose and its heading");
         refused("// %% exercise 03.1", "// %% exercise", "line 9: its number is None; write exercise 03.1 or so");
         refused("// %% solution 03.1", "// %% solution 03.2", "line 11: a solution without exercise 03.2");
