@@ -15,6 +15,7 @@
 //!  texts       small texts for experiments
 //!  show, html  how a cell shows pictures, tables and tokens
 //!  plot        pictures
+//!  figures     the pictures of the notebooks that take more than a few lines
 //!  catalogue   what the course says, by key, in every language
 //!  lang        the languages
 //!  numbers     decimal and thousands marks
@@ -31,6 +32,7 @@ pub mod plot;
 pub mod html;
 mod show;
 
+pub mod figures;
 pub mod models;
 pub mod next_byte;
 pub mod texts;

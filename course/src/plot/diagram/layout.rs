@@ -38,9 +38,9 @@ pub(super) struct Place<'d> {
 impl Place<'_> {
     /// The body and what is written around it.
     fn outer(&self) -> Rect {
-        let (w, h) = self.item.margin();
+        let ((left, right, _), (above, below)) = (self.item.margin(), self.item.captions());
         let b = self.body;
-        Rect { left: b.left - w, top: b.top - h, right: b.right + w, bottom: b.bottom + h }
+        Rect { left: b.left - left, top: b.top - above, right: b.right + right, bottom: b.bottom + below }
     }
 
     fn last_row(&self) -> usize {
@@ -67,7 +67,10 @@ impl<'d> Layout<'d> {
         let columns = layout.places.iter().map(|p| p.last_column() + 1).max().unwrap_or(0);
         let rows = layout.places.iter().map(|p| p.last_row() + 1).max().unwrap_or(0);
         let (mut beside, mut below) = layout.gaps(diagram, columns, rows);
-        let size = |p: &Place| (p.item.body().0 + 2.0 * p.item.margin().0, p.item.body().1 + 2.0 * p.item.margin().1);
+        let size = |p: &Place| {
+            let ((w, h), (left, right, above)) = (p.item.body(), p.item.margin());
+            (w + left + right, h + 2.0 * above)
+        };
         let across = layout.places.iter().map(|p| (p.column, p.item.wide, size(p).0));
         let widths = lengths(across.collect(), columns, &beside);
         let down = layout.places.iter().map(|p| (p.row, p.item.tall, size(p).1));
@@ -83,7 +86,9 @@ impl<'d> Layout<'d> {
         for place in &mut layout.places {
             let (w, h) = place.item.body();
             let (last, low) = (place.last_column(), place.last_row());
-            let x = (lefts[place.column] + lefts[last] + widths[last]) / 2.0;
+            let (left, right) = (lefts[place.column], lefts[last] + widths[last]);
+            let w = if place.item.fills() { right - left } else { w };
+            let x = (left + right + place.item.margin().0 - place.item.margin().1) / 2.0;
             let y = (tops[place.row] + tops[low] + heights[low]) / 2.0;
             place.body = Rect { left: x - w / 2.0, top: y - h / 2.0, right: x + w / 2.0, bottom: y + h / 2.0 };
         }
@@ -196,7 +201,7 @@ impl<'d> Layout<'d> {
         let upright = facing((ra.left, ra.right), (rb.left, rb.right));
         let ends =
             |a: (f64, f64), b: (f64, f64)| if a.1 <= b.0 { (a.1 + AIR, b.0 - AIR) } else { (a.0 - AIR, b.1 + AIR) };
-        let across = ends((ra.left, ra.right), (rb.left, rb.right));
+        let across = ends((oa.left, oa.right), (ob.left, ob.right));
         let down = ends((oa.top, oa.bottom), (ob.top, ob.bottom));
         match (level, upright) {
             (Some(y), None) => {
