@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     let number = |i: usize, default: usize| arg(i).and_then(|a| a.parse().ok()).unwrap_or(default);
     let out = Path::new(arg(0).ok_or_else(|| Error::usage("parity OUT [STEPS] [BATCH] [TEXT] [PRESET]"))?);
     let (steps, batch) = (number(1, 10), number(2, 8));
-    let corpus = Corpus::open(arg(3).filter(|text| *text != "-").map(Path::new))?;
+    let corpus = Corpus::open(arg(3).filter(|text| *text != "-").as_slice())?;
 
     let mut config = RunConfig::preset(arg(4).unwrap_or("char"))?;
     // Masks of two libraries cannot be the same; the schedule is that of the whole run.

@@ -171,7 +171,8 @@ def run(path, args):
     started, bad, ran, slow = time.monotonic(), 0, 0, (0.0, "")
     try:
         for cell in cells:
-            is_solution = "solution" in cell["metadata"].get("tags", [])
+            # One in prose; one that is code is a cell as any other.
+            is_solution = cell["cell_type"] != "code" and "solution" in cell["metadata"].get("tags", [])
             if cell["cell_type"] != "code" and not (is_solution and args.solutions):
                 continue
             code = solution(cell) if is_solution else cell
@@ -209,7 +210,7 @@ def main():
     args = parser.parse_args()
     if args.warm:
         manager, client = start(HERE)
-        text, errors, _, error = execute(client, 'println!("{}", motamot::course::tr("prêt", "ready"));', args.limit)
+        text, errors, _, error = execute(client, 'println!("{}", motamot::tr("prêt", "ready"));', args.limit)
         client.stop_channels()
         manager.shutdown_kernel()
         if text.strip() not in ("prêt", "ready") or errors or error:

@@ -95,6 +95,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
             "data",
             "tokenizer",
             "eval",
+            "models",
             "generate",
             "chat",
             "cours",

@@ -74,7 +74,7 @@ fn trainer(gpt: Gpt, steps: usize, precision: Precision) -> Trainer<Gpt> {
 }
 
 fn resumed(gpt: Gpt, steps: usize, precision: Precision, progress: Progress) -> Trainer<Gpt> {
-    let schedule = Schedule { lr: 3e-2, min_lr: 3e-2, warmup: 0, steps, decay: Decay::Constant };
+    let schedule = Schedule { first: 0, lr: 3e-2, min_lr: 3e-2, warmup: 0, steps, decay: Decay::Constant };
     let settings = Settings { schedule, accumulate: 1, clip: 1.0, precision };
     Trainer::new(gpt, Box::new(AdamW::default()), settings, progress)
 }

@@ -35,7 +35,7 @@ fn train(dir: &Path, config: &RunConfig, until: usize) -> motamot::utils::Result
     let mut run = if dir.join("training.json").exists() {
         Run::resume(state::load(dir)?, data, Vec::new(), dir)?
     } else {
-        let text = TextId::of(&data, None);
+        let text = TextId::of(&data, &[], None);
         Run::new(config, data, text, Vec::new(), dir)?
     };
     let stop = AtomicBool::new(false);
@@ -287,7 +287,7 @@ fn between_evaluations_the_state_is_saved_by_the_clock() {
     for (save_seconds, saved) in [(0.0, 6), (f64::INFINITY, 0)] {
         let dir = root.path().join(saved.to_string());
         let data = data();
-        let text = TextId::of(&data, None);
+        let text = TextId::of(&data, &[], None);
         let mut run = Run::new(&config(&["steps=9", "eval_every=8"]), data, text, Vec::new(), &dir).unwrap();
         run.save_seconds = save_seconds;
         run.train(&AtomicBool::new(false), &mut |event| {
@@ -326,7 +326,7 @@ fn an_evaluation_can_score_a_part() {
     let (part, whole) = (config(&["eval_tokens=100"]), config(&[]));
     let open = |config: &RunConfig, name: &str| {
         let data = data();
-        let text = TextId::of(&data, None);
+        let text = TextId::of(&data, &[], None);
         Run::new(config, data, text, Vec::new(), &root.path().join(name)).unwrap()
     };
     let (part, whole) = (open(&part, "part"), open(&whole, "whole"));

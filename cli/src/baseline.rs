@@ -1,6 +1,6 @@
 //! `motamot baseline`: what counting n-grams reaches, in the metric and on the split of every model.
 
-use super::output::print;
+use super::output::{note, print};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,9 +12,9 @@ use motamot::utils::Result;
 /// Score n-grams (interpolated Witten–Bell) on the last 10 % of a text: what a model has to beat.
 #[derive(Args, Clone, Debug)]
 pub struct BaselineArgs {
-    /// A text file or a folder of .txt files [default: the embedded Shakespeare]
-    #[arg(long, value_name = "FILE|DIR")]
-    data: Option<PathBuf>,
+    /// Text files (.txt, .md, .jsonl) and folders of them [default: the embedded Shakespeare]
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
+    data: Vec<PathBuf>,
     /// The longest n-gram
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=32))]
     order: u8,
@@ -39,7 +39,8 @@ pub struct Encoder {
 
 /// Runs `motamot baseline`; `open` loads the tokenizer that `--tokenizer FILE` names.
 pub fn run(args: BaselineArgs, open: impl FnOnce(&Path) -> Result<Encoder>) -> Result<()> {
-    let corpus = Corpus::open(args.data.as_deref())?;
+    let corpus = Corpus::open(&args.data)?;
+    corpus.notes.iter().for_each(|text| note(format_args!("note: {text}")));
     let parts = split(&corpus.bytes).map_err(|e| e.at(&corpus.name))?;
     let (train, val, vocab, what) = if args.tokenizer == "char" {
         let s = characters(parts.train, parts.val);
@@ -120,7 +121,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("text.txt");
         std::fs::write(&path, "to be or not to be ".repeat(30)).unwrap();
-        let args = BaselineArgs { data: Some(path), order: 3, tokenizer: "some.json".into(), json: true };
+        let args = BaselineArgs { data: vec![path], order: 3, tokenizer: "some.json".into(), json: true };
         let open = |path: &Path| {
             assert_eq!(path, Path::new("some.json"));
             Ok(Encoder { vocab: 256, encode: Box::new(|t| Ok(t.iter().map(|&b| b.into()).collect())) })

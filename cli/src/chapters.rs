@@ -24,6 +24,7 @@ pub const COURSE: &[Source] = &[
     chapter!("02_embeddings"),
     chapter!("03_attention_mechanism"),
     chapter!("A_juste_assez_de_rust"),
+    chapter!("B_juste_assez_de_gradient"),
 ];
 
 #[cfg(test)]

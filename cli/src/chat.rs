@@ -14,14 +14,14 @@ use super::sampling::SamplingArgs;
 use super::session::{ModelKind, Session};
 use super::signals;
 use motamot::generation::{CausalModel, FinishReason, SamplingOptions, TextCodec};
-use motamot::utils::fs::write_atomic;
+use motamot::utils::fs::{read, write_atomic};
 use motamot::utils::{Error, Result};
 
 /// Talk with a trained model
 #[derive(Args, Clone, Debug)]
 pub struct ChatArgs {
-    /// Checkpoint directory [default: the newest under models/checkpoints]
-    #[arg(long, value_name = "DIR")]
+    /// A model's folder, or its name under models/checkpoints [default: the newest there]
+    #[arg(short, long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 
     /// Text before the conversation: instructions, or how the scene begins
@@ -41,12 +41,15 @@ pub struct ChatArgs {
     pub sampling: SamplingArgs,
 }
 
-const HELP: &str = "\
+const HELP: &str = "Commands:
   /help               these lines
+  /retry              another answer to the last message
+  /undo               take the last message and its answer back
   /reset              forget the conversation
   /system TEXT        text before the conversation (empty: none)
   /temperature T      below 1 safer, above 1 bolder, 0 always the likeliest
   /save FILE          write the conversation (as messages if FILE ends in .json)
+  /load FILE.json     go on with a conversation that was written so
   /as NAME            in a scene: who the model is
   /you NAME           in a scene: who you are
   /quit               leave; so does Ctrl-D
@@ -79,6 +82,9 @@ pub fn open_session<'a, M: CausalModel, C: TextCodec>(
     kind: ModelKind,
     args: &ChatArgs,
 ) -> Result<Session<'a, M, C>> {
+    // A template of others has other tokens than ours: then it is the text of a scene, as for a base model.
+    let ours = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"].iter().all(|name| codec.special(name).is_some());
+    let kind = if ours { kind } else { ModelKind::Base };
     let mut session = match (kind, args.character.as_deref(), args.you.as_deref()) {
         (ModelKind::Base, character, you) => {
             // Only one is given: the other is the first of the two lovers who is somebody else.
@@ -139,11 +145,18 @@ struct Chat<'a, M, C> {
     saved: Option<PathBuf>,
     /// How many messages met an error instead of an answer.
     unanswered: usize,
+    /// Turns that the model no longer sees.
+    forgotten: usize,
+}
+
+/// "1 turn", "2 turns".
+fn turns(n: usize) -> String {
+    format!("{n} turn{}", if n == 1 { "" } else { "s" })
 }
 
 impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
     fn new(session: Session<'a, M, C>) -> Chat<'a, M, C> {
-        Chat { session, cancel: Arc::default(), saved: None, unanswered: 0 }
+        Chat { session, cancel: Arc::default(), saved: None, unanswered: 0, forgotten: 0 }
     }
 
     /// Runs a command and returns what to tell the user.
@@ -160,6 +173,9 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
                 if argument.is_empty() { "no system text\n" } else { "system text set\n" }.to_string()
             }
             "temperature" | "temp" => {
+                if argument.is_empty() {
+                    return Ok((format!("temperature {}\n", self.session.sampling().temperature), Next::GoOn));
+                }
                 let Ok(temperature) = argument.parse() else {
                     return Err(Error::usage(format!("{argument:?} is not a temperature")).help("/temperature 0.8"));
                 };
@@ -168,6 +184,19 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
                 format!("temperature {temperature}\n")
             }
             "save" => self.save(argument)?,
+            "load" => {
+                let path = Path::new(argument);
+                let bytes = read(path, 16 << 20)?;
+                let messages = serde_json::from_slice(&bytes).map_err(|e| {
+                    Error::new(format!("{argument}: not JSON: {e}")).help("/load reads what /save x.json wrote")
+                })?;
+                self.session.load(&messages).map_err(|e| e.at(argument))?;
+                format!("{} read from {argument}\n", turns(self.session.turns().len()))
+            }
+            "undo" => match self.session.undo() {
+                Some(turn) => format!("taken back: {}\n", turn.user),
+                None => "there is nothing to take back\n".to_string(),
+            },
             "as" | "you" => {
                 let (character, you) = self.session.characters().unwrap_or_default();
                 let (character, you) = if name == "as" { (argument, you) } else { (character, argument) };
@@ -197,9 +226,14 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
         } else {
             self.session.transcript().trim_end().to_string() + "\n"
         };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            return Err(
+                Error::new(format!("there is no folder {}", folder.display())).help("/save scene.txt writes here")
+            );
+        }
         write_atomic(&path, text.as_bytes())?;
         self.saved = Some(path);
-        Ok(format!("{} turns written to {file}\n", self.session.turns().len()))
+        Ok(format!("{} written to {file}\n", turns(self.session.turns().len())))
     }
 
     /// Handles one line: answers go to `out`, everything else to `notes`. Only a failed output or model is an error.
@@ -208,9 +242,17 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
             let written = notes.write_all(text.as_bytes()).and_then(|()| notes.flush());
             written.map_err(|e| Error::new(format!("cannot write to the terminal: {e}")))
         };
+        let again;
         let message = match parse_line(line) {
             Line::Nothing => return Ok(Next::GoOn),
             Line::Message(message) => message,
+            Line::Command("retry", "") => {
+                let Some(turn) = self.session.undo() else {
+                    return note("there is nothing to answer again\n").map(|()| Next::GoOn);
+                };
+                again = turn.user;
+                &again
+            }
             Line::Command(name, argument) => {
                 return match self.command(name, argument) {
                     Ok((said, next)) => note(&said).map(|()| next),
@@ -254,6 +296,10 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
         if reply.finish == FinishReason::Cancelled {
             note("[stopped]\n")?;
         }
+        if reply.forgotten_turns > self.forgotten {
+            note(&format!("[the model no longer sees the first {}]\n", turns(reply.forgotten_turns)))?;
+        }
+        self.forgotten = reply.forgotten_turns;
         if reply.message_cut {
             note("[the message exceeds the model's context: only its end was read]\n")?;
         }
@@ -266,7 +312,7 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
         for bytes in input.split(b'\n') {
             let bytes = bytes.map_err(|e| Error::new(format!("cannot read standard input: {e}")))?;
             let line = String::from_utf8_lossy(&bytes);
-            if matches!(parse_line(&line), Line::Message(_)) {
+            if matches!(parse_line(&line), Line::Message(_) | Line::Command("retry", "")) {
                 if answers > 0 {
                     out.text("\n")?;
                 }
@@ -303,10 +349,12 @@ impl<'a, M: CausalModel, C: TextCodec> Chat<'a, M, C> {
             let prompt = names.as_ref().map_or("you> ".to_string(), |(_, you)| format!("{you}> "));
             match editor.readline(&prompt) {
                 Ok(line) => {
-                    if let (Line::Message(_), Some((character, _))) = (parse_line(&line), &names) {
+                    if let (Line::Message(_) | Line::Command("retry", ""), Some((character, _))) =
+                        (parse_line(&line), &names)
+                    {
                         out.text(&format!("\n{character}:\n"))?;
                     }
-                    let talk = matches!(parse_line(&line), Line::Message(_));
+                    let talk = matches!(parse_line(&line), Line::Message(_) | Line::Command("retry", ""));
                     if self.line(&line, &mut out, &mut std::io::stdout())? == Next::Quit {
                         break;
                     }

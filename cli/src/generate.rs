@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::model_dir::model_dir;
+use super::model_dir::{model_dir, name_of};
 use super::output::{Output, note};
 use super::sampling::SamplingArgs;
 use motamot::generation::{
     BeamOptions, CausalModel, FinishReason, Hypothesis, Request, TextCodec, TokenStream, beam_search, generate,
-    special_tokens, start_tokens,
+    start_tokens, window_start,
 };
 use motamot::utils::fs::read;
 use motamot::utils::{Error, Result};
@@ -26,12 +26,16 @@ const MOST_PROMPT_BYTES: u64 = 1 << 30;
 /// Continue a prompt with a trained model
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// Checkpoint directory [default: the newest under models/checkpoints]
-    #[arg(long, value_name = "DIR")]
+    /// Text to continue [default: standard input if it is not a terminal]
+    #[arg(value_name = "PROMPT", conflicts_with_all = ["prompt", "prompt_file"])]
+    pub text: Option<String>,
+
+    /// A model's folder, or its name under models/checkpoints [default: the newest there]
+    #[arg(short, long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 
-    /// Text to continue [default: standard input if it is not a terminal]
-    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file", allow_hyphen_values = true)]
+    /// The same as PROMPT, also if it begins with a hyphen
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "prompt_file", allow_hyphen_values = true)]
     pub prompt: Option<String>,
 
     /// File with the text to continue
@@ -83,7 +87,7 @@ impl GenerateArgs {
 
     /// The prompt: `--prompt`, `--prompt-file`, or what is piped in; else empty.
     pub fn read_prompt(&self, stdin: impl Read, stdin_is_terminal: bool) -> Result<String> {
-        let (bytes, place) = match (&self.prompt, &self.prompt_file) {
+        let (bytes, place) = match (self.text.as_ref().or(self.prompt.as_ref()), &self.prompt_file) {
             (Some(text), _) => return Ok(text.clone()),
             (None, Some(file)) => (read(file, MOST_PROMPT_BYTES)?, file.display().to_string()),
             (None, None) if stdin_is_terminal => return Ok(String::new()),
@@ -108,6 +112,9 @@ pub fn run<M: CausalModel, C: TextCodec>(
 ) -> Result<()> {
     args.validate()?;
     let dir = model_dir(args.model.as_deref())?;
+    if args.model.is_none() {
+        note(format_args!("[{}]", name_of(&dir)));
+    }
     let prompt = args.read_prompt(std::io::stdin(), std::io::stdin().is_terminal())?;
     let (model, codec) = load(&dir)?;
     run_generate(&model, &codec, &dir.display().to_string(), args, &prompt, &mut Output::stdout())
@@ -125,7 +132,12 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
     args.validate()?;
     let tokens = start_tokens(codec, prompt)?;
     let stops = args.sampling.stops()?;
-    let stop_tokens = special_tokens(codec);
+    let stop_tokens = codec.ends();
+    // Beyond its context a model sees the end of a text only.
+    let used = tokens.len() - window_start(tokens.len(), model.context());
+    if used < tokens.len() {
+        note(format_args!("note: of the {} tokens of the prompt the model sees the last {used}", tokens.len()));
+    }
     if let Some(width) = args.beam {
         let options = BeamOptions {
             width,
@@ -135,7 +147,7 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
             stop_tokens: &stop_tokens,
             cancel: None,
         };
-        return run_beam(model, codec, name, args, prompt, &tokens, &options, &stops, out);
+        return run_beam(model, codec, name, args, (prompt, used), &tokens, &options, &stops, out);
     }
     let sampling = args.sampling.options()?;
     let request = Request {
@@ -167,6 +179,7 @@ pub fn run_generate<M: CausalModel, C: TextCodec, W: Write>(
             "model": name,
             "prompt": prompt,
             "prompt_tokens": generated.stats.prompt_tokens,
+            "prompt_tokens_used": used,
             "samples": samples.collect::<Vec<_>>(),
             "seed": sampling.seed,
             "tokens_per_s": generated.stats.tokens_per_second(),
@@ -187,7 +200,7 @@ fn run_beam<M: CausalModel, C: TextCodec, W: Write>(
     codec: &C,
     name: &str,
     args: &GenerateArgs,
-    prompt: &str,
+    (prompt, used): (&str, usize),
     tokens: &[u32],
     options: &BeamOptions,
     stops: &[String],
@@ -218,6 +231,7 @@ fn run_beam<M: CausalModel, C: TextCodec, W: Write>(
         "model": name,
         "prompt": prompt,
         "prompt_tokens": tokens.len(),
+        "prompt_tokens_used": used,
         "samples": found.iter().map(sample).collect::<Vec<_>>(),
         "seed": null,
         "tokens_per_s": if seconds > 0.0 { found[0].tokens.len() as f64 / seconds } else { 0.0 },

@@ -1,8 +1,7 @@
 //! A model and its tokenizer from a checkpoint folder.
 
 use super::session::ModelKind;
-use motamot::checkpoint::Folder;
-use motamot::checkpoint::load_model;
+use motamot::checkpoint::{Folder, load_model, token_roles};
 use motamot::model::Gpt;
 use motamot::tokenizer::Tokenizer;
 use motamot::utils::{Error, Result};
@@ -22,8 +21,9 @@ pub fn tokenizer(dir: &Path) -> Result<Tokenizer> {
 
 /// A model, its weights read in this format, and its tokenizer, which must fit each other.
 pub fn model(dir: &Path, weights: Option<Format>) -> Result<(Gpt, Tokenizer)> {
-    let tokenizer = tokenizer(dir)?;
+    let mut tokenizer = tokenizer(dir)?;
     let mut gpt = load_model(dir)?;
+    tokenizer.set_roles(token_roles(&Folder::open(dir)?)?);
     gpt.quantise(weights);
     let (v, t) = (gpt.config().vocab_size, tokenizer.vocab_size());
     if t > v {

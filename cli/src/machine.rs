@@ -29,6 +29,14 @@ pub fn warn_of_precision(precision: Precision) {
     }
 }
 
+/// What to say beside the instructions of a run in f32 where products in bf16 would be faster.
+pub fn precision_hint(precision: Precision) -> &'static str {
+    match precision == Precision::F32 && available(Precision::Bf16) == Precision::Bf16 {
+        true => ", f32 (--precision bf16 is faster here)",
+        false => "",
+    }
+}
+
 /// How `--precision` is read.
 pub fn precision() -> impl TypedValueParser<Value = Precision> {
     PossibleValuesParser::new(Precision::NAMES.iter().map(|(_, name)| *name))

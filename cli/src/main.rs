@@ -16,6 +16,7 @@ mod info;
 mod load;
 mod machine;
 mod model_dir;
+mod models;
 mod output;
 mod sampling;
 mod session;
@@ -51,6 +52,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     Chat(chat::ChatArgs),
     Eval(eval::EvalArgs),
+    Models(models::ModelsArgs),
+    Verify(models::VerifyArgs),
     Tokenizer(tokenizer::TokenizerArgs),
     Baseline(baseline::BaselineArgs),
     Data(data::DataArgs),
@@ -67,6 +70,8 @@ impl Command {
             Command::Generate(_) => "generate",
             Command::Chat(_) => "chat",
             Command::Eval(_) => "eval",
+            Command::Models(_) => "models",
+            Command::Verify(_) => "verify",
             Command::Tokenizer(_) => "tokenizer",
             Command::Baseline(_) => "baseline",
             Command::Data(_) => "data",
@@ -105,9 +110,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(args) => return train::run(&args),
-        Command::Generate(args) => generate::run(&args, |dir| load::model(dir, args.sampling.weights)),
-        Command::Chat(args) => chat::run(&args, |dir| load::chat_model(dir, args.sampling.weights)),
+        Command::Generate(args) => machine::set_threads(args.sampling.threads)
+            .and_then(|()| generate::run(&args, |dir| load::model(dir, args.sampling.weights))),
+        Command::Chat(args) => machine::set_threads(args.sampling.threads)
+            .and_then(|()| chat::run(&args, |dir| load::chat_model(dir, args.sampling.weights))),
         Command::Eval(args) => eval::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Verify(args) => models::verify(&args),
         Command::Tokenizer(args) => tokenizer::run(args),
         Command::Baseline(args) => baseline::run(args, encoder),
         Command::Data(args) => data::run(args),
@@ -120,7 +129,7 @@ fn run(command: Command) -> Result<ExitCode> {
 
 /// The tokenizer that `baseline --tokenizer` names, a file or a model's folder.
 fn encoder(path: &std::path::Path) -> Result<baseline::Encoder> {
-    let tokenizer = if path.is_dir() { load::tokenizer(path)? } else { motamot::tokenizer::Tokenizer::load(path)? };
+    let tokenizer = tokenizer::open_path(path)?;
     let vocab = tokenizer.vocab_size();
     Ok(baseline::Encoder { vocab, encode: Box::new(move |bytes| tokenizer.encode_bytes(bytes)) })
 }

@@ -8,34 +8,53 @@ use motamot::utils::{Error, Result};
 /// Where `train` puts models unless told otherwise.
 pub const CHECKPOINTS: &str = "models/checkpoints";
 
-/// The directory given with `--model`, or the newest checkpoint.
+/// The folder given with `--model`, or the model of that name under [`CHECKPOINTS`], or the newest there.
 pub fn model_dir(given: Option<&Path>) -> Result<PathBuf> {
-    match given {
-        None => newest_checkpoint(Path::new(CHECKPOINTS)),
-        Some(dir) if dir.is_dir() => Ok(dir.to_path_buf()),
-        Some(dir) => {
-            let what = if dir.exists() { "is not a directory" } else { "does not exist" };
-            Err(Error::new(format!("the model {} {what}", dir.display()))
-                .help("--model takes a checkpoint directory: the one with config.json and model.safetensors"))
-        }
+    let Some(given) = given else { return newest_checkpoint(Path::new(CHECKPOINTS)) };
+    let named = Path::new(CHECKPOINTS).join(given);
+    if let Some(dir) = [given, &named].into_iter().find(|dir| dir.join("config.json").is_file()) {
+        return Ok(dir.to_path_buf());
     }
+    let what = match given {
+        given if given.is_dir() => "holds no model",
+        given if given.exists() => "is not a folder",
+        _ => "does not exist",
+    };
+    let names: Vec<String> = checkpoints(Path::new(CHECKPOINTS)).iter().map(|(_, dir)| name_of(dir)).collect();
+    let there = match &names[..] {
+        [] => format!("`motamot train` makes one, in {CHECKPOINTS}"),
+        names => format!("there are {} in {CHECKPOINTS}", names.join(", ")),
+    };
+    Err(Error::new(format!("the model {} {what}", given.display()))
+        .help(format!("--model takes a name, or a folder with config.json and model.safetensors; {there}")))
 }
 
-/// The checkpoint under `root` (itself, its folders and theirs) whose weights were written last.
-pub fn newest_checkpoint(root: &Path) -> Result<PathBuf> {
-    let mut newest: Option<(SystemTime, PathBuf)> = None;
+/// A model under [`CHECKPOINTS`] as `--model` takes it.
+pub fn name_of(dir: &Path) -> String {
+    dir.strip_prefix(CHECKPOINTS).unwrap_or(dir).display().to_string()
+}
+
+/// The models under `root` (itself, its folders and theirs) and when their weights were written, newest first.
+pub fn checkpoints(root: &Path) -> Vec<(SystemTime, PathBuf)> {
+    let mut found = Vec::new();
     let mut visit = vec![(root.to_path_buf(), 0)];
     while let Some((dir, depth)) = visit.pop() {
         let written = std::fs::metadata(dir.join("model.safetensors")).and_then(|m| m.modified());
         if let (Ok(written), true) = (written, dir.join("config.json").is_file()) {
-            newest = newest.max(Some((written, dir.clone())));
+            found.push((written, dir.clone()));
         }
         if depth < 2 {
             let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
             visit.extend(entries.map(|e| e.path()).filter(|p| p.is_dir()).map(|p| (p, depth + 1)));
         }
     }
-    newest.map(|(_, dir)| dir).ok_or_else(|| {
+    found.sort_by(|a, b| b.cmp(a));
+    found
+}
+
+/// The model under `root` whose weights were written last.
+pub fn newest_checkpoint(root: &Path) -> Result<PathBuf> {
+    checkpoints(root).into_iter().next().map(|(_, dir)| dir).ok_or_else(|| {
         Error::new(format!("there is no trained model under {}", root.display()))
             .help("train one first with `motamot train`, or name one with --model DIR")
     })

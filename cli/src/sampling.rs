@@ -18,11 +18,11 @@ pub const TOP_K: usize = 50;
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Most tokens to generate
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 200)]
     pub max_tokens: usize,
 
     /// Below 1 safer, above 1 bolder; 0 always takes the likeliest token [default: 0.8]
-    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    #[arg(short = 't', long, value_name = "T", allow_negative_numbers = true, value_parser = number)]
     pub temperature: Option<f32>,
 
     /// Draw among the K likeliest tokens only; 0 = all [default: 50, unless --top-p or --min-p is given]
@@ -30,15 +30,15 @@ pub struct SamplingArgs {
     pub top_k: Option<usize>,
 
     /// Draw among the likeliest tokens that together have probability P
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = number)]
     pub top_p: Option<f32>,
 
     /// Drop tokens less likely than P times the likeliest
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = number)]
     pub min_p: Option<f32>,
 
     /// Make tokens that are already in the text less likely; 1 = off, try 1.1 to 1.3
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, value_parser = number)]
     pub repetition_penalty: Option<f32>,
 
     /// Always take the likeliest token
@@ -57,6 +57,10 @@ pub struct SamplingArgs {
     /// [default: f32]
     #[arg(long, value_parser = crate::machine::weights())]
     pub weights: Option<Format>,
+
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 impl SamplingArgs {
@@ -84,6 +88,14 @@ impl SamplingArgs {
         }
         Ok(self.stop.iter().map(|s| unescape(s)).collect())
     }
+}
+
+/// A number as programs write it: with a point.
+pub fn number(text: &str) -> std::result::Result<f32, String> {
+    text.parse().map_err(|_| match text.replace(',', ".") {
+        point if point != text && point.parse::<f32>().is_ok() => format!("write {point}, with a point"),
+        _ => "not a number; write for example 0.8".to_string(),
+    })
 }
 
 fn unescape(text: &str) -> String {

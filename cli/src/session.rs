@@ -16,7 +16,7 @@ use serde_json::json;
 
 use motamot::generation::{
     CausalModel, FinishReason, Request, SamplingOptions, Stats, TextCodec, TokenStream, generate, heading_so_far,
-    special_tokens, start_tokens,
+    start_tokens,
 };
 use motamot::utils::{Error, Result};
 
@@ -55,7 +55,6 @@ pub struct Reply {
     /// Whether the beginning of the message had to be left out because it alone exceeds the context.
     pub message_cut: bool,
     /// How many of the oldest turns the model no longer sees.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests count turns by it"))]
     pub forgotten_turns: usize,
     /// How much was done, and how fast.
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests measure prompts by it"))]
@@ -180,6 +179,41 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
         Ok(())
     }
 
+    /// Takes the last turn back, and returns it.
+    pub fn undo(&mut self) -> Option<Turn> {
+        let turn = self.turns.pop();
+        // What was forgotten may fit again.
+        self.first = 0;
+        turn
+    }
+
+    /// Goes on with a conversation that [`Session::messages`] wrote. An error, and no change, if it is none.
+    pub fn load(&mut self, messages: &serde_json::Value) -> Result<()> {
+        let wrong = |i: usize, why: &str| {
+            Err(Error::new(format!("message {}: {why}", i + 1))
+                .help("a conversation is a list of {\"role\": …, \"content\": …}: maybe one of \"system\", then \"user\" and \"assistant\" in turns"))
+        };
+        let Some(list) = messages.as_array() else { return wrong(0, "not a list of messages") };
+        let (mut system, mut turns, mut user) = (String::new(), Vec::new(), None);
+        for (i, message) in list.iter().enumerate() {
+            let (Some(role), Some(content)) = (message["role"].as_str(), message["content"].as_str()) else {
+                return wrong(i, "no role, or no content");
+            };
+            match (role, user.take()) {
+                ("system", None) if i == 0 => system = content.to_owned(),
+                ("user", None) => user = Some(content.to_owned()),
+                ("assistant", Some(user)) => turns.push(Turn { user, assistant: content.to_owned() }),
+                _ => return wrong(i, "out of turn"),
+            }
+        }
+        if user.is_some() {
+            return wrong(list.len() - 1, "without an answer");
+        }
+        self.set_system(&system)?;
+        (self.turns, self.first) = (turns, 0);
+        Ok(())
+    }
+
     /// Forgets what was said; system text and options stay.
     pub fn reset(&mut self) {
         self.turns.clear();
@@ -219,7 +253,7 @@ impl<'a, M: CausalModel, C: TextCodec> Session<'a, M, C> {
                 message_cut = true;
             }
         };
-        let stop_tokens = special_tokens(self.codec);
+        let stop_tokens = self.codec.ends();
         let seed = Rng::new(self.sampling.seed).stream(1 << 32 | self.answers).next_u64();
         let request = Request {
             prompts: vec![&prompt],

@@ -1,14 +1,15 @@
 //! `motamot tokenizer train|encode|decode|show`.
 
+use super::load;
 use super::model_dir::model_dir;
-use super::output::reached;
+use super::output::{note, reached};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use motamot::data::Corpus;
 use motamot::tokenizer::{BpeOptions, SPECIAL_TOKENS, Tokenizer, TokenizerKind, WordPieceOptions};
 use motamot::utils::{Error, Result};
 use std::io::{IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Train a tokenizer, turn text into ids and back, look inside.
@@ -37,18 +38,18 @@ pub fn kind() -> impl TypedValueParser<Value = TokenizerKind> {
 
 #[derive(Args, Debug)]
 struct TrainArgs {
-    /// A text file or a folder of .txt files, all of which is learned from [default: the embedded Shakespeare]
-    #[arg(long, value_name = "FILE|DIR")]
-    data: Option<PathBuf>,
-    /// Size of the vocabulary, special tokens included (bpe and wordpiece)
-    #[arg(long, value_name = "N", default_value_t = 5000)]
-    vocab: usize,
+    /// Text files (.txt, .md, .jsonl) and folders of them, all of which is learned from [default: the embedded Shakespeare]
+    #[arg(short, long, value_name = "FILE|DIR", num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Size of the vocabulary, special tokens included (bpe and wordpiece) [default: 5000]
+    #[arg(long, value_name = "N")]
+    vocab: Option<usize>,
     /// What the tokens are: byte pairs as in GPT-2, characters, or sub-words as in BERT
     #[arg(long, value_parser = kind(), default_value = "bpe")]
     kind: TokenizerKind,
-    /// Pairs seen less often are not merged (bpe and wordpiece)
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    min_frequency: u64,
+    /// Pairs seen less often are not merged (bpe and wordpiece) [default: 2]
+    #[arg(long, value_name = "N")]
+    min_frequency: Option<u64>,
     /// Lower-case and strip accents first (wordpiece)
     #[arg(long)]
     lowercase: bool,
@@ -63,11 +64,11 @@ struct TrainArgs {
 /// Which tokenizer to use.
 #[derive(Args, Debug)]
 struct Source {
-    /// A tokenizer.json
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    /// A tokenizer.json, or a folder that holds one
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "model")]
     tokenizer: Option<PathBuf>,
-    /// A model directory
-    #[arg(long, value_name = "DIR")]
+    /// A model's folder, or its name under models/checkpoints
+    #[arg(short, long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
 }
 
@@ -76,6 +77,7 @@ struct EncodeArgs {
     #[command(flatten)]
     source: Source,
     /// The text; without it standard input is read
+    #[arg(allow_hyphen_values = true)]
     text: Option<String>,
     /// Read names of special tokens in the text as special tokens
     #[arg(long)]
@@ -115,10 +117,23 @@ pub fn run(args: TokenizerArgs) -> Result<()> {
 }
 
 fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
-    let corpus = Corpus::open(args.data.as_deref())?;
+    let char = args.kind == TokenizerKind::Char;
+    let without_effect = [
+        ("--vocab", args.vocab.is_some() && char, "a character tokenizer has the characters of the text"),
+        ("--min-frequency", args.min_frequency.is_some() && char, "a character tokenizer merges nothing"),
+        ("--lowercase", args.lowercase && args.kind != TokenizerKind::WordPiece, "only wordpiece changes its text"),
+        ("--specials", args.specials && !char, "only characters come without special tokens"),
+    ];
+    if let Some((option, _, why)) = without_effect.iter().find(|(_, given, _)| *given) {
+        return Err(
+            Error::usage(format!("{option} has no effect on {}", args.kind)).help(format!("{why}: leave it out"))
+        );
+    }
+    let corpus = Corpus::open(&args.data)?;
+    corpus.notes.iter().for_each(|text| note(format_args!("note: {text}")));
     let texts: Vec<&[u8]> = corpus.documents.iter().map(|range| &corpus.bytes[range.clone()]).collect();
     let size = corpus.bytes.len();
-    let (vocab_size, min_frequency) = (args.vocab, args.min_frequency);
+    let (vocab_size, min_frequency) = (args.vocab.unwrap_or(5000), args.min_frequency.unwrap_or(2));
     let start = Instant::now();
     let tokenizer = match args.kind {
         TokenizerKind::Bpe => {
@@ -145,8 +160,8 @@ fn train(args: &TrainArgs, out: &mut dyn Write) -> Result<()> {
             args.out.display()
         ),
     )?;
-    if args.kind != TokenizerKind::Char && tokenizer.vocab_size() < args.vocab {
-        say(out, format_args!("fewer than {}: no other pair occurs {} times\n", args.vocab, args.min_frequency))?;
+    if !char && tokenizer.vocab_size() < vocab_size {
+        say(out, format_args!("fewer than {vocab_size}: no other pair occurs {min_frequency} times\n"))?;
     }
     Ok(())
 }
@@ -175,6 +190,9 @@ fn decode(args: &DecodeArgs, out: &mut dyn Write) -> Result<()> {
         true => utf8_of(&read_stdin()?, "standard input")?.to_string(),
         false => args.ids.join(" "),
     };
+    // What `encode --json` prints.
+    let object = serde_json::from_str::<serde_json::Value>(&text).ok();
+    let text = object.and_then(|object| Some(object.get("ids")?.to_string())).unwrap_or(text);
     let mut ids = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']')).filter(|word| !word.is_empty())
     {
@@ -258,12 +276,18 @@ fn show_text(tokenizer: &Tokenizer, text: &str, colour: bool, out: &mut dyn Writ
 }
 
 fn open(source: &Source) -> Result<Tokenizer> {
-    let path = match (&source.tokenizer, &source.model) {
-        (Some(file), _) => file.clone(),
-        (None, Some(dir)) => dir.join("tokenizer.json"),
-        (None, None) => model_dir(None)?.join("tokenizer.json"),
-    };
-    Tokenizer::load(path)
+    match &source.tokenizer {
+        Some(path) => open_path(path),
+        None => match &source.model {
+            Some(dir) if dir.join("tokenizer.json").is_file() => open_path(dir),
+            dir => open_path(&model_dir(dir.as_deref())?),
+        },
+    }
+}
+
+/// The tokenizer in a file, or in a model's folder.
+pub fn open_path(path: &Path) -> Result<Tokenizer> {
+    if path.is_dir() { load::tokenizer(path) } else { Tokenizer::load(path) }
 }
 
 fn utf8<'a>(texts: &[&'a [u8]]) -> Result<Vec<&'a str>> {
@@ -319,7 +343,9 @@ mod tests {
         std::fs::write(&data, "the king and the queen and the fool\n".repeat(9)).unwrap();
         for (kind, vocab) in [("bpe", "280"), ("char", "5000"), ("wordpiece", "40")] {
             let data = if kind == "char" { dir.path().to_str().unwrap() } else { &data };
-            let said = call(&["train", "--data", data, "--kind", kind, "--vocab", vocab, "--out", &file]).unwrap();
+            let size = if kind == "char" { &[][..] } else { &["--vocab", vocab] };
+            let train = [&["train", "--data", data, "--kind", kind, "--out", &file], size].concat();
+            let said = call(&train).unwrap();
             assert!(said.starts_with(&format!("{kind} tokenizer of ")), "{said}");
             let ids = call(&["encode", "--tokenizer", &file, "the king"]).unwrap();
             let words: Vec<&str> = ids.split_whitespace().collect();

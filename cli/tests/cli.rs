@@ -75,7 +75,10 @@ fn generating() {
     assert!(ask("generate --model m --prompt A --beam 3 --length-penalty 0.5 --max-tokens 4", "").starts_with('A'));
     assert!(!ask("generate --model m --prompt A --stop e --seed 1 --max-tokens 60", "").contains('e'));
     let one = json("generate --model m --prompt A --json --seed 5 --num 2 --max-tokens 5");
-    assert_eq!(keys(&one), ["model", "prompt", "prompt_tokens", "samples", "seed", "tokens_per_s"]);
+    assert_eq!(
+        keys(&one),
+        ["model", "prompt", "prompt_tokens", "prompt_tokens_used", "samples", "seed", "tokens_per_s"]
+    );
     assert_eq!((one["samples"].as_array().unwrap().len(), one["seed"].as_u64()), (2, Some(5)));
     assert_eq!(keys(&one["samples"][0]), ["text", "tokens", "finish_reason"]);
 }
@@ -92,13 +95,16 @@ fn chatting_through_a_pipe() {
 
 #[test]
 fn evaluating_agrees_with_training() {
-    let result = json("eval --model m --json");
+    let mut result = json("eval --model m --json");
+    assert_eq!(result.as_object_mut().unwrap().remove("model").unwrap(), "m");
     assert_eq!(keys(&result), ["nats_per_token", "bits_per_byte", "perplexity", "tokens", "bytes"]);
     let training: Value = serde_json::from_slice(&std::fs::read(model().join("m/training.json")).unwrap()).unwrap();
     assert_eq!(result, training["best"]);
     let fair = json("eval --model m --stride 4 --json");
     assert_eq!(fair["tokens"], result["tokens"]);
-    assert_eq!(json("eval --model m --data text.txt --json")["bytes"], 12_000);
+    // Of the text that it has learned from, only what was held out.
+    assert_eq!(json("eval --model m --data text.txt --json")["bytes"], 1_200);
+    assert_eq!(json("eval --model m --data m/config.json --json")["tokens"].as_u64().map(|n| n > 100), Some(true));
     assert!(ask("eval --model m", "").contains("bits per byte"));
 }
 
@@ -106,11 +112,12 @@ fn evaluating_agrees_with_training() {
 fn tokenizers_there_and_back() {
     let place = Place::new();
     for kind in ["bpe", "char"] {
-        place.ok(&format!("tokenizer train --data text.txt --kind {kind} --vocab 300 --out {kind}.json"));
-        let ids = place.ok(&format!("tokenizer encode --tokenizer {kind}.json 'What, ho!'"));
-        let back = place.ok(&format!("tokenizer decode --tokenizer {kind}.json {}", ids.trim()));
+        let vocab = if kind == "bpe" { "--vocab 300" } else { "" };
+        place.ok(&format!("tokenizer train --data text.txt --kind {kind} {vocab} --out new/{kind}.json"));
+        let ids = place.ok(&format!("tokenizer encode --tokenizer new/{kind}.json 'What, ho!'"));
+        let back = place.ok(&format!("tokenizer decode --tokenizer new/{kind}.json {}", ids.trim()));
         assert_eq!(back, "What, ho!\n");
-        assert!(place.ok(&format!("tokenizer show --tokenizer {kind}.json")).contains(kind));
+        assert!(place.ok(&format!("tokenizer show --tokenizer new/{kind}.json")).contains(kind));
     }
 }
 
@@ -152,7 +159,7 @@ fn a_second_run_sets_the_first_aside_and_the_newest_is_the_default() {
 
 /// (exit code, command line). In the folder: text.txt, empty.txt, one.txt (1 byte), latin.txt (not UTF-8), folder/,
 /// bad.toml, and no model.
-const NONSENSE: [(i32, &str); 61] = [
+const NONSENSE: [(i32, &str); 84] = [
     (2, ""),
     (2, "fly"),
     (2, "train --fly"),
@@ -200,7 +207,7 @@ const NONSENSE: [(i32, &str); 61] = [
     (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt"),
     (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out text.txt/run"),
     (1, "train --resume --out nowhere"),
-    (2, "train --resume --steps 5"),
+    (1, "train --resume --steps 5"),
     (1, "generate --prompt A"),
     (1, "generate --model nowhere --prompt A"),
     (1, "generate --model text.txt --prompt A"),
@@ -214,6 +221,29 @@ const NONSENSE: [(i32, &str); 61] = [
     (2, "baseline --order 0"),
     (2, "info --preset none"),
     (2, "data get nothing"),
+    (2, "train --steps 0"),
+    (2, "train mini --preset nano"),
+    (2, "train --lr -1"),
+    (2, "train --lr fast"),
+    (2, "train --tokenizer missing.json"),
+    (1, "train --tokenizer text.txt"),
+    (1, "train --tokenizer folder"),
+    (2, "train --val text.txt"),
+    (1, "train --data text.txt --val missing.txt"),
+    (1, "train --init-from nowhere"),
+    (2, "train --init-from nowhere --vocab 300"),
+    (1, "train --data noise.bin"),
+    (1, "train --data utf16.txt"),
+    (1, "train --data broken.jsonl"),
+    (1, "train --preset nano --data text.txt --vocab 280 --steps 1 --out busy"),
+    (2, "tokenizer train --kind bpe --lowercase"),
+    (2, "tokenizer train --kind char --vocab 9"),
+    (2, "tokenizer encode --tokenizer text.txt --model folder x"),
+    (1, "verify"),
+    (1, "verify folder"),
+    (2, "generate --temperature 0,8 A"),
+    (2, "generate A --prompt B"),
+    (2, "generate -n many A"),
 ];
 
 #[test]
@@ -224,6 +254,13 @@ fn nonsense_is_answered_in_one_line_and_leaves_nothing() {
     }
     std::fs::write(place.path("latin.txt"), b"caf\xe9 au lait, ".repeat(200)).unwrap();
     std::fs::create_dir(place.path("folder")).unwrap();
+    std::fs::create_dir(place.path("busy")).unwrap();
+    std::fs::write(place.path("busy/thesis.txt"), "mine").unwrap();
+    std::fs::write(place.path("noise.bin"), (0..3000u32).map(|i| ((i * i * 37) >> 4) as u8 | 1).collect::<Vec<_>>())
+        .unwrap();
+    std::fs::write(place.path("utf16.txt"), "To be".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+        .unwrap();
+    std::fs::write(place.path("broken.jsonl"), "{\"text\": \"a\"}\n{\"story\": \"b\"}\n").unwrap();
     let listing = || -> BTreeSet<String> {
         let names = std::fs::read_dir(place.dir.path()).unwrap();
         names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
@@ -280,4 +317,49 @@ fn no_browser_is_said() {
     let output = run(command, b"");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"book/index.html\n".as_slice()));
     assert!(stderr(&output).contains("cannot open a browser") && stderr(&output).contains("help: open the page above"));
+}
+
+#[test]
+fn prompts_are_positional_and_what_is_not_seen_is_said() {
+    assert_eq!(ask("generate -m m -n 3 --seed 1 ROMEO:", ""), ask("generate -m m -p ROMEO: -n 3 --seed 1", ""));
+    let long = "to be or not to be ".repeat(30);
+    let output = run(command(model(), &format!("generate -m m -n 2 --seed 1 --json '{long}'")), b"");
+    let object = program::json(&String::from_utf8(output.stdout.clone()).unwrap());
+    let (all, used) = (object["prompt_tokens"].as_u64().unwrap(), object["prompt_tokens_used"].as_u64().unwrap());
+    assert!(used <= 64 && used < all, "{object}");
+    assert!(stderr(&output).contains(&format!("of the {all} tokens of the prompt the model sees the last {used}")));
+}
+
+#[test]
+fn a_conversation_is_taken_back_and_loaded() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("m")).unwrap();
+    for entry in std::fs::read_dir(model().join("m")).unwrap().map(|entry| entry.unwrap()) {
+        std::fs::copy(entry.path(), place.path("m").join(entry.file_name())).unwrap();
+    }
+    let line = "chat -m m --seed 1 -n 8";
+    let said = |lines: &str| {
+        let output = run(place.command(line), lines.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
+    };
+    let (answers, _) = said("Good morrow.\n/retry\n");
+    let parts: Vec<&str> = answers.split("\n\n").collect();
+    assert!(parts.len() == 2 && parts[0].trim() != parts[1].trim(), "another answer: {answers:?}");
+    let (_, notes) = said(
+        "One.\nTwo.\n/undo\n/save talk.json\n/undo\n/undo\n/retry\n/load talk.json\n/temperature\n/save no/where.txt\n",
+    );
+    for part in [
+        "taken back: Two.",
+        "1 turn written",
+        "taken back: One.",
+        "nothing to take back",
+        "1 turn read",
+        "temperature 0.8",
+        "no folder no",
+    ] {
+        assert!(notes.contains(part), "{part}: {notes}");
+    }
+    std::fs::write(place.path("odd.json"), r#"[{"role": "assistant", "content": "x"}]"#).unwrap();
+    assert!(said("/load odd.json\n").1.contains("message 1: out of turn"));
 }

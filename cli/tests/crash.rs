@@ -100,8 +100,8 @@ fn an_interrupt_saves_and_tells_how_to_go_on() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         let step: usize = said.split("saved after step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         assert!((before + 3..500).contains(&step), "{said}");
-        let advice = said.lines().find(|l| l.contains("--resume")).unwrap().trim();
-        (line, before) = (advice.strip_prefix("motamot ").unwrap().to_owned(), step);
+        let advice = said.lines().find(|l| l.contains("--resume")).unwrap();
+        (line, before) = (advice.split_once("motamot ").unwrap().1.to_owned(), step);
     }
     place.ok(&line);
     place.ok(&format!("{tiny} --out whole --quiet"));

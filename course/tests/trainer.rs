@@ -67,7 +67,7 @@ fn trainer(optimizer: Box<dyn Optimizer>, lr: f32, progress: Progress) -> Traine
     let body = BertConfig::default().body;
     let body = GptConfig { vocab_size: 30, context: 16, width: 32, layers: 2, heads: 2, dropout: 0.1, ..body };
     let bert = Bert::new(&BertConfig { body, segments: 0 }, &mut Rng::new(1)).unwrap();
-    let schedule = Schedule { lr, min_lr: lr, warmup: 4, steps: STEPS, decay: Decay::Constant };
+    let schedule = Schedule { first: 0, lr, min_lr: lr, warmup: 4, steps: STEPS, decay: Decay::Constant };
     Trainer::new(bert, optimizer, Settings { schedule, accumulate: 2, clip: 1.0, precision: Precision::F32 }, progress)
 }
 

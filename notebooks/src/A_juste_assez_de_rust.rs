@@ -1,21 +1,33 @@
 //! Appendix: just enough Rust for the course.
 
 fn main() {
+    // %% [front]
+    // id = "A"
+    // minutes = 20
+    // needs = []
+    // exercises = "late"
+    //
+    // [fr]
+    // title = "Juste assez de Rust"
+    // aims = ["lire tout le Rust des carnets, si tu sais programmer dans un autre langage", "lire une erreur de compilation, et t'en servir", "éviter les cinq pièges de Rust dans un carnet"]
+    // questions = ["Que vaut `3 / 2` en Rust ?", "Après `let b = a;`, peux-tu encore lire la liste `a` ?", "Que perd un carnet quand une cellule panique ?"]
+    //
+    // [en]
+    // title = "Just enough Rust"
+    // aims = ["read all the Rust of the notebooks, if you can program in another language", "read a compile error and make use of it", "avoid the five traps of Rust in a notebook"]
+    // questions = ["What is `3 / 2` in Rust?", "After `let b = a;`, can you still read the list `a`?", "What does a notebook lose when a cell panics?"]
     // %% [markdown] fr
-    // # Annexe A · Juste assez de Rust
+    // Tout le Rust dont les carnets se servent, et rien de plus. Tu sais déjà programmer (en Python, en C, en
+    // JavaScript…) : voici ce qui change. Exécute les cellules dans l'ordre, modifie-les, casse-les.
     //
-    // **Temps :** 20 minutes. Tout le Rust dont les carnets se servent, et rien de plus. Tu sais déjà programmer (en Python,
-    // en C, en JavaScript…) : voici ce qui change. Exécute les cellules dans l'ordre, modifie-les, casse-les.
-    //
-    // Lis les sections 1 à 6 avant le carnet 00, la 9 quand un message d'erreur te surprend, le reste quand tu le
-    // rencontres.
+    // Lis les sections de [[#types]] à [[#struct]] avant le carnet 00, celle sur les erreurs ([[#erreurs]]) quand un message
+    // te surprend, le reste quand tu le rencontres.
     // %% [markdown] en
-    // # Appendix A · Just enough Rust
+    // All the Rust that the notebooks use, and no more. You can program already (in Python, C, JavaScript…): this is what
+    // differs. Run the cells in order, change them, break them.
     //
-    // **Time:** 20 minutes. All the Rust that the notebooks use, and no more. You can program already (in Python, C,
-    // JavaScript…): this is what differs. Run the cells in order, change them, break them.
-    //
-    // Read sections 1 to 6 before notebook 00, section 9 when an error message surprises you, the rest when you meet it.
+    // Read the sections from [[#types]] to [[#struct]] before notebook 00, the one on errors ([[#erreurs]]) when a message
+    // surprises you, the rest when you meet it.
     // %%
     use motamot::tr;
 
@@ -31,7 +43,7 @@ fn main() {
     // `use` rend un nom disponible (l'`import` de Python). `println!` affiche une ligne ; le `!` dit que c'est une *macro*, une
     // sorte de fonction qui accepte n'importe quel nombre d'arguments. Une instruction finit par `;`.
     //
-    // ## 1. `let`, `mut`, et les types
+    // ## `let`, `mut`, et les types {#types}
     //
     // `let` nomme une valeur. Par défaut, elle ne change plus ; avec `mut`, elle le peut. Le compilateur devine presque toujours
     // le type ; on l'écrit après `:` quand il le faut, ou pour le lecteur.
@@ -39,7 +51,7 @@ fn main() {
     // `use` makes a name available (Python's `import`). `println!` prints a line; the `!` says that it is a *macro*, a kind of
     // function that takes any number of arguments. A statement ends with `;`.
     //
-    // ## 1. `let`, `mut`, and types
+    // ## `let`, `mut`, and types {#types}
     //
     // `let` names a value. By default it never changes; with `mut` it may. The compiler nearly always guesses the type; write it
     // after `:` where it is needed, or for the reader.
@@ -90,14 +102,14 @@ fn main() {
     // %% [markdown] fr
     // `f64::from(x)` convertit sans perte ; `as` convertit toujours, quitte à perdre (avec `as usize`, 2,9 est devenu 2).
     //
-    // ## 2. Listes et tranches
+    // ## Listes et tranches {#tranches}
     //
     // `Vec` est la liste qui grandit ; `vec![0.0; 4]` en fait une de quatre zéros. Les indices commencent à 0. Une **tranche**
     // (*slice*) `&v[1..3]` voit les éléments 1 et 2, sans rien copier : la borne de droite est exclue.
     // %% [markdown] en
     // `f64::from(x)` converts without loss; `as` always converts, even with a loss (with `as usize`, 2.9 became 2).
     //
-    // ## 2. Lists and slices
+    // ## Lists and slices {#tranches}
     //
     // `Vec` is the list that grows; `vec![0.0; 4]` makes one of four zeros. Indices begin at 0. A **slice** `&v[1..3]` sees the
     // elements 1 and 2 and copies nothing: the right end is excluded.
@@ -108,12 +120,12 @@ fn main() {
     println!("{v:?}  {}  {:?}  {:?}  {:?}", v.len(), &v[1..3], &v[3..], v.last());
 
     // %% [markdown] fr
-    // Un indice hors de la liste arrête le programme (une *panique*, section 7), au lieu de lire n'importe quoi en mémoire.
+    // Un indice hors de la liste arrête le programme (une *panique*, [[#option]]), au lieu de lire n'importe quoi en mémoire.
     //
     // Une matrice, dans ce cours, est souvent une liste à plat : l'élément (i, j) d'une matrice de C colonnes se trouve en
     // `i * C + j`.
     // %% [markdown] en
-    // An index outside the list stops the program (a *panic*, section 7) instead of reading whatever lies there in memory.
+    // An index outside the list stops the program (a *panic*, [[#option]]) instead of reading whatever lies there in memory.
     //
     // A matrix, in this course, is often a flat list: element (i, j) of a matrix of C columns is at `i * C + j`.
     // %%
@@ -122,13 +134,13 @@ fn main() {
     println!("{} {:?}", matrix[columns + 2], &matrix[columns..2 * columns]);
 
     // %% [markdown] fr
-    // ## 3. Boucles et intervalles
+    // ## Boucles et intervalles {#boucles}
     //
     // `0..4` va de 0 à 3, `0..=4` de 0 à 4. `for x in &v` parcourt sans prendre, `for x in &mut v` permet de modifier (`*x` est
     // la valeur que x désigne), `enumerate()` ajoute l'indice. `while` répète tant que sa condition est vraie : la seconde
     // cellule compte les pas de la suite de Syracuse (moitié si n est pair, 3n + 1 sinon) pour aller de 27 à 1.
     // %% [markdown] en
-    // ## 3. Loops and ranges
+    // ## Loops and ranges {#boucles}
     //
     // `0..4` goes from 0 to 3, `0..=4` from 0 to 4. `for x in &v` walks without taking, `for x in &mut v` lets you change
     // (`*x` is the value that x points to), `enumerate()` adds the index. `while` repeats as long as its condition is true:
@@ -159,14 +171,14 @@ fn main() {
     // %% [markdown] fr
     // Il en faut 111. Tu vois que `if` est une expression : il *vaut* quelque chose. Sa condition s'écrit sans parenthèses.
     //
-    // ## 4. Fonctions
+    // ## Fonctions {#fonctions}
     //
     // Les types des arguments et du résultat s'écrivent toujours. La dernière expression, **sans point-virgule**, est le
     // résultat ; `return` sert à sortir plus tôt.
     // %% [markdown] en
     // It takes 111. You see that `if` is an expression: it *has* a value. Its condition takes no parentheses.
     //
-    // ## 4. Functions
+    // ## Functions {#fonctions}
     //
     // The types of arguments and result are always written. The last expression, **without a semicolon**, is the result;
     // `return` is for leaving early.
@@ -184,7 +196,7 @@ fn main() {
     // %% [markdown] fr
     // Un `;` de trop après `sum`, et la fonction ne rendrait rien : le compilateur le dirait (« expected `f64`, found `()` »).
     //
-    // ## 5. Posséder et prêter
+    // ## Posséder et prêter {#emprunt}
     //
     // C'est l'idée neuve de Rust ; quelques lignes suffisent ici.
     // - Chaque valeur a **un** propriétaire. `let b = a;` ou `f(a)` *déplace* une liste : `a` n'existe plus.
@@ -197,7 +209,7 @@ fn main() {
     // One `;` too many after `sum`, and the function would return nothing: the compiler would say so ("expected `f64`, found
     // `()`").
     //
-    // ## 5. To own and to lend
+    // ## To own and to lend {#emprunt}
     //
     // This is Rust's new idea; a few lines are enough here.
     // - Each value has **one** owner. `let b = a;` or `f(a)` *moves* a list: `a` is no more.
@@ -227,7 +239,7 @@ fn main() {
     // Après cette cellule, `loss` n'existe plus : sa liste appartient à `moved`. C'est ainsi que Rust se passe de
     // ramasse-miettes et ne lit jamais une mémoire libérée.
     //
-    // ## 6. Structures
+    // ## Structures {#struct}
     //
     // Une `struct` regroupe des champs, `impl` lui donne des fonctions : `&self` la lit, `&mut self` la modifie.
     // `Counter::new` est une fonction du type, `c.mean()` une fonction d'une valeur. `#[derive(Debug, Clone)]` apprend au
@@ -236,7 +248,7 @@ fn main() {
     // After this cell `loss` is no more: its list belongs to `moved`. This is how Rust does without a garbage collector and
     // never reads memory that was freed.
     //
-    // ## 6. Structures
+    // ## Structures {#struct}
     //
     // A `struct` holds fields, `impl` gives it functions: `&self` reads it, `&mut self` changes it. `Counter::new` is a function
     // of the type, `c.mean()` one of a value. `#[derive(Debug, Clone)]` teaches the type to print and to copy itself.
@@ -261,7 +273,7 @@ fn main() {
             self.sum / self.times as f64
         }
     }
-
+    // %%
     let mut c = Counter::new();
     c.add(2.0);
     c.add(5.0);
@@ -279,13 +291,13 @@ fn main() {
     println!("{} {}", options.vocab_size, options.min_frequency);
 
     // %% [markdown] fr
-    // ## 7. Ce qui peut manquer, ce qui peut échouer
+    // ## Ce qui peut manquer, ce qui peut échouer {#option}
     //
     // Il n'y a pas de `null`. Ce qui peut manquer est une `Option` : `Some(x)` ou `None`. Ce qui peut échouer est un
     // `Result` : `Ok(x)` ou `Err(e)`. On regarde avec `match`, `if let` ou `let … else` ; `unwrap()` prend la valeur et
     // **arrête tout** s'il n'y en a pas. Dans un carnet, c'est ce que l'on veut.
     // %% [markdown] en
-    // ## 7. What may be missing, what may fail
+    // ## What may be missing, what may fail {#option}
     //
     // There is no `null`. What may be missing is an `Option`: `Some(x)` or `None`. What may fail is a `Result`: `Ok(x)` or
     // `Err(e)`. Look with `match`, `if let` or `let … else`; `unwrap()` takes the value and **stops everything** if there is
@@ -319,13 +331,13 @@ fn main() {
     println!("{}", tr("tout est vrai", "all is true"));
 
     // %% [markdown] fr
-    // ## 8. Fermetures et itérateurs, en bref
+    // ## Fermetures et itérateurs, en bref {#iterateurs}
     //
     // Une **fermeture** (*closure*) `|x| x * 2` est une petite fonction sans nom. Un **itérateur** enchaîne des
     // transformations, et `collect()` en fait une liste, dont il faut dire le type. Une boucle pourrait toujours faire la
     // même chose.
     // %% [markdown] en
-    // ## 8. Closures and iterators, in brief
+    // ## Closures and iterators, in brief {#iterateurs}
     //
     // A **closure** `|x| x * 2` is a small function without a name. An **iterator** chains transformations, and `collect()`
     // makes a list of it, whose type must be given. A loop could always do the same.
@@ -391,7 +403,7 @@ fn main() {
     // `HashMap` est plus rapide, mais son ordre change à chaque exécution ; `BTreeMap` est toujours trié. Nos carnets doivent
     // donner partout le même résultat : on trie, ou l'on prend `BTreeMap`, dès que l'ordre se voit.
     //
-    // ## 9. Lire une erreur de compilation
+    // ## Lire une erreur de compilation {#erreurs}
     //
     // Le compilateur lit toute la cellule *avant* d'exécuter quoi que ce soit. S'il refuse, rien n'a été fait. Pour
     // `let total: f64 = 3;` il dit (en couleurs dans le carnet) :
@@ -423,7 +435,7 @@ fn main() {
     // `HashMap` is faster, but its order changes with each run; `BTreeMap` is always sorted. Our notebooks must give the same
     // result everywhere: we sort, or take a `BTreeMap`, as soon as the order shows.
     //
-    // ## 9. Reading a compile error
+    // ## Reading a compile error {#erreurs}
     //
     // The compiler reads the whole cell *before* it runs anything. If it refuses, nothing was done. For `let total: f64 = 3;` it
     // says (in colours in the notebook):
@@ -453,7 +465,7 @@ fn main() {
     // | `cannot find value … in this scope` | a typo, a cell not run, or a variable that was moved | run the cells before |
 
     // %% [markdown] fr
-    // ## 10. Cinq pièges du carnet
+    // ## Cinq pièges du carnet {#pieges}
     //
     // Le noyau Rust de Jupyter compile chaque cellule à part et garde les variables de l'une à l'autre. D'où cinq surprises.
     //
@@ -461,7 +473,7 @@ fn main() {
     // with a non-static lifetime so can't be persisted »). Garde la valeur elle-même, un indice, ou entoure le tout de `{ }` :
     // ce qui naît entre accolades meurt avec elles.
     // %% [markdown] en
-    // ## 10. Five traps of the notebook
+    // ## Five traps of the notebook {#pieges}
     //
     // Jupyter's Rust kernel compiles each cell by itself and keeps the variables from one to the next. Hence five surprises.
     //
@@ -531,7 +543,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // ## 11. À toi
+    // ## À toi {#exercices}
     //
     // Un seul exercice, non noté : écris `mean`, la moyenne d'une tranche, à la place du 0.0. La cellule compare le résultat
     // avec la réponse attendue.
@@ -546,7 +558,7 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // ## 11. Your turn
+    // ## Your turn {#exercices}
     //
     // One exercise only, not graded: write `mean`, the mean of a slice, in the place of 0.0. The cell compares the result with
     // the expected answer.
@@ -576,13 +588,13 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // ## Pour aller plus loin
+    // ## Pour aller plus loin {#suite}
     //
     // *The Rust Programming Language*, chapitres 3 à 6, 8, 10 et 13 (en ligne, gratuit) ; *Rust by Example* pour les
-    // exemples. Mais tu en sais assez : ouvre le carnet `00_introduction_llms`.
+    // exemples. Mais tu en sais assez : ouvre le [[00]].
     // %% [markdown] en
-    // ## Further reading
+    // ## Further reading {#suite}
     //
     // *The Rust Programming Language*, chapters 3 to 6, 8, 10 and 13 (online, free); *Rust by Example* for examples. But you
-    // know enough: open the notebook `00_introduction_llms`.
+    // know enough: open [[00]].
 }

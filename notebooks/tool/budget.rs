@@ -147,7 +147,9 @@ pub fn words(text: &str) -> usize {
             rest = after.split_once(')').map_or("", |(_, rest)| rest);
         }
         shown += rest;
-        count += shown.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
+        let anchor = |word: &&str| word.starts_with("{#");
+        let shown = shown.split_whitespace().filter(|word| !anchor(word));
+        count += shown.filter(|word| word.contains(char::is_alphanumeric)).count();
     }
     count
 }
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn words_are_those_that_one_reads() {
-        assert_eq!(words("## 1 · L'été : *b* `c d`.\n```\nno no\n```\n[e f](g h.ipynb) : i\n"), 8);
+        assert_eq!(words("## 1 · L'été : *b* `c d`. {#e}\n```\nno no\n```\n[e f](g h.ipynb) : i\n"), 8);
         assert_eq!(words("a\n<details>\n<summary>b</summary>\n\nc\n\n</details>\nd"), 2);
     }
 

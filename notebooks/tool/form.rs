@@ -82,6 +82,9 @@ fn anchors(notebook: &Notebook, wrong: &mut Vec<String>) {
             wrong.push(format!("line {}: anchors {french:?}, but in {code} {other:?}", cell.line));
         }
         for anchor in french {
+            if !anchor.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+                wrong.push(format!("line {}: the anchor {anchor}: small letters, digits and hyphens", cell.line));
+            }
             if !known.insert(anchor.clone()) {
                 wrong.push(format!("line {}: the anchor {anchor} stands twice", cell.line));
             }
@@ -218,6 +221,11 @@ f();
         refused("[[#un]]", "[[#deux]]", "line 25 (fr): [[#deux]] leads nowhere");
         refused("Two, [[#un]]", "[[04]]", "(en): [[04]] leads nowhere");
         refused("## One {#un}", "## One {#one}", "line 5: anchors [\"un\"], but in en [\"one\"]");
+        refused(
+            "{#un}\n// %% [markdown] en\n// ## One {#un}",
+            "{#été}\n// %% [markdown] en\n// ## One {#été}",
+            "the anchor été",
+        );
         refused("## Un {", "## 1. Un {", "\"## 1. Un\": sections are numbered");
         refused("Deux,", "- [ ] deux\n//", "options (- [ ] …) belong to a cell");
         refused("// - [ ] deux\n", "//\n// - [ ] deux\n", "stand together");

@@ -136,7 +136,7 @@ mod tests {
         let text = front.render(&Course::default(), Lang::Fr).unwrap();
         assert_eq!(
             text,
-            "# 03 · Été\n\n**Durée :** 1 h 30 · **Il te faut :** carnet 00, annexe B\n\nÀ la fin, tu sauras :\n\n- lire \n\n\
+            "# 03 · Été\n\n**Durée :** 1 h 30 · **Il te faut :** carnet\u{a0}00, annexe\u{a0}B\n\nÀ la fin, tu sauras :\n\n- lire \n\n\
              Trois questions pour commencer :\n\n1. a ?\n2. b ?\n3. c ?"
         );
         assert!(front.render(&Course::default(), Lang::En).unwrap().starts_with("# 03 · Summer\n\n**Time:** 1 h 30"));

@@ -98,15 +98,10 @@ impl Page<'_> {
             return (prose(cell.prose().unwrap_or_default(), self.lang).to_owned(), metadata);
         }
         let text = self.notebook.text(cell, self.course, self.lang);
-        let section = if cell.is("deeper") { &mut None } else { &mut self.section };
-        let (mut text, anchors) = links::number(&text, section);
-        if !anchors.is_empty() {
-            let anchors: Map<String, Value> = anchors.into_iter().map(|(id, anchor)| (id, anchor.into())).collect();
-            metadata["motamot"]["anchors"] = anchors.into();
-        }
         if cell.is("deeper") {
-            text = self.detour(&text);
+            return (self.detour(&text), metadata);
         }
+        let mut text = links::number(&text, &mut self.section);
         if cell.is("predict") {
             let options = text.lines().filter(|line| line.starts_with(OPTION)).count();
             metadata["motamot"]["options"] = options.into();
@@ -122,8 +117,9 @@ impl Page<'_> {
             None => text.split_once('\n').map_or((Some(text), ""), |(heading, rest)| (Some(heading), rest)),
         };
         if let Some(heading) = heading {
-            self.deeper = Some(heading.trim_start_matches('#').trim().to_owned());
+            self.deeper = links::headings(heading).next().map(|(_, title, _)| title.to_owned());
         }
+        let (heading, rest) = (heading.map(|text| links::number(text, &mut None)), links::number(rest, &mut None));
         let title = self.deeper.as_deref().unwrap_or_default();
         let summary = match heading {
             Some(_) => self.lang.text("notebook.deeper").to_owned(),
@@ -169,7 +165,7 @@ fn shown(output: &Output) -> Vec<Value> {
         list.push(json!({ "name": "stdout", "output_type": "stream", "text": lines(&output.text) }));
     }
     if !output.rich.is_empty() {
-        let data: serde_json::Map<String, Value> =
+        let data: Map<String, Value> =
             output.rich.iter().map(|(mime, content)| (mime.clone(), lines(content))).collect();
         list.push(json!({ "data": data, "metadata": {}, "output_type": "display_data" }));
     }
@@ -257,13 +253,15 @@ mod tests {
         let file = file(&notebook(&text), &vec![Output::default(); 3], Lang::En);
         let cells = &file["cells"];
         assert!(source(&cells[0]).starts_with("# 03 · Summer\n"));
-        assert_eq!(source(&cells[1]), "## 1 · The mask\nSee [notebook 03](03_x.ipynb).");
-        assert_eq!(cells[1]["metadata"]["motamot"]["anchors"], json!({ "1-·-The-mask": "m" }));
+        assert_eq!(source(&cells[1]), "<a id=\"m\"></a>\n\n## 1 · The mask\nSee [notebook\u{a0}03](03_x.ipynb).");
         assert_eq!(source(&cells[2]), "How many?\n\n- one\n- two");
         assert_eq!(cells[2]["metadata"], json!({ "tags": ["predict"], "motamot": { "options": 2 } }));
         assert_eq!(source(&cells[3]), "f(); // one");
         assert_eq!(cells[3]["metadata"]["jupyter"], json!({ "source_hidden": true }));
-        assert_eq!(source(&cells[4]), "### On\n\n<details>\n<summary>Going deeper</summary>\n\nfurther\n\n</details>");
+        assert_eq!(
+            source(&cells[4]),
+            "<a id=\"p\"></a>\n\n### On\n\n<details>\n<summary>Going deeper</summary>\n\nfurther\n\n</details>"
+        );
         let hidden = json!({ "source_hidden": true, "outputs_hidden": true });
         assert_eq!(cells[5]["metadata"]["jupyter"], hidden);
         assert_eq!(source(&cells[6]), "<details>\n<summary>On (continued)</summary>\n\nend\n\n</details>");

@@ -2,7 +2,8 @@
 //!
 //! A heading may end with an anchor, the same in each language: `## Le masque {#masque}`. A link names a notebook, an
 //! anchor or both, and may have a text of its own: `[[03]]`, `[[#masque]]`, `[[03#masque]]`, `[[A#closures|fermetures]]`.
-//! In the notebook it is a link to the heading as Jupyter names it, which is what is left of its text.
+//! In the notebook an anchor is `<a id="masque"></a>` before its heading: the id that Jupyter makes of a heading's text is
+//! not found by a link if it has an accent.
 //!
 //! Sections are headings of the second level outside of what is `deeper`; they are numbered here.
 
@@ -76,10 +77,10 @@ impl Course {
             let notebook = if there.is_empty() { id } else { there };
             let place = anchor.and_then(|anchor| self.place(notebook, anchor, lang));
             let shown = own.map_or_else(|| name(there, place, lang), str::to_owned);
-            out += &match (self.notebooks.get(notebook), anchor, place) {
-                (Some(_), Some(_), Some(place)) if there.is_empty() => format!("[{shown}](#{})", place.id()),
-                (Some(to), Some(_), Some(place)) => format!("[{shown}]({}.ipynb#{})", to.name, place.id()),
-                (Some(to), None, _) => format!("[{shown}]({}.ipynb)", to.name),
+            out += &match (self.notebooks.get(notebook), anchor) {
+                (Some(_), Some(anchor)) if place.is_some() && there.is_empty() => format!("[{shown}](#{anchor})"),
+                (Some(to), Some(anchor)) if place.is_some() => format!("[{shown}]({}.ipynb#{anchor})", to.name),
+                (Some(to), None) => format!("[{shown}]({}.ipynb)", to.name),
                 _ => shown,
             };
             rest = &rest[end + 2..];
@@ -114,25 +115,6 @@ impl Course {
     }
 }
 
-impl Place {
-    /// The heading as Jupyter names it, safe in a link.
-    fn id(&self) -> String {
-        let mut id = String::new();
-        for c in jupyter_id(&self.heading).chars() {
-            match c {
-                '(' | ')' | '<' | '>' | '%' | '"' | '\\' | '|' => id += &format!("%{:02X}", u32::from(c)),
-                c => id.push(c),
-            }
-        }
-        id
-    }
-}
-
-/// The id that Jupyter gives a heading: its text, with hyphens for spaces.
-pub fn jupyter_id(heading: &str) -> String {
-    heading.replace(['`', '*'], "").replace(' ', "-")
-}
-
 /// What a link is called that has no text of its own: "notebook 03, § 4".
 fn name(there: &str, place: Option<&Place>, lang: Lang) -> String {
     let notebook = match there {
@@ -141,7 +123,7 @@ fn name(there: &str, place: Option<&Place>, lang: Lang) -> String {
         id => Some(lang.text("link.appendix").replace("{id}", id)),
     };
     let place = place.map(|place| match place.section {
-        Some(number) if place.is_section => format!("§ {number}"),
+        Some(number) if place.is_section => format!("§\u{a0}{number}"),
         _ => place.heading.clone(),
     });
     notebook.into_iter().chain(place).collect::<Vec<_>>().join(", ")
@@ -185,26 +167,23 @@ fn heading(line: &str) -> Option<(usize, &str, Option<&str>)> {
     }
 }
 
-/// The text with its sections numbered from `section` on, without anchors; the id of each heading that has one.
-pub fn number(text: &str, section: &mut Option<usize>) -> (String, Vec<(String, String)>) {
+/// The text with its sections numbered from `section` on, and its anchors as HTML.
+pub fn number(text: &str, section: &mut Option<usize>) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut anchors = Vec::new();
     let mut at = 0;
     for (start, line) in outside_code(text) {
         let Some((level, title, anchor)) = heading(line) else { continue };
-        let title = match section {
-            Some(section) if level == 2 => {
-                *section += 1;
-                format!("{section} · {title}")
-            }
-            _ => title.to_owned(),
-        };
         out += &text[at..start];
-        out += &format!("{} {title}", "#".repeat(level));
+        out += &anchor.map(|anchor| format!("<a id=\"{anchor}\"></a>\n\n")).unwrap_or_default();
+        out += &"#".repeat(level);
+        if let Some(section) = section.as_mut().filter(|_| level == 2) {
+            *section += 1;
+            out += &format!(" {section} ·");
+        }
+        out += &format!(" {title}");
         at = start + line.len();
-        anchors.extend(anchor.map(|anchor| (jupyter_id(&title), anchor.to_owned())));
     }
-    (out + &text[at..], anchors)
+    out + &text[at..]
 }
 
 /// Where the next link begins, with its brackets, and where they close; code is passed over.
@@ -253,17 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_headings_as_jupyter_names_them() {
+    fn links_lead_to_anchors() {
         let course = course();
         let link = |text: &str| course.link("03", text, Lang::Fr);
-        assert_eq!(link("vois [[#masque]]."), "vois [§ 2](#2-·-Le-masque-%28c%29).");
-        assert_eq!(link("[[03]] [[A|b c]]"), "[carnet 03](03_attention.ipynb) [b c](A_rust.ipynb)");
-        assert_eq!(link("[[03#vite]]"), "[carnet 03, Vite](03_attention.ipynb#Vite)");
-        assert_eq!(link("[[A#closures]]"), "[annexe A, 1. Fermetures](A_rust.ipynb#1.-Fermetures)");
-        assert_eq!(course.link("A", "[[03#masque]]", Lang::En), "[notebook 03, § 2](03_attention.ipynb#2-·-Mask)");
+        assert_eq!(link("vois [[#masque]]."), "vois [§\u{a0}2](#masque).");
+        assert_eq!(link("[[03]] [[A|b c]]"), "[carnet\u{a0}03](03_attention.ipynb) [b c](A_rust.ipynb)");
+        assert_eq!(link("[[03#vite]]"), "[carnet\u{a0}03, Vite](03_attention.ipynb#vite)");
+        assert_eq!(link("[[A#closures]]"), "[annexe\u{a0}A, 1. Fermetures](A_rust.ipynb#closures)");
+        assert_eq!(
+            course.link("A", "[[03#masque]]", Lang::En),
+            "[notebook\u{a0}03, §\u{a0}2](03_attention.ipynb#masque)"
+        );
         let code = "`[[1], [2]]` [x] ``a[[`` \n```\n[[03]]\n```\n";
         assert_eq!(link(code), code);
-        assert_eq!(link("[[09]] [[#x|y]]"), "carnet 09 y");
+        assert_eq!(link("[[09]] [[#x|y]]"), "carnet\u{a0}09 y");
     }
 
     #[test]
@@ -274,11 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_numbered_and_anchors_taken_out() {
+    fn sections_are_numbered_and_anchors_are_html() {
         let mut section = Some(3);
-        let (text, anchors) = number("## A {#a}\nx\n```\n## no\n```\n### B {#b}\n## C", &mut section);
-        assert_eq!(text, "## 4 · A\nx\n```\n## no\n```\n### B\n## 5 · C");
-        assert_eq!(anchors, [("4-·-A", "a"), ("B", "b")].map(|(id, a)| (id.to_owned(), a.to_owned())));
-        assert_eq!((section, number("## A", &mut None).0.as_str()), (Some(5), "## A"));
+        let text = number("## A {#a}\nx\n```\n## no\n```\n### B {#b}\n## C", &mut section);
+        let wanted = "<a id=\"a\"></a>\n\n## 4 · A\nx\n```\n## no\n```\n<a id=\"b\"></a>\n\n### B\n## 5 · C";
+        assert_eq!((text.as_str(), section), (wanted, Some(5)));
+        assert_eq!(number("## A", &mut None), "## A");
     }
 }

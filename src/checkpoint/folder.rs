@@ -13,11 +13,12 @@ use super::tensors::{Item, TensorFile, write_tensors};
 use crate::utils::fs::{
     OURS, is_plain_name, open_regular, read_open, remove, replace, sync_folder, write_atomic, write_new,
 };
+use crate::utils::hash::{Hasher, hex};
 use crate::utils::json::Fields;
 use crate::utils::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const COMMIT: &str = ".motamot-commit.json";
@@ -102,6 +103,11 @@ impl Folder {
         serde_json::from_slice(&bytes).map_err(|e| Error::new(format!("{}: {e}", place.display())).caused_by(e))
     }
 
+    /// The SHA-256 of a file, in hexadecimal.
+    pub fn sum(&self, name: &str) -> Result<String> {
+        self.open_file(name, sum_of)
+    }
+
     /// Opens a safetensors file.
     pub fn tensors(&self, name: &str) -> Result<TensorFile> {
         self.open_file(name, |path| TensorFile::open(path))
@@ -177,6 +183,11 @@ impl Save {
         self.write(name, |out| write_tensors(out, &place, items, metadata))
     }
 
+    /// The SHA-256 of each file that was written so far, by name.
+    pub fn sums(&self) -> Result<BTreeMap<String, String>> {
+        self.files.iter().map(|(name, new)| Ok((name.clone(), sum_of(&self.dir.join(new))?))).collect()
+    }
+
     /// All files that were written become the folder's, together.
     pub fn commit(mut self) -> Result<()> {
         let list = json_text(COMMIT, &self.files)?;
@@ -189,6 +200,17 @@ impl Save {
 impl Drop for Save {
     fn drop(&mut self) {
         self.files.values().for_each(|new| drop(remove(&self.dir.join(new))));
+    }
+}
+
+fn sum_of(path: &Path) -> Result<String> {
+    let mut file = open_regular(path)?;
+    let (mut hasher, mut piece) = (Hasher::default(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece).map_err(|e| Error::io("read", path, e))? {
+            0 => return Ok(hex(&hasher.finish())),
+            n => hasher.update(&piece[..n]),
+        }
     }
 }
 

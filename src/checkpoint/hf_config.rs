@@ -7,6 +7,7 @@ use crate::attention::AttentionConfig;
 use crate::embeddings::PositionKind;
 use crate::model::GptConfig;
 use crate::nn::NormKind;
+use crate::tokenizer::TokenRoles;
 use crate::transformer::{Activation, NormOrder};
 use crate::utils::json::{Fields, decimal};
 use crate::utils::{Error, Result};
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 
 /// The name of the file.
 pub const CONFIG: &str = "config.json";
+/// How `transformers` generates with a model.
+pub const GENERATION: &str = "generation_config.json";
 /// The largest table of sinusoids that is made for a configuration: it is in no file whose size could vouch for it.
 const SINUSOIDS: usize = 1 << 26;
 
@@ -169,6 +172,25 @@ pub fn generation_json(ids: &SpecialIds) -> Value {
         .chain(known)
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+/// What a folder says of the tokens that begin and end a text: `generation_config.json` if it is there and says so, else
+/// `config.json`, as in `transformers`.
+pub fn token_roles(folder: &Folder) -> Result<TokenRoles> {
+    let mut roles = TokenRoles::default();
+    for name in [CONFIG, GENERATION].into_iter().filter(|name| folder.has(name)) {
+        let f = folder.fields(name)?;
+        let ids = |field: &str| -> Result<Option<Vec<u32>>> {
+            let Some(value) = f.get(field) else { return Ok(None) };
+            let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            let id = |v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok());
+            let ids: Option<Vec<u32>> = list.iter().map(id).collect();
+            ids.map(Some).ok_or_else(|| f.error(field, "not a token id, or a list of them"))
+        };
+        roles.bos = ids("bos_token_id")?.and_then(|ids| ids.first().copied()).or(roles.bos);
+        roles.eos = ids("eos_token_id")?.unwrap_or(roles.eos);
+    }
+    Ok(roles)
 }
 
 /// Reads `config.json`.

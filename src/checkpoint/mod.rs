@@ -26,13 +26,13 @@ mod weights;
 
 pub use adapter::{load_adapter, save_adapter};
 pub use folder::{Folder, Save};
-pub use hf_config::{Family, SpecialIds};
+pub use hf_config::{Family, SpecialIds, token_roles};
 pub use tensors::{Dtype, Entry, Item, TensorFile, first_not_finite, write_tensors};
 
 use crate::model::{Gpt, GptConfig};
 use crate::nn::Module;
 use crate::utils::{Error, Result};
-use hf_config::{CONFIG, HfConfig};
+use hf_config::{CONFIG, GENERATION, HfConfig};
 use layout::Layout;
 use motamot_tensor::Buf;
 use std::borrow::Cow;
@@ -159,6 +159,6 @@ impl Save {
         });
         self.tensors(MODEL, items.chain(zeros).collect(), &[("format", "pt")])?;
         self.json(CONFIG, &hf_config::to_json(gpt.config(), ids))?;
-        self.json("generation_config.json", &hf_config::generation_json(ids))
+        self.json(GENERATION, &hf_config::generation_json(ids))
     }
 }

@@ -461,3 +461,22 @@ fn export() {
         fs::write(dir.join("logits.json"), json!({"ids": ids, "logits": rows}).to_string()).unwrap();
     }
 }
+
+#[test]
+fn the_tokens_that_begin_and_end_a_text_are_those_of_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let roles = |config: &str, generation: Option<&str>| {
+        std::fs::write(dir.path().join(CONFIG), config).unwrap();
+        let path = dir.path().join(GENERATION);
+        let _ = std::fs::remove_file(&path);
+        generation.iter().for_each(|text| std::fs::write(&path, text).unwrap());
+        let roles = token_roles(&Folder::open(dir.path()).unwrap())?;
+        Ok::<_, Error>((roles.bos, roles.eos))
+    };
+    let both = r#"{"bos_token_id": 1, "eos_token_id": 2}"#;
+    assert_eq!(roles(both, None).unwrap(), (Some(1), vec![2]));
+    assert_eq!(roles(both, Some(r#"{"eos_token_id": [4, 7]}"#)).unwrap(), (Some(1), vec![4, 7]));
+    assert_eq!(roles("{}", Some(r#"{"bos_token_id": 3, "eos_token_id": null}"#)).unwrap(), (Some(3), vec![]));
+    let error = roles(r#"{"eos_token_id": "</s>"}"#, None).unwrap_err().to_string();
+    assert!(error.contains("config.json: eos_token_id:"), "{error}");
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::tokenizer::Tokenizer;
 use crate::utils::fs::{io_error, read};
 use crate::utils::hash::{hex, sha256};
 use crate::utils::{Error, Result};
@@ -24,15 +25,24 @@ pub const MAX_BYTES: u64 = 4 << 30;
 /// Folders inside folders are followed this deep.
 const MAX_DEPTH: usize = 32;
 
-/// A text as bytes: a byte-level tokenizer takes any of them, so nothing is lost or replaced on the way.
+/// The token between documents, and its name in a file that holds several.
+pub const END_OF_TEXT: &str = "<|endoftext|>";
+/// The files of a folder that are read.
+const KINDS: [&str; 3] = ["txt", "md", "jsonl"];
+const HELP: &str = "--data takes text files (.txt, .md, .jsonl with a \"text\" on each line) and folders of them; \
+                    without it, the embedded Shakespeare is used";
+
+/// A text as bytes: a byte-level tokenizer takes any of them.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     /// The path, or [`EMBEDDED_NAME`].
     pub name: String,
-    /// The whole text.
+    /// The whole text: its documents, with a blank line between them.
     pub bytes: Cow<'static, [u8]>,
-    /// Where each document (each file of a folder) lies in `bytes`; they do not overlap and come in order.
+    /// Where each document lies in `bytes`; they do not overlap and come in order.
     pub documents: Vec<Range<usize>>,
+    /// What a person should know of how it was read: a line each.
+    pub notes: Vec<String>,
 }
 
 impl Corpus {
@@ -41,62 +51,37 @@ impl Corpus {
         Corpus::new(EMBEDDED_NAME, Cow::Borrowed(EMBEDDED.as_bytes()))
     }
 
-    /// A text that is already in memory, as one document.
+    /// A text that is already in memory, as one document, as it is.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Corpus {
         Corpus::new(name, Cow::Owned(bytes))
     }
 
     fn new(name: impl Into<String>, bytes: Cow<'static, [u8]>) -> Corpus {
-        Corpus { name: name.into(), documents: std::iter::once(0..bytes.len()).collect(), bytes }
+        let documents = std::iter::once(0..bytes.len()).collect();
+        Corpus { name: name.into(), documents, bytes, notes: Vec::new() }
     }
 
-    /// `--data`: a file, a folder, or, without a path, the embedded corpus.
-    pub fn open(path: Option<&Path>) -> Result<Corpus> {
-        path.map_or_else(|| Ok(Corpus::embedded()), Corpus::load)
-    }
-
-    /// Reads a text file, or every `*.txt` of a folder and of the folders below it, in the order of their paths.
+    /// `--data`: files and folders, one after the other, or, without any, the embedded corpus.
     ///
-    /// Files of a folder are separated by a blank line, and `documents` tells where each one lies. Hidden and empty
-    /// files of a folder are passed over.
+    /// A `.jsonl` file has a document in the field `text` of each line; any other file is one document, or several with
+    /// `<|endoftext|>` between them. Of a folder, and of the folders below it, the files `.txt`, `.md` and `.jsonl` are
+    /// read in the order of their paths; hidden and empty ones are passed over. A byte-order mark is dropped and CRLF
+    /// becomes a line feed; UTF-16 and what is no text are errors. What was done is told in `notes`.
+    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Corpus> {
+        if paths.is_empty() {
+            return Ok(Corpus::embedded());
+        }
+        let mut reader = Reader::default();
+        for path in paths {
+            reader.path(path.as_ref())?;
+        }
+        let names: Vec<String> = paths.iter().map(|path| path.as_ref().display().to_string()).collect();
+        reader.finish(names.join(", "))
+    }
+
+    /// [`Corpus::open`] of one path.
     pub fn load(path: &Path) -> Result<Corpus> {
-        let meta = fs::metadata(path).map_err(|e| {
-            io_error("open", path, e).help(
-                "--data takes a text file or a folder of .txt files; without it, the embedded Shakespeare is used",
-            )
-        })?;
-        let name = path.display().to_string();
-        if !meta.is_dir() {
-            let bytes = read(path, MAX_BYTES)?;
-            if bytes.is_empty() {
-                return Err(
-                    Error::new(format!("{name}: the file is empty")).help("--data needs a file with some text in it")
-                );
-            }
-            return Ok(Corpus::from_bytes(name, bytes));
-        }
-        let mut files = Vec::new();
-        text_files(path, 0, &mut files)?;
-        files.sort();
-        let mut bytes = Vec::new();
-        let mut documents = Vec::new();
-        for file in &files {
-            let text = read(file, MAX_BYTES - bytes.len() as u64)?;
-            if text.is_empty() {
-                continue;
-            }
-            if !documents.is_empty() {
-                bytes.extend_from_slice(if bytes.ends_with(b"\n") { b"\n" } else { b"\n\n" });
-            }
-            documents.push(bytes.len()..bytes.len() + text.len());
-            bytes.extend_from_slice(&text);
-        }
-        if bytes.is_empty() {
-            let what = if files.is_empty() { "no .txt file" } else { "only empty .txt files" };
-            return Err(Error::new(format!("{name}: the folder holds {what}"))
-                .help("--data takes a text file or a folder of .txt files"));
-        }
-        Ok(Corpus { name, bytes: Cow::Owned(bytes), documents })
+        Corpus::open(&[path])
     }
 
     /// The text as characters, for tokenizers that know no bytes; the error tells where it is not UTF-8.
@@ -104,10 +89,226 @@ impl Corpus {
         utf8(&self.bytes).map_err(|e| e.at(&self.name))
     }
 
+    /// The token that follows each document: none if there is only one, or the tokenizer has no such token.
+    pub fn separator(&self, tokenizer: &Tokenizer) -> Option<u32> {
+        (self.documents.len() > 1).then(|| tokenizer.special(END_OF_TEXT)).flatten()
+    }
+
+    /// The documents that lie in a part of `bytes`, or as much of them as does.
+    pub fn documents_in(&self, part: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let within = move |d: &Range<usize>| d.start.max(part.start)..d.end.min(part.end);
+        self.documents.iter().map(within).filter(|d| !d.is_empty())
+    }
+
+    /// The ids of a part of `bytes`, with the [`Corpus::separator`] after each document that ends there.
+    pub fn encode(&self, tokenizer: &Tokenizer, part: Range<usize>) -> Result<Vec<u32>> {
+        let Some(separator) = self.separator(tokenizer) else {
+            return tokenizer.encode_bytes(&self.bytes[part]).map_err(|e| e.at(&self.name));
+        };
+        let mut ids = Vec::new();
+        for document in self.documents_in(part) {
+            ids.extend(tokenizer.encode_bytes(&self.bytes[document.clone()]).map_err(|e| e.at(&self.name))?);
+            if self.documents.binary_search_by_key(&document.end, |d| d.end).is_ok() {
+                ids.push(separator);
+            }
+        }
+        Ok(ids)
+    }
+
     /// The SHA-256 sum of the text in hexadecimal digits.
     pub fn sha256(&self) -> String {
         hex(&sha256(&self.bytes))
     }
+}
+
+/// Files on their way to a corpus.
+#[derive(Default)]
+struct Reader {
+    bytes: Vec<u8>,
+    documents: Vec<Range<usize>>,
+    notes: Vec<String>,
+    files: usize,
+    skipped: Vec<String>,
+    folders: usize,
+}
+
+impl Reader {
+    fn path(&mut self, path: &Path) -> Result<()> {
+        let name = path.display().to_string();
+        let meta = fs::metadata(path).map_err(|e| io_error("open", path, e).help(HELP))?;
+        if !meta.is_dir() {
+            if self.file(path)? {
+                return Ok(());
+            }
+            return Err(
+                Error::new(format!("{name}: the file is empty")).help("--data needs a file with some text in it")
+            );
+        }
+        let mut files = Vec::new();
+        self.list(path, 0, &mut files)?;
+        files.sort();
+        let read = files.iter().try_fold(false, |any, file| self.file(file).map(|read| any | read))?;
+        self.folders += 1;
+        if read {
+            return Ok(());
+        }
+        let what = if files.is_empty() { "no .txt, .md or .jsonl file" } else { "only empty files" };
+        Err(Error::new(format!("{name}: the folder holds {what}")).help(HELP))
+    }
+
+    /// Reads a file; false if it is empty.
+    fn file(&mut self, path: &Path) -> Result<bool> {
+        let name = path.display().to_string();
+        let raw = read(path, MAX_BYTES - self.bytes.len() as u64)?;
+        let text = cleaned(raw, &name, &mut self.notes)?;
+        let before = self.documents.len();
+        if has_kind(path, "jsonl") {
+            for (i, line) in text.split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+                let value: serde_json::Value = serde_json::from_slice(line)
+                    .map_err(|e| Error::new(format!("{name}: line {}: not JSON: {e}", i + 1)).caused_by(e))?;
+                let document = value.get("text").and_then(|text| text.as_str()).ok_or_else(|| {
+                    Error::new(format!("{name}: line {}: no text in a field \"text\"", i + 1))
+                        .help("each line is an object such as {\"text\": \"Once upon a time …\"}")
+                })?;
+                self.document(document.as_bytes());
+            }
+        } else {
+            let mut rest = &text[..];
+            while let Some(at) = find(rest, END_OF_TEXT.as_bytes()) {
+                self.document(without_line_feeds(&rest[..at]));
+                rest = &rest[at + END_OF_TEXT.len()..];
+            }
+            match rest.len() == text.len() {
+                true => self.document(rest),
+                false => self.document(without_line_feeds(rest)),
+            }
+        }
+        self.files += usize::from(self.documents.len() > before);
+        Ok(self.documents.len() > before)
+    }
+
+    fn document(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.documents.is_empty() {
+            self.bytes.extend_from_slice(if self.bytes.ends_with(b"\n") { b"\n" } else { b"\n\n" });
+        }
+        self.documents.push(self.bytes.len()..self.bytes.len() + text.len());
+        self.bytes.extend_from_slice(text);
+    }
+
+    fn list(&mut self, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::new(format!("{}: more than {MAX_DEPTH} folders deep", folder.display())));
+        }
+        for entry in fs::read_dir(folder).map_err(|e| io_error("read the folder", folder, e))? {
+            let entry = entry.map_err(|e| io_error("read the folder", folder, e))?;
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type().map_err(|e| io_error("read", &path, e))?.is_dir() {
+                self.list(&path, depth + 1, found)?;
+            } else if KINDS.iter().any(|kind| has_kind(&path, kind)) && path.is_file() {
+                found.push(path);
+            } else {
+                self.skipped.push(path.strip_prefix(folder).unwrap_or(&path).display().to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, name: String) -> Result<Corpus> {
+        if self.folders > 0 {
+            let mut note = format!("{} file{} read", self.files, if self.files == 1 { "" } else { "s" });
+            if !self.skipped.is_empty() {
+                self.skipped.sort();
+                let some = self.skipped.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let more = if self.skipped.len() > 3 { ", …" } else { "" };
+                note += &format!(", {} passed over ({some}{more})", self.skipped.len());
+            }
+            self.notes.push(note);
+        }
+        if self.documents.len() > 1 {
+            self.notes.push(format!("{} documents, each followed by {END_OF_TEXT}", self.documents.len()));
+        }
+        Ok(Corpus { name, bytes: Cow::Owned(self.bytes), documents: self.documents, notes: self.notes })
+    }
+}
+
+fn has_kind(path: &Path, kind: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(kind))
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Without the line feed on each side that sets a separator on a line of its own.
+fn without_line_feeds(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// A look at a text before it is learned.
+fn cleaned(mut bytes: Vec<u8>, name: &str, notes: &mut Vec<String>) -> Result<Vec<u8>> {
+    let zeros = bytes.iter().filter(|b| **b == 0).count();
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || (zeros > 0 && zeros >= bytes.len() / 4) {
+        return Err(Error::new(format!("{name}: this looks like UTF-16, not UTF-8"))
+            .help("save it as UTF-8, for example: iconv -f UTF-16 -t UTF-8 FILE > NEW"));
+    }
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+        notes.push(format!("{name}: its byte-order mark was left out"));
+    }
+    if find(&bytes, b"\r\n").is_some() {
+        let mut text = Vec::with_capacity(bytes.len());
+        let mut rest = &bytes[..];
+        while let Some(at) = find(rest, b"\r\n") {
+            text.extend_from_slice(&rest[..at]);
+            rest = &rest[at + 1..];
+        }
+        text.extend_from_slice(rest);
+        notes.push(format!("{name}: {} line ends of Windows (CRLF) were read as line feeds", bytes.len() - text.len()));
+        bytes = text;
+    }
+    let (mut bad, mut first_bad) = (0, None);
+    let (mut control, mut first_control) = (0, None);
+    let mut at = 0;
+    for chunk in bytes.utf8_chunks() {
+        for (i, b) in chunk.valid().bytes().enumerate().filter(|(_, b)| b.is_ascii_control()) {
+            if !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c) {
+                control += 1;
+                first_control.get_or_insert((at + i, b));
+            }
+        }
+        at += chunk.valid().len();
+        if let Some(byte) = chunk.invalid().first() {
+            bad += chunk.invalid().len();
+            first_bad.get_or_insert((at, *byte));
+        }
+        at += chunk.invalid().len();
+    }
+    if (bad + control) * 10 > bytes.len() * 3 {
+        return Err(Error::new(format!(
+            "{name}: this is no text: {} of its {} bytes are neither UTF-8 nor printable",
+            bad + control,
+            bytes.len()
+        ))
+        .help(HELP));
+    }
+    if let Some((at, byte)) = first_bad {
+        notes.push(format!(
+            "{name}: not UTF-8 at byte {at} (0x{byte:02x}) and at {} more; a model of it writes � there. \
+             Convert it, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
+            bad - 1
+        ));
+    }
+    if let Some((at, byte)) = first_control {
+        notes.push(format!("{name}: {control} control characters, the first at byte {at} (0x{byte:02x})"));
+    }
+    Ok(bytes)
 }
 
 /// Bytes as text, or an error that tells at which byte they stop being UTF-8, and what to do.
@@ -124,26 +325,6 @@ pub fn utf8(bytes: &[u8]) -> Result<&str> {
         };
         Error::new(format!("not UTF-8: byte 0x{found:02x} at offset {at}")).help(help)
     })
-}
-
-fn text_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(Error::new(format!("{}: more than {MAX_DEPTH} folders deep", folder.display())));
-    }
-    for entry in fs::read_dir(folder).map_err(|e| io_error("read the folder", folder, e))? {
-        let entry = entry.map_err(|e| io_error("read the folder", folder, e))?;
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let kind = entry.file_type().map_err(|e| io_error("read", &path, e))?;
-        if kind.is_dir() {
-            text_files(&path, depth + 1, found)?;
-        } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("txt")) && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -188,7 +369,7 @@ mod tests {
             ("c.txt", "last"),
             ("a.txt", "first\n"),
             ("b/deep/x.TXT", "second"),
-            ("n.md", "no"),
+            ("n.csv", "no"),
             (".h.txt", "no"),
             ("0.txt", ""),
         ] {
@@ -198,6 +379,69 @@ mod tests {
         assert_eq!(corpus.text().unwrap(), "first\n\nsecond\n\nlast");
         let parts: Vec<&[u8]> = corpus.documents.iter().map(|d| &corpus.bytes[d.clone()]).collect();
         assert_eq!(parts, [b"first\n" as &[u8], b"second", b"last"]);
+        assert_eq!(
+            corpus.notes,
+            ["3 files read, 1 passed over (n.csv)", "3 documents, each followed by <|endoftext|>"]
+        );
+    }
+
+    #[test]
+    fn a_file_may_hold_several_documents() {
+        let dir = tempfile::tempdir().unwrap();
+        let stories = dir.path().join("stories.txt");
+        fs::write(&stories, "One.\n<|endoftext|>\nTwo\n\nmore.<|endoftext|>\n<|endoftext|>\n\n Three.\n").unwrap();
+        let lines = dir.path().join("lines.jsonl");
+        fs::write(&lines, "{\"text\": \"Four\\n.\", \"id\": 1}\n\n{\"text\": \"Fïve.\"}\n").unwrap();
+        let corpus = Corpus::open(&[&stories, &lines]).unwrap();
+        assert_eq!(corpus.text().unwrap(), "One.\n\nTwo\n\nmore.\n\n\n Three.\n\nFour\n.\n\nFïve.");
+        let parts: Vec<&[u8]> = corpus.documents.iter().map(|d| &corpus.bytes[d.clone()]).collect();
+        assert_eq!(parts, [b"One." as &[u8], b"Two\n\nmore.", b"\n Three.", b"Four\n.", "Fïve.".as_bytes()]);
+        // The token follows each document that ends in the part, and a document may be cut by a part.
+        let tokenizer = Tokenizer::chars(corpus.text().unwrap(), &[END_OF_TEXT]).unwrap();
+        let ids = corpus.encode(&tokenizer, 0..10).unwrap();
+        assert_eq!(tokenizer.decode(&ids), "One.<|endoftext|>Two\n");
+        let all = tokenizer.decode(&corpus.encode(&tokenizer, 0..corpus.bytes.len()).unwrap());
+        assert_eq!(all.matches(END_OF_TEXT).count(), 5);
+        let bare = Tokenizer::chars(corpus.text().unwrap(), &[]).unwrap();
+        assert_eq!(bare.decode(&corpus.encode(&bare, 0..corpus.bytes.len()).unwrap()), corpus.text().unwrap());
+        for (content, says) in
+            [("{\"text\": 1}", "line 1: no text"), ("{}\n", "line 1: no text"), ("\n{", "line 2: not JSON")]
+        {
+            fs::write(&lines, content).unwrap();
+            let error = Corpus::load(&lines).unwrap_err().to_string();
+            assert!(error.contains("lines.jsonl") && error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_looked_at_before_it_is_learned() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("text.txt");
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            Corpus::load(&path)
+        };
+        let clean = read(b"To be,\n\tor not\x0c to be.\n").unwrap();
+        assert!(clean.notes.is_empty() && clean.bytes.len() == 23, "{:?}", clean.notes);
+        let windows = read(b"\xEF\xBB\xBFTo be,\r\nor not\r\n\r\nto\rbe.\r\n").unwrap();
+        assert_eq!(windows.text().unwrap(), "To be,\nor not\n\nto\rbe.\n");
+        assert!(windows.notes[0].contains("byte-order mark") && windows.notes[1].contains("4 line ends of Windows"));
+        let latin = read(&b"caf\xe9 cr\xe8me et th\xe9 ".repeat(3)).unwrap();
+        assert!(
+            latin.notes[0].contains("not UTF-8 at byte 3 (0xe9) and at 8 more") && latin.notes[0].contains("iconv")
+        );
+        assert!(
+            read(b"one \x1b[31mred\x1b[0m word").unwrap().notes[0]
+                .contains("2 control characters, the first at byte 4")
+        );
+        let utf16: Vec<u8> = "To be".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [&utf16[..], b"\xFF\xFET\0o\0", b"\xFE\xFF\0T\0o"] {
+            let error = read(bytes).unwrap_err();
+            assert!(error.to_string().contains("UTF-16") && error.help_line().unwrap().contains("iconv"), "{error}");
+        }
+        let mut rng = motamot_kernels::rng::Rng::new(1);
+        let noise: Vec<u8> = (0..2000).map(|_| 1 + rng.below(255) as u8).collect();
+        assert!(read(&noise).unwrap_err().to_string().contains("this is no text"));
     }
 
     #[test]

@@ -11,5 +11,5 @@ pub mod split;
 
 pub use batches::{Batch, TokenDataset, Window};
 pub use corpus::Corpus;
-pub use prepare::{Prepared, TokenizerSource, prepare};
+pub use prepare::{Prepared, TokenizerSource, prepare, prepare_with};
 pub use split::{Split, split};

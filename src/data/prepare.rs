@@ -1,10 +1,11 @@
 //! From a text to what training needs: a tokenizer and the token ids of both splits.
 
 use super::batches::TokenDataset;
-use super::corpus::Corpus;
+use super::corpus::{Corpus, END_OF_TEXT};
 use super::split::split;
 use crate::tokenizer::{BpeOptions, Tokenizer, TokenizerKind};
 use crate::utils::{Error, Result};
+use std::ops::Range;
 
 /// A text, split and tokenized.
 pub struct Prepared {
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub train_bytes: usize,
     /// Bytes of the validation split.
     pub val_bytes: usize,
+    /// Whether documents are separated by a token, so that a model learns where texts begin and end.
+    pub separated: bool,
 }
 
 /// Which tokenizer a text gets.
@@ -37,25 +40,40 @@ pub enum TokenizerSource {
 
 /// Splits a text, trains or takes the tokenizer, and encodes both splits.
 pub fn prepare(corpus: &Corpus, tokenizer: TokenizerSource) -> Result<Prepared> {
-    let parts = split(&corpus.bytes).map_err(|e| e.at(&corpus.name))?;
-    let tokenizer = match tokenizer {
-        TokenizerSource::Given(tokenizer) => *tokenizer,
-        TokenizerSource::Train { kind, vocab_size } => train(kind, vocab_size, parts.train, corpus)?,
-    };
-    let train = TokenDataset::new(tokenizer.encode_bytes(parts.train)?);
-    let val = TokenDataset::new(tokenizer.encode_bytes(parts.val)?);
-    let (train_bytes, val_bytes) = (parts.train.len(), parts.val.len());
-    Ok(Prepared { name: corpus.name.clone(), tokenizer, train, val, train_bytes, val_bytes })
+    prepare_with(corpus, None, tokenizer)
 }
 
-fn train(kind: TokenizerKind, vocab_size: usize, text: &[u8], corpus: &Corpus) -> Result<Tokenizer> {
+/// The same with a validation text of its own, if there is one: then all of the first text is learned from.
+pub fn prepare_with(corpus: &Corpus, val: Option<&Corpus>, tokenizer: TokenizerSource) -> Result<Prepared> {
+    let all = corpus.bytes.len();
+    let cut = match val {
+        Some(_) => all,
+        None => split(&corpus.bytes).map_err(|e| e.at(&corpus.name))?.train.len(),
+    };
+    let (held_out, part) = val.map_or((corpus, cut..all), |val| (val, 0..val.bytes.len()));
+    let tokenizer = match tokenizer {
+        TokenizerSource::Given(tokenizer) => *tokenizer,
+        TokenizerSource::Train { kind, vocab_size } => train(kind, vocab_size, 0..cut, corpus)?,
+    };
+    let train = TokenDataset::new(corpus.encode(&tokenizer, 0..cut)?);
+    let (train_bytes, val_bytes) = (cut, part.len());
+    let val = TokenDataset::new(held_out.encode(&tokenizer, part)?);
+    let separated = corpus.separator(&tokenizer).is_some();
+    Ok(Prepared { name: corpus.name.clone(), tokenizer, train, val, train_bytes, val_bytes, separated })
+}
+
+fn train(kind: TokenizerKind, vocab_size: usize, part: Range<usize>, corpus: &Corpus) -> Result<Tokenizer> {
     match kind {
         // On a text of a megabyte a merge seen once is still a merge: the vocabulary fills up, as it was asked to.
         TokenizerKind::Bpe => {
-            Tokenizer::train_bpe([text], &BpeOptions { vocab_size, min_frequency: 1, ..BpeOptions::default() })
+            let options = BpeOptions { vocab_size, min_frequency: 1, ..BpeOptions::default() };
+            Tokenizer::train_bpe(corpus.documents_in(part).map(|document| &corpus.bytes[document]), &options)
         }
         // The alphabet is that of the whole text, as in nanoGPT; nothing else is learned from it.
-        TokenizerKind::Char => Tokenizer::chars(corpus.text()?, &[]),
+        TokenizerKind::Char => {
+            let separators = if corpus.documents.len() > 1 { &[END_OF_TEXT][..] } else { &[] };
+            Tokenizer::chars(corpus.text()?, separators)
+        }
         TokenizerKind::WordPiece => Err(Error::usage(
             "a WordPiece tokenizer drops line ends and spaces, so bits per byte of the text would mean nothing",
         )
@@ -80,6 +98,11 @@ mod tests {
             let again = prepare(&corpus, TokenizerSource::Given(Box::new(data.tokenizer.clone()))).unwrap();
             assert_eq!(again.train.tokens(), data.train.tokens());
         }
+        // With a validation text of its own, all of the first one is learned from.
+        let other = Corpus::from_bytes("another", "to be, é".into());
+        let data = prepare_with(&corpus, Some(&other), source(TokenizerKind::Bpe)).unwrap();
+        assert_eq!((data.train_bytes, data.val_bytes), (corpus.bytes.len(), other.bytes.len()));
+        assert_eq!(data.tokenizer.decode(data.val.tokens()), "to be, é");
         let error = prepare(&corpus, source(TokenizerKind::WordPiece)).err().unwrap();
         assert!(error.exit_code() == 2 && error.help_line().unwrap().contains("bpe"), "{error}");
     }

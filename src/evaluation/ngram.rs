@@ -216,23 +216,26 @@ pub fn characters(train: &[u8], val: &[u8]) -> Symbols {
 }
 
 /// The n-gram bars that a model has to clear on this text, as (name, bits per byte): the best over characters up to
-/// order 5, and over the tokens up to order 3. Empty for texts too long to count in a moment.
-pub fn bars(corpus: &Corpus, prepared: &Prepared) -> Result<Vec<(String, f64)>> {
+/// order 5, and over the tokens up to order 3; on `val` if that is a text of its own. Empty for texts too long to count in a moment.
+pub fn bars(corpus: &Corpus, val: Option<&Corpus>, prepared: &Prepared) -> Result<Vec<(String, f64)>> {
     const LONGEST: usize = 8 << 20;
     if corpus.bytes.len() > LONGEST {
         return Ok(Vec::new());
     }
-    let parts = split(&corpus.bytes)?;
-    let c = characters(parts.train, parts.val);
+    let (train, val) = match val {
+        Some(val) => (&corpus.bytes[..], &val.bytes[..]),
+        None => split(&corpus.bytes).map(|parts| (parts.train, parts.val))?,
+    };
+    let c = characters(train, val);
     let best = |what: &str, rows: Vec<Baseline>| {
         let best = rows.into_iter().min_by(|a, b| a.bits_per_byte.total_cmp(&b.bits_per_byte));
         best.map(|b| (format!("{what} {}-gram", b.order), b.bits_per_byte))
     };
-    let chars = baselines(&c.train, &c.val, parts.val, 5, c.vocab)?;
+    let chars = baselines(&c.train, &c.val, val, 5, c.vocab)?;
     let mut bars: Vec<_> = best(c.what.trim_end_matches('s'), chars).into_iter().collect();
     if prepared.tokenizer.kind() == crate::tokenizer::TokenizerKind::Bpe {
         let v = prepared.tokenizer.vocab_size();
-        bars.extend(best("token", baselines(prepared.train.tokens(), prepared.val.tokens(), parts.val, 3, v)?));
+        bars.extend(best("token", baselines(prepared.train.tokens(), prepared.val.tokens(), val, 3, v)?));
     }
     Ok(bars)
 }

@@ -59,25 +59,30 @@ pub trait TextCodec {
 
     /// Whether this id is a special token.
     fn is_special(&self, id: u32) -> bool;
+    /// The ids of a prompt: those of its text, with what the tokenizer puts around one.
+    fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode(text)
+    }
+    /// The token that a text begins with, if the model has learned one.
+    fn start(&self) -> Option<u32> {
+        None
+    }
+    /// The tokens that end a generated text.
+    fn ends(&self) -> Vec<u32> {
+        (0..self.vocab_size() as u32).filter(|&id| self.is_special(id)).collect()
+    }
 }
 
-/// All special tokens, in order of id: each of them ends a generated text.
-pub fn special_tokens(codec: &impl TextCodec) -> Vec<u32> {
-    (0..codec.vocab_size() as u32).filter(|&id| codec.is_special(id)).collect()
-}
-
-/// The tokens of a prompt; an empty prompt becomes `<|endoftext|>` (or else a line feed), because a model needs one.
+/// The tokens of a prompt; an empty one becomes the token that a text begins with (or else a line feed), because a model
+/// needs one.
 pub fn start_tokens(codec: &impl TextCodec, prompt: &str) -> Result<Vec<u32>> {
-    let mut tokens = codec.encode(prompt)?;
+    let mut tokens = codec.encode_prompt(prompt)?;
     if tokens.is_empty() {
-        match codec.special("<|endoftext|>") {
-            Some(id) => tokens.push(id),
-            None => tokens = codec.encode("\n").unwrap_or_default(),
-        }
+        tokens = codec.start().map_or_else(|| codec.encode_prompt("\n").unwrap_or_default(), |start| vec![start]);
     }
     if tokens.is_empty() {
         return Err(Error::new("the prompt has no token")
-            .help("give a longer --prompt: this tokenizer has neither <|endoftext|> nor a line feed to start from"));
+            .help("give a longer --prompt: this tokenizer has neither a token that begins a text nor a line feed"));
     }
     Ok(tokens)
 }

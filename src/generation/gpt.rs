@@ -55,4 +55,14 @@ impl TextCodec for Tokenizer {
     fn is_special(&self, id: u32) -> bool {
         Tokenizer::is_special(self, id)
     }
+    fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        Tokenizer::encode_prompt(self, text)
+    }
+    fn start(&self) -> Option<u32> {
+        self.roles().bos
+    }
+    fn ends(&self) -> Vec<u32> {
+        let more = self.roles().eos.iter().filter(|id| !self.is_special(**id));
+        self.specials().map(|(_, id)| id).chain(more.copied()).collect()
+    }
 }

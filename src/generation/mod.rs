@@ -21,7 +21,7 @@ pub(crate) mod toy;
 use crate::utils::Result;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};
-pub use causal::{Cache, CausalModel, TextCodec, special_tokens, start_tokens};
+pub use causal::{Cache, CausalModel, TextCodec, start_tokens};
 pub use decoder::{Decoder, window_start};
 pub use generate::{FinishReason, Generated, Request, Sample, Stats, generate, generate_naive};
 pub use sampler::{Sampler, SamplingOptions, distribution};

@@ -22,8 +22,10 @@ pub(super) struct Definition {
     /// Special tokens and other tokens beside the model, by id.
     pub added: Vec<AddedToken>,
     pub normalizers: Vec<Normalizer>,
-    /// Kept as it was in the file: adding [CLS] and the like is the template's business.
+    /// Kept as it was in the file.
     pub post_processor: Value,
+    /// What it puts before and after a text: `<s>`, [CLS] and the like.
+    pub around: [Vec<u32>; 2],
 }
 
 impl Definition {
@@ -38,6 +40,7 @@ impl Definition {
         if let Some(version) = root.get("version").filter(|version| version.value != "1.0") {
             return Err(version.error("this version of the format is not known"));
         }
+        check_length(&root)?;
         let model = root.need("model")?;
         // Files of old versions do not name the model.
         let kind = match model.get("type") {
@@ -52,7 +55,11 @@ impl Definition {
             vocab.read_added(&added, !normalizers.is_empty())?;
         }
         let post_processor = root.get("post_processor");
-        post_processor.iter().try_for_each(check_post_processor)?;
+        let mut around = [vec![], vec![]];
+        post_processor.iter().try_for_each(|field| read_post_processor(field, &mut around))?;
+        if let Some(id) = around.iter().flatten().find(|id| **id as usize >= vocab.spellings.len()) {
+            return Err(root.need("post_processor")?.error(format!("there is no token {id}")));
+        }
         let pre = read_pre_tokenizer(&root)?;
         let model: Box<dyn Model> = match kind {
             "BPE" => Box::new(Bpe::read(&model, &pre, &vocab)?),
@@ -61,7 +68,7 @@ impl Definition {
             _ => return Err(model.need("type")?.unsupported("model")),
         };
         let post_processor = post_processor.map_or(Value::Null, |field| field.value.clone());
-        Ok(Definition { model, spellings: vocab.spellings, added: vocab.added, normalizers, post_processor })
+        Ok(Definition { model, spellings: vocab.spellings, added: vocab.added, normalizers, post_processor, around })
     }
 
     /// The JSON of Hugging Face's `tokenizers` library.
@@ -110,12 +117,45 @@ fn read_pre_tokenizer<'a>(root: &Field<'a>) -> Result<Field<'a>> {
     Ok(field)
 }
 
-/// A post-processor adds tokens around a text, which is the template's business here: its type is checked, no more.
-fn check_post_processor(field: &Field) -> Result<()> {
+/// A post-processor adds tokens around a text.
+fn read_post_processor(field: &Field, around: &mut [Vec<u32>; 2]) -> Result<()> {
     let kind = field.need("type")?;
+    // ["[CLS]", 101]
+    let pair = |name: &str| -> Result<u32> {
+        let pair = field.need(name)?;
+        pair.array()?.nth(1).ok_or_else(|| pair.error("no id"))?.id()
+    };
     match kind.string()? {
-        "ByteLevel" | "TemplateProcessing" | "BertProcessing" | "RobertaProcessing" => Ok(()),
-        "Sequence" => field.need("processors")?.array()?.try_for_each(|part| check_post_processor(&part)),
+        "ByteLevel" => Ok(()),
+        "BertProcessing" | "RobertaProcessing" => {
+            around[0].push(pair("cls")?);
+            around[1].push(pair("sep")?);
+            Ok(())
+        }
+        "TemplateProcessing" => {
+            let specials = field.need("special_tokens")?;
+            let mut side = 0;
+            for piece in field.need("single")?.array()? {
+                let Some(special) = piece.get("SpecialToken") else {
+                    piece.need("Sequence")?;
+                    side = 1;
+                    continue;
+                };
+                let name = special.need("id")?.string()?;
+                let ids = specials.need(name)?.need("ids")?;
+                ids.array()?.try_for_each(|id| id.id().map(|id| around[side].push(id)))?;
+            }
+            Ok(())
+        }
+        "Sequence" => field.need("processors")?.array()?.try_for_each(|part| read_post_processor(&part, around)),
         _ => Err(kind.unsupported("post-processor")),
+    }
+}
+
+/// What would change every text, and is not done here, is refused: a limit on its length, or tokens that fill it up.
+fn check_length(root: &Field) -> Result<()> {
+    match ["truncation", "padding"].iter().find_map(|name| root.get(name)) {
+        Some(field) => Err(field.error("not supported").help("set it to null: a text is encoded whole, and as it is")),
+        None => Ok(()),
     }
 }

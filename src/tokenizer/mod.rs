@@ -31,7 +31,7 @@ pub use pairs::Merge;
 pub use pretokenize::{for_each_pre_token, pre_tokens};
 pub use wordpiece::{BERT_SPECIAL_TOKENS, WordPieceOptions};
 
-use crate::utils::fs::{io_error, read, write_atomic};
+use crate::utils::fs::{open_regular, read_open, write_atomic};
 use crate::utils::hash::{hex, sha256};
 use crate::utils::{Error, Result};
 use added::{AddedToken, Part};
@@ -66,7 +66,17 @@ pub struct Tokenizer {
     /// The bytes of all tokens, one after the other, and where each one ends.
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    roles: TokenRoles,
     fingerprint: OnceLock<String>,
+}
+
+/// The tokens that begin and end a text, as the files of a model's folder say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenRoles {
+    /// Begins a text.
+    pub bos: Option<u32>,
+    /// End a text.
+    pub eos: Vec<u32>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -86,12 +96,13 @@ impl Tokenizer {
             }
             ends.push(bytes.len());
         }
-        Tokenizer { definition, bytes, ends, fingerprint: OnceLock::new() }
+        Tokenizer { definition, bytes, ends, roles: TokenRoles::default(), fingerprint: OnceLock::new() }
     }
 
     fn trained(model: impl Model + 'static, spellings: Vec<String>, added: Vec<AddedToken>) -> Tokenizer {
         let (model, normalizers, post_processor) = (Box::new(model), vec![], Value::Null);
-        Tokenizer::new(Definition { model, spellings, added, normalizers, post_processor })
+        let around = [vec![], vec![]];
+        Tokenizer::new(Definition { model, spellings, added, normalizers, post_processor, around })
     }
 
     /// Learns byte pair merges from texts.
@@ -146,7 +157,8 @@ impl Tokenizer {
     /// Reads a `tokenizer.json`.
     pub fn load(path: impl AsRef<Path>) -> Result<Tokenizer> {
         let path = path.as_ref();
-        Tokenizer::from_json_bytes(&read(path, MOST_BYTES)?).map_err(|e| e.at(path.display()))
+        Tokenizer::from_json_bytes(&read_open(&open_regular(path)?, path, MOST_BYTES)?)
+            .map_err(|e| e.at(path.display()))
     }
 
     /// Reads the bytes of a `tokenizer.json`.
@@ -159,13 +171,9 @@ impl Tokenizer {
         self.definition.to_json()
     }
 
-    /// Writes `tokenizer.json`, whole or not at all, into a folder that exists.
+    /// Writes `tokenizer.json`, whole or not at all; makes its folder if need be.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-            return Err(io_error("write", path, std::io::ErrorKind::NotFound.into()));
-        }
-        write_atomic(path, format!("{:#}\n", self.to_json()).as_bytes())
+        write_atomic(path.as_ref(), format!("{:#}\n", self.to_json()).as_bytes())
     }
 
     /// `tokenizer.json` and `tokenizer_config.json`, as (name, content): in the folder of a model,
@@ -206,6 +214,27 @@ impl Tokenizer {
     /// Never for text that a person typed.
     pub fn encode_with_specials(&self, text: &str) -> Result<Vec<u32>> {
         self.encode_parts(text, true, default_threads())
+    }
+
+    /// The ids of a prompt: those of its text, and what `tokenizer.json` puts around one, `<s>` before it for example.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let [before, after] = &self.definition.around;
+        Ok([&before[..], &self.encode(text)?, after].concat())
+    }
+
+    /// What [`Tokenizer::encode_prompt`] puts before a text.
+    pub fn prefix(&self) -> &[u32] {
+        &self.definition.around[0]
+    }
+
+    /// The tokens that begin and end a text; none, unless they were set.
+    pub fn roles(&self) -> &TokenRoles {
+        &self.roles
+    }
+
+    /// Sets the tokens that begin and end a text.
+    pub fn set_roles(&mut self, roles: TokenRoles) {
+        self.roles = roles;
     }
 
     /// The ids of any bytes. Characters and WordPiece need valid UTF-8; BPE takes everything.

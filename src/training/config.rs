@@ -34,6 +34,9 @@ pub fn available(asked: Precision) -> Precision {
 pub struct TrainConfig {
     /// Updates of the weights.
     pub steps: usize,
+    /// The step where the schedule begins: not 0 if the run goes on beyond the steps that it began with.
+    #[serde(default)]
+    pub first: usize,
     /// Sequences in a forward pass.
     pub batch: usize,
     /// Forward passes whose gradients are summed for one update.
@@ -94,6 +97,7 @@ impl RunConfig {
         let mut model = preset(name)?;
         let mini = TrainConfig {
             steps: 5000,
+            first: 0,
             batch: 8,
             accumulate: 1,
             lr: 1e-3,
@@ -147,9 +151,38 @@ impl RunConfig {
         Ok(RunConfig { model, train })
     }
 
-    /// Overlays a TOML file with the sections `[model]` and `[train]`.
+    /// Goes on to step `steps` from step `at`, which may be the last one. Warm-up–stable–decay and a constant rate take up
+    /// where they were, as if there had always been that many steps; a cosine warms up again and falls anew.
+    pub fn go_on(&mut self, at: usize, steps: usize) -> Result<()> {
+        if steps <= at {
+            return Err(Error::usage(format!("--steps {steps}: the run stands at step {at} already"))
+                .help(format!("the steps are those of the whole run: more than {at}")));
+        }
+        if self.train.decay == Decay::Cosine {
+            self.train.first = at;
+        }
+        self.train.steps = steps;
+        Ok(())
+    }
+
+    /// Overlays a file with the sections `[model]` and `[train]`: TOML, or the `training.json` of a run.
+    pub fn merge_file(&mut self, text: &str, name: &str) -> Result<()> {
+        let wrong = |e: &dyn std::fmt::Display| Error::usage(format!("{name}: {e}"));
+        if !text.trim_start().starts_with('{') {
+            return self.merge_toml(text, name);
+        }
+        let json: serde_json::Value = serde_json::from_str(text).map_err(|e| wrong(&e))?;
+        let config = json.get("config").cloned().unwrap_or(json);
+        let table = toml::Table::try_from(config).map_err(|e| wrong(&e))?;
+        self.merge_table(table, name)
+    }
+
+    /// Overlays TOML with the sections `[model]` and `[train]`.
     pub fn merge_toml(&mut self, text: &str, name: &str) -> Result<()> {
-        let table: toml::Table = toml::from_str(text).map_err(|e| Error::usage(format!("{name}: {e}")))?;
+        self.merge_table(toml::from_str(text).map_err(|e| Error::usage(format!("{name}: {e}")))?, name)
+    }
+
+    fn merge_table(&mut self, table: toml::Table, name: &str) -> Result<()> {
         for (section, values) in table {
             let toml::Value::Table(values) = values else {
                 return Err(Error::usage(format!("{name}: {section}: not a section"))
@@ -213,6 +246,9 @@ impl RunConfig {
         self.model.check().map_err(|e| e.at("model"))?;
         let t = &self.train;
         let wrong = |field: &str, why: &str| Err(Error::usage(format!("train.{field}: {why}")));
+        if t.first > t.steps {
+            return wrong("first", "must not be beyond the last step");
+        }
         if t.batch == 0 || t.batch > 1 << 20 {
             return wrong("batch", "must be between 1 and 1048576");
         }
@@ -276,8 +312,8 @@ impl TrainConfig {
     /// The learning-rate schedule.
     pub fn schedule(&self) -> Schedule {
         // A short run must not spend itself on warming up.
-        let warmup = self.warmup.min(self.steps / 5);
-        Schedule { lr: self.lr, min_lr: self.min_lr, warmup, steps: self.steps, decay: self.decay }
+        let warmup = self.warmup.min((self.steps - self.first) / 5);
+        Schedule { first: self.first, lr: self.lr, min_lr: self.min_lr, warmup, steps: self.steps, decay: self.decay }
     }
 
     /// The optimiser.

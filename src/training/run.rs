@@ -2,15 +2,18 @@
 
 use super::config::{RunConfig, available};
 use super::metrics::{METRICS, Metrics, MetricsFile};
-use super::state::{self, Loaded, Saved, TRAINING, TextId};
-use super::trainer::Trainer;
+use super::state::{self, Loaded, STEP, Saved, TRAINING, TextId};
+use super::trainer::{INIT, Progress, Trainer};
 use crate::checkpoint::{Save, SpecialIds};
 use crate::data::Prepared;
+use crate::data::corpus::END_OF_TEXT;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::generation::{Request, SamplingOptions, generate, start_tokens};
 use crate::model::Gpt;
 use crate::utils::clock::Stopwatch;
+use crate::utils::fs::io_error;
 use crate::utils::{Error, Result};
+use motamot_kernels::rng::Rng;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +32,8 @@ pub struct Run {
     metrics: MetricsFile,
     text: TextId,
     best: Option<Evaluation>,
+    /// How many models of evaluations are kept besides the best one, in folders `step-400` of the run's.
+    pub keep: usize,
     /// Seconds after which the state is saved, besides at evaluations: what a kill can cost. [`SAVE_SECONDS`] at first.
     pub save_seconds: f64,
 }
@@ -72,14 +77,29 @@ impl Run {
     /// A new run in `dir`. Panics if the data does not fit the configuration: see [`Run::check_data`].
     pub fn new(config: &RunConfig, data: Prepared, text: TextId, bars: Vec<(String, f64)>, dir: &Path) -> Result<Run> {
         Run::check_data(config, &data)?;
+        config.check()?;
+        let gpt = Gpt::new(&config.model, &mut Rng::new(config.train.seed).stream(INIT))?;
+        Run::of(gpt, config, data, text, bars, dir)
+    }
+
+    /// A new run that begins with the weights of a model.
+    pub fn of(
+        gpt: Gpt,
+        config: &RunConfig,
+        data: Prepared,
+        text: TextId,
+        bars: Vec<(String, f64)>,
+        dir: &Path,
+    ) -> Result<Run> {
+        Run::check_data(config, &data)?;
         let mut config = config.clone();
         // What training.json says is what is computed, here and on resuming.
         config.train.precision = available(config.train.precision);
-        let trainer = config.trainer()?;
+        let trainer = config.resume(gpt, Progress::new(config.train.seed));
         crate::utils::fs::create_dir_all(dir)?;
         let metrics = MetricsFile::open(&dir.join(METRICS), 0)?;
         let (dir, save_seconds) = (dir.to_owned(), SAVE_SECONDS);
-        let mut run = Run { trainer, config, data, bars, dir, metrics, text, best: None, save_seconds };
+        let mut run = Run { trainer, config, data, bars, dir, metrics, text, best: None, keep: 0, save_seconds };
         // From the first minute on there is something to resume, and something wrong with the folder shows now.
         run.write(true, true)?;
         Ok(run)
@@ -93,14 +113,15 @@ impl Run {
         // A save that was interrupted is finished now: a run whose steps are all made would never come to another.
         drop(Save::begin(dir)?);
         let (dir, save_seconds) = (dir.to_owned(), SAVE_SECONDS);
-        Ok(Run { trainer, config, data, bars, dir, metrics, text, best, save_seconds })
+        Ok(Run { trainer, config, data, bars, dir, metrics, text, best, keep: 0, save_seconds })
     }
 
     /// Whether both splits hold at least a window, and the vocabularies agree.
     pub fn check_data(config: &RunConfig, data: &Prepared) -> Result<()> {
         data.train.check("training", config.model.context).map_err(|e| e.at(&data.name))?;
         data.val.check("validation", 1).map_err(|e| e.at(&data.name))?;
-        if config.model.vocab_size != data.tokenizer.vocab_size() {
+        // A model may have more logits than the tokenizer has ids.
+        if config.model.vocab_size < data.tokenizer.vocab_size() {
             let (v, t) = (config.model.vocab_size, data.tokenizer.vocab_size());
             return Err(Error::new(format!("model.vocab_size is {v}, but the tokenizer has {t} tokens")));
         }
@@ -148,6 +169,7 @@ impl Run {
                 show(Event::Step(&row));
                 let best = self.note(result);
                 self.save(best, show)?;
+                self.keep_model(step)?;
                 unsaved = Stopwatch::start();
                 show(Event::Evaluated { step, result, best, rows: self.metrics.rows() });
                 if config.sample_tokens > 0 {
@@ -169,6 +191,11 @@ impl Run {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// What it learns from.
+    pub fn text(&self) -> &TextId {
+        &self.text
     }
 
     /// What the best model so far reaches, the one in `model.safetensors`.
@@ -193,11 +220,35 @@ impl Run {
 
     /// Writes the state; on the `first` time the tokenizer, too, and the model if it is the best so far.
     fn write(&mut self, first: bool, is_best: bool) -> Result<()> {
-        let end = self.data.tokenizer.special("<|endoftext|>");
-        let ids = SpecialIds { bos: end, eos: end, pad: None };
+        let ids = self.special_ids();
         let tokenizer = first.then_some(&self.data.tokenizer);
         let what = Saved { tokenizer, text: &self.text, best: self.best, is_best };
         state::save(&self.dir, &mut self.trainer, &self.config, &ids, &what)
+    }
+
+    /// Keeps the model as it is now in a folder of its own, and no more than [`Run::keep`] of them.
+    fn keep_model(&self, step: usize) -> Result<()> {
+        if self.keep == 0 {
+            return Ok(());
+        }
+        let mut save = Save::begin(self.dir.join(format!("{STEP}{step}")))?;
+        save.model(&self.trainer.model, &self.special_ids())?;
+        for (name, json) in self.data.tokenizer.pretrained_files(self.config.model.context) {
+            save.json(name, &json)?;
+        }
+        save.commit()?;
+        let mut steps = state::kept(&self.dir);
+        steps.retain(|kept| *kept <= step);
+        steps[..steps.len().saturating_sub(self.keep)].iter().try_for_each(|old| {
+            let dir = self.dir.join(format!("{STEP}{old}"));
+            std::fs::remove_dir_all(&dir).map_err(|e| io_error("remove", &dir, e))
+        })
+    }
+
+    fn special_ids(&self) -> SpecialIds {
+        let end = self.data.tokenizer.special(END_OF_TEXT);
+        // What begins a text is named only if the model has seen it there.
+        SpecialIds { bos: end.filter(|_| self.data.separated), eos: end, pad: None }
     }
 
     /// Scores the validation split: all of it, or its first `eval_tokens` tokens.

@@ -18,13 +18,15 @@ pub enum Decay {
 /// Linear warm-up, then [`Decay`].
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
+    /// The step where it begins: not 0 if a run that had ended goes on with a rate that warms up again.
+    pub first: usize,
     /// The highest learning rate.
     pub lr: f32,
     /// The last one.
     pub min_lr: f32,
-    /// Steps until `lr` is reached.
+    /// Steps from `first` until `lr` is reached.
     pub warmup: usize,
-    /// Steps in all.
+    /// The step where it ends.
     pub steps: usize,
     /// What happens after the warm-up.
     pub decay: Decay,
@@ -37,19 +39,20 @@ impl Schedule {
     /// The learning rate of step `step`, counted from 0.
     pub fn at(&self, step: usize) -> f32 {
         let (lr, min) = (f64::from(self.lr), f64::from(self.min_lr));
+        let (step, steps) = (step.saturating_sub(self.first), self.steps.saturating_sub(self.first));
         if step < self.warmup {
             return (lr * (step + 1) as f64 / self.warmup as f64) as f32;
         }
         let rate = match self.decay {
             Decay::Constant => lr,
             Decay::Cosine => {
-                let part = (step - self.warmup) as f64 / self.steps.saturating_sub(self.warmup).max(1) as f64;
+                let part = (step - self.warmup) as f64 / steps.saturating_sub(self.warmup).max(1) as f64;
                 let (_, cos) = sin_cos_f64(std::f64::consts::PI * part.min(1.0)); // libm's bits differ between systems
                 min + 0.5 * (lr - min) * (1.0 + cos)
             }
             Decay::Wsd => {
-                let tail = (self.steps as f64 * WSD_TAIL).max(1.0);
-                let left = (self.steps.saturating_sub(step)) as f64 / tail;
+                let tail = (steps as f64 * WSD_TAIL).max(1.0);
+                let left = steps.saturating_sub(step) as f64 / tail;
                 min + (lr - min) * left.min(1.0)
             }
         };
@@ -61,7 +64,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const S: Schedule = Schedule { lr: 1e-3, min_lr: 1e-4, warmup: 10, steps: 110, decay: Decay::Cosine };
+    const S: Schedule = Schedule { first: 0, lr: 1e-3, min_lr: 1e-4, warmup: 10, steps: 110, decay: Decay::Cosine };
 
     #[test]
     fn the_four_corners() {
@@ -80,6 +83,15 @@ mod tests {
         assert!((s.at(99) - 5.5e-4).abs() < 1e-9);
         assert!((s.at(110) - 1e-4).abs() < 1e-9);
         assert_eq!(Schedule { decay: Decay::Constant, ..S }.at(109), 1e-3);
+    }
+
+    #[test]
+    fn a_second_part_is_the_first_one_later() {
+        for decay in [Decay::Cosine, Decay::Wsd, Decay::Constant] {
+            let s = Schedule { decay, ..S };
+            let later = Schedule { first: 400, steps: 510, ..s };
+            (0..=120).for_each(|step| assert_eq!(later.at(400 + step), s.at(step)));
+        }
     }
 
     #[test]

@@ -104,6 +104,11 @@ impl<M: Module> Trainer<M> {
         Trainer { model, updater, progress, settings, gradients: Gradients::new() }
     }
 
+    /// Changes how later updates are made.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Whether all steps are made.
     pub fn is_finished(&self) -> bool {
         self.progress.step >= self.settings.schedule.steps

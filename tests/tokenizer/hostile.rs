@@ -132,7 +132,9 @@ fn files_are_written_whole_and_errors_name_them() {
     assert!(error.contains("tokenizer.json: model.vocab:"), "{error}");
     let error = Tokenizer::load(dir.path().join("none.json")).unwrap_err().to_string();
     assert!(error.contains("none.json"), "{error}");
-    assert!(tokenizer.save(dir.path().join("none").join("tokenizer.json")).is_err());
+    tokenizer.save(dir.path().join("new").join("tokenizer.json")).unwrap();
+    let below_a_file = dir.path().join("new/tokenizer.json/tokenizer.json");
+    assert!(tokenizer.save(&below_a_file).unwrap_err().to_string().contains("new/tokenizer.json"));
 }
 
 #[test]
@@ -145,4 +147,58 @@ fn a_vocabulary_without_all_bytes_says_which_one_is_missing() {
     assert_eq!(tokenizer.encode("abba").unwrap(), [2, 1, 0]);
     let error = tokenizer.encode("abc").unwrap_err().to_string();
     assert!(error.contains("0x63") && error.contains("offset 2"), "{error}");
+}
+
+/// `transformers` puts these tokens around a prompt, and so do we; ordinary encoding does not.
+#[test]
+fn what_a_file_puts_around_a_text_is_put_around_a_prompt() {
+    let tokenizer = Tokenizer::train_bpe(["to be or not to be"], &Default::default()).unwrap();
+    let with = |post_processor: Value| {
+        let mut json = tokenizer.to_json();
+        json["post_processor"] = post_processor;
+        Tokenizer::from_json_bytes(json.to_string().as_bytes())
+    };
+    let text = tokenizer.encode("to be").unwrap();
+    let special = |name: &str, id: u32| json!({name: {"id": name, "ids": [id], "tokens": [name]}});
+    let template = json!({
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [],
+        "special_tokens": special("<|endoftext|>", 0),
+    });
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true});
+    let roberta = json!({"type": "RobertaProcessing", "sep": ["<|end|>", 4], "cls": ["<|user|>", 2], "trim_offsets": true,
+        "add_prefix_space": true});
+    let sequence = json!({"type": "Sequence", "processors": [byte_level, template]});
+    for (processor, before, after) in [
+        (Value::Null, &[][..], &[][..]),
+        (byte_level.clone(), &[], &[]),
+        (template.clone(), &[0], &[]),
+        (sequence, &[0], &[]),
+        (roberta, &[2], &[4]),
+    ] {
+        let tokenizer = with(processor).unwrap();
+        assert_eq!(tokenizer.encode_prompt("to be").unwrap(), [before, &text, after].concat());
+        assert_eq!(tokenizer.encode("to be").unwrap(), text);
+        assert_eq!(Tokenizer::from_json_bytes(tokenizer.to_json().to_string().as_bytes()).unwrap().prefix(), before);
+    }
+    let mut beyond = template.clone();
+    beyond["special_tokens"]["<|endoftext|>"]["ids"] = json!([99_999]);
+    let mut unnamed = template;
+    unnamed["special_tokens"] = json!({});
+    for (wrong, field) in
+        [(beyond, "post_processor: there is no token 99999"), (unnamed, "special_tokens.<|endoftext|>")]
+    {
+        let error = with(wrong).unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    }
+    for limit in ["truncation", "padding"] {
+        let mut json = tokenizer.to_json();
+        json[limit] = json!({"max_length": 8});
+        let error = Tokenizer::from_json_bytes(json.to_string().as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with(limit) && error.help_line().is_some(), "{error}");
+    }
 }

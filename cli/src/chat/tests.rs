@@ -80,7 +80,7 @@ fn a_conversation_is_saved_as_text_or_messages_but_never_over_another_file() {
     let messages: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(messages[3], serde_json::json!({"role": "assistant", "content": "Ay me!"}));
     assert_eq!(std::fs::read_to_string(&mine).unwrap(), "precious");
-    assert!(notes.contains("exists already") && notes.contains("cannot make the folder"), "{notes}");
+    assert!(notes.contains("exists already") && notes.contains("there is no folder"), "{notes}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "no temporary file stays");
 }
 

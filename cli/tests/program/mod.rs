@@ -70,3 +70,7 @@ pub fn stderr(output: &Output) -> String {
 pub fn text() -> &'static [u8] {
     &motamot::data::corpus::EMBEDDED.as_bytes()[..12_000]
 }
+
+pub fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}

@@ -134,7 +134,8 @@ fn title(chapter: &Chapter) -> String {
 
 fn chapter_page(chapters: &[&Chapter], i: usize, lang: Lang, languages: &[Lang]) -> Result<String> {
     let chapter = chapters[i];
-    let body = html::body(chapter, &html::known(chapters.iter().copied()))?;
+    let known: Vec<&str> = chapters.iter().map(|c| c.name.as_str()).collect();
+    let body = html::body(chapter, &known)?;
     let sections: String = body
         .sections
         .iter()

@@ -92,7 +92,7 @@ pub struct Cell {
     pub part: Part,
     /// What it holds.
     pub body: Body,
-    /// Of its headings that have an anchor: the heading as Jupyter names it, and the anchor.
+    /// Of its headings that have an anchor: their line, and the anchor.
     pub anchors: Vec<(String, String)>,
     /// How many options a question has; they are items of a list.
     pub options: usize,
@@ -223,7 +223,7 @@ fn duration(line: &str) -> Option<&str> {
 }
 
 fn cell(value: &Value) -> Result<Cell> {
-    let text = text(&value["source"])?;
+    let (text, anchors) = without_anchors(&text(&value["source"])?);
     let (metadata, about) = (&value["metadata"], &value["metadata"]["motamot"]);
     let tags: Vec<&str> = metadata["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let body = match value["cell_type"].as_str() {
@@ -248,10 +248,23 @@ fn cell(value: &Value) -> Result<Cell> {
         ("solution", if matches!(body, Body::Code { .. }) { Part::Solution } else { Part::Open }),
     ];
     let part = parts.into_iter().find(|(tag, _)| tags.contains(tag)).map_or(Part::Open, |(_, part)| part);
-    let anchors = about["anchors"].as_object().into_iter().flatten();
-    let anchors = anchors.filter_map(|(id, anchor)| Some((id.clone(), anchor.as_str()?.to_owned()))).collect();
     let options = about["options"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     Ok(Cell { part, body, anchors, options, exercise: about["exercise"].as_str().map(str::to_owned) })
+}
+
+/// A text without the anchors before its headings: `<a id="masque"></a>`; and each such heading with its anchor.
+fn without_anchors(text: &str) -> (String, Vec<(String, String)>) {
+    let (mut kept, mut anchors, mut open) = (String::with_capacity(text.len()), Vec::new(), None);
+    for line in text.split_inclusive('\n') {
+        let anchor = line.trim_end().strip_prefix("<a id=\"").and_then(|rest| rest.strip_suffix("\"></a>"));
+        if let Some(anchor) = anchor {
+            open = Some(anchor.to_owned());
+        } else if open.is_none() || !line.trim().is_empty() {
+            anchors.extend(open.take().map(|anchor| (line.trim_end().to_owned(), anchor)));
+            kept += line;
+        }
+    }
+    (kept, anchors)
 }
 
 fn read_output(value: &Value, outputs: &mut Vec<Output>) -> Result<()> {
@@ -310,11 +323,12 @@ mod tests {
     fn cells_say_how_they_are_shown() {
         let cell = |text: &str| cell(&serde_json::from_str(text).unwrap()).unwrap();
         let prose = cell(
-            r###"{"cell_type": "markdown", "source": "## 1 · A", "metadata": {"tags": ["predict"],
-                "motamot": {"options": 3, "anchors": {"1-·-A": "a"}}}}"###,
+            r###"{"cell_type": "markdown", "source": "x\n\n<a id=\"a\"></a>\n\n## 1 · A\n\ny", "metadata":
+                {"tags": ["predict"], "motamot": {"options": 3}}}"###,
         );
         assert_eq!((prose.part, prose.options), (Part::Predict, 3));
-        assert_eq!(prose.anchors, [("1-·-A".to_owned(), "a".to_owned())]);
+        assert_eq!(prose.anchors, [("## 1 · A".to_owned(), "a".to_owned())]);
+        assert_eq!(prose.body, Body::Prose("x\n\n## 1 · A\n\ny".into()));
         let code = |tags: &str| {
             cell(&format!(
                 r#"{{"cell_type": "code", "source": "f()", "outputs": [], "metadata": {{"tags": {tags},

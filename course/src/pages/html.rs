@@ -1,16 +1,14 @@
-//! Chapters as HTML: their cells, and the table of contents of their headings.
+//! Chapters as HTML: their cells, what is folded of them, and the table of contents of their headings.
 
-use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::chapter::{Body as Content, Cell, Chapter, Output, Part};
 use super::fold::unfolded;
-use super::markdown::{Piece, content, no_lost_dollar, pieces, unbroken};
-use super::{highlight, math};
+use super::prose::code_block;
 use crate::Lang;
 use crate::html::{escaped, unescaped};
-use motamot::utils::{Error, Result};
+use motamot::utils::Result;
 
 /// A chapter's cells as HTML, and its sections.
 pub(super) struct Body {
@@ -21,20 +19,8 @@ pub(super) struct Body {
     pub predictions: usize,
 }
 
-/// The chapters that a link may lead to: by name, the anchors of their headings, by the headings' own.
-pub(super) type Known = HashMap<String, HashMap<String, String>>;
-
-/// What [`Known`] holds of some chapters.
-pub(super) fn known<'c>(chapters: impl IntoIterator<Item = &'c Chapter>) -> Known {
-    let anchors = |chapter: &Chapter| {
-        let all = chapter.cells.iter().flat_map(|cell| &cell.anchors);
-        all.map(|(id, anchor)| (slug(id), anchor.clone())).collect()
-    };
-    chapters.into_iter().map(|chapter| (chapter.name.clone(), anchors(chapter))).collect()
-}
-
-/// Renders a chapter.
-pub(super) fn body(chapter: &Chapter, known: &Known) -> Result<Body> {
+/// Renders a chapter. `known` says which chapters a link may lead to.
+pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     let body = Body { html: String::new(), sections: Vec::new(), predictions: 0 };
     let taken = BTreeSet::from(["text".to_owned()]);
     let mut page = Page { chapter, known, taken, titled: false, picture: 0, fold: None, asked: false, body };
@@ -54,22 +40,22 @@ enum Fold {
     Answer,
 }
 
-struct Page<'a> {
-    chapter: &'a Chapter,
-    known: &'a Known,
+pub(super) struct Page<'a> {
+    pub(super) chapter: &'a Chapter,
+    pub(super) known: &'a [&'a str],
     /// Anchors given so far.
-    taken: BTreeSet<String>,
+    pub(super) taken: BTreeSet<String>,
     /// Whether the title has been seen; a page has one.
-    titled: bool,
+    pub(super) titled: bool,
     picture: usize,
     fold: Option<Fold>,
     /// Whether the output of the next cell of code answers a question.
     asked: bool,
-    body: Body,
+    pub(super) body: Body,
 }
 
 impl Page<'_> {
-    fn lang(&self) -> Lang {
+    pub(super) fn lang(&self) -> Lang {
         self.chapter.lang
     }
 
@@ -137,7 +123,7 @@ impl Page<'_> {
         let item = |line: &&str| line.strip_prefix("- ").is_some();
         let first = (0..lines.len()).rev().find(|&i| {
             let run = lines.get(i..i + cell.options);
-            cell.options > 0 && run.is_some_and(|run| run.iter().all(|line| item(&line)))
+            cell.options > 0 && run.is_some_and(|run| run.iter().all(item))
         });
         let (before, options, after) = match first {
             Some(i) => (&lines[..i], &lines[i..i + cell.options], &lines[i + cell.options..]),
@@ -227,126 +213,6 @@ impl Page<'_> {
         }
     }
 
-    fn prose(&mut self, text: &str, cell: &Cell) -> Result<()> {
-        if text.matches("<details").count() != text.matches("</details>").count() {
-            return Err(Error::new("a <details> that is not closed in its cell"));
-        }
-        no_lost_dollar(text)?;
-        let mut events: Vec<Event> = Vec::new();
-        let mut links = Vec::new();
-        let mut source = pieces(text);
-        while let Some(piece) = source.next() {
-            let event = match piece {
-                Piece::Event(event) => event,
-                Piece::Code { language, code } => {
-                    events.push(Event::Html((code_block(&language, code.trim_end_matches('\n')) + "\n").into()));
-                    continue;
-                }
-            };
-            match event {
-                Event::InlineMath(latex) => events.push(Event::InlineHtml(formula(&latex, false)?.into())),
-                Event::DisplayMath(latex) => {
-                    let html = format!("<span class=\"formula\" tabindex=\"0\">{}</span>", formula(&latex, true)?);
-                    events.push(Event::InlineHtml(html.into()));
-                }
-                Event::Start(Md::Heading { level, .. }) => {
-                    let inside = source.by_ref().map_while(|piece| match piece {
-                        Piece::Event(event) if !matches!(event, Event::End(TagEnd::Heading(_))) => Some(event),
-                        _ => None,
-                    });
-                    self.heading(level, inside.collect(), &mut events, cell)?;
-                }
-                Event::Start(Md::Link { dest_url, .. }) => {
-                    let target = self.target(&dest_url);
-                    links.push(target.is_some());
-                    events
-                        .extend(target.map(|url| Event::InlineHtml(format!("<a href=\"{}\">", escaped(&url)).into())));
-                }
-                Event::End(TagEnd::Link) => {
-                    events.extend(links.pop().filter(|&led| led).map(|_| Event::InlineHtml("</a>".into())));
-                }
-                Event::Start(Md::Table(columns)) => {
-                    events.push(Event::Html("<div class=\"scroll\" tabindex=\"0\">".into()));
-                    events.push(Event::Start(Md::Table(columns)));
-                }
-                Event::End(TagEnd::Table) => {
-                    events.push(Event::End(TagEnd::Table));
-                    events.push(Event::Html("</div>\n".into()));
-                }
-                Event::Text(text) => events.push(self.text(&text)),
-                event => events.push(event),
-            }
-        }
-        pulldown_cmark::html::push_html(&mut self.body.html, with_their_signs(events).into_iter());
-        Ok(())
-    }
-
-    fn text<'e>(&self, text: &str) -> Event<'e> {
-        Event::Text(unbroken(text, self.lang()).into())
-    }
-
-    /// A heading with an anchor. Only the first of the first level keeps its level: a page has one title.
-    fn heading<'e>(
-        &mut self,
-        level: HeadingLevel,
-        inside: Vec<Event<'e>>,
-        events: &mut Vec<Event<'e>>,
-        cell: &Cell,
-    ) -> Result<()> {
-        let title = level == HeadingLevel::H1 && !std::mem::replace(&mut self.titled, true);
-        let level = if title { level } else { level.max(HeadingLevel::H2) };
-        let text: String = inside.iter().map(content).collect();
-        // Its own anchor is the same in every language; else it has that of its text.
-        let own = cell.anchors.iter().find(|(id, _)| slug(id) == slug(&text)).map(|(_, anchor)| anchor.clone());
-        let first = own.unwrap_or_else(|| slug(&text));
-        let mut anchor = first.clone();
-        for n in 2.. {
-            if self.taken.insert(anchor.clone()) {
-                break;
-            }
-            anchor = format!("{first}-{n}");
-        }
-        if level == HeadingLevel::H2 {
-            self.body.sections.push((anchor.clone(), text));
-        }
-        events.push(Event::Start(Md::Heading { level, id: Some(anchor.into()), classes: vec![], attrs: vec![] }));
-        for event in inside {
-            events.push(match event {
-                Event::InlineMath(latex) | Event::DisplayMath(latex) => {
-                    Event::InlineHtml(formula(&latex, false)?.into())
-                }
-                Event::Text(text) => self.text(&text),
-                event => event,
-            });
-        }
-        events.push(Event::End(TagEnd::Heading(level)));
-        Ok(())
-    }
-
-    /// Where a link leads in the book: to a page of it, to an anchor, to the net; nowhere if to a file of the project.
-    fn target(&self, url: &str) -> Option<String> {
-        if url.starts_with("https://") || url.starts_with("http://") {
-            return Some(url.to_owned());
-        }
-        let (path, anchor) = url.split_once('#').map_or((url, None), |(path, anchor)| (path, Some(anchor)));
-        let name = match path.rsplit('/').next()?.strip_suffix(".ipynb") {
-            _ if path.is_empty() => &self.chapter.name,
-            Some(name) => name,
-            None => return None,
-        };
-        let anchors = self.known.get(name);
-        let anchor = anchor.map(|anchor| {
-            let slug = slug(&without_escapes(anchor));
-            format!("#{}", anchors.and_then(|known| known.get(&slug)).unwrap_or(&slug))
-        });
-        let anchor = anchor.unwrap_or_default();
-        match anchors {
-            _ if path.is_empty() => Some(anchor),
-            Some(_) => Some(format!("{name}.html{anchor}")),
-            None => None,
-        }
-    }
-
     fn output(&mut self, output: &Output) -> String {
         let chapter = self.chapter;
         let label = chapter.lang.text("page.output");
@@ -391,149 +257,17 @@ pub(super) fn picture_title(svg: &str) -> Option<String> {
     Some(unescaped(&title)).filter(|title| !title.is_empty())
 }
 
-fn formula(latex: &str, display: bool) -> Result<String> {
-    math::mathml(latex, display).map_err(|why| Error::new(format!("the formula {}: {why}", latex.trim())))
-}
-
-/// Formulas with the signs that touch them: a browser breaks the line beside a formula, even before a full stop.
-fn with_their_signs(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
-    const OPEN: [char; 4] = ['(', '[', '«', '\u{a0}'];
-    const CLOSE: [char; 14] = ['.', ',', ';', ':', '!', '?', ')', ']', '»', '…', '%', '-', '\'', '\u{a0}'];
-    const WHOLE: &str = "<span class=\"whole\">";
-    let mut out: Vec<Event> = Vec::with_capacity(events.len());
-    for event in events {
-        let event = match (event, out.last_mut()) {
-            (Event::InlineHtml(math), Some(Event::Text(text))) if math.starts_with("<math") && text.ends_with(OPEN) => {
-                let kept = text.trim_end_matches(OPEN).len();
-                let whole = format!("{WHOLE}{}{math}</span>", &text[kept..]);
-                *text = text[..kept].to_owned().into();
-                Event::InlineHtml(whole.into())
-            }
-            (Event::Text(text), Some(Event::InlineHtml(html))) if text.starts_with(CLOSE) => {
-                let rest = text.trim_start_matches(CLOSE);
-                let signs = &text[..text.len() - rest.len()];
-                if html.starts_with("<math") {
-                    *html = format!("{WHOLE}{html}{signs}</span>").into();
-                } else if let Some(open) = html.strip_prefix(WHOLE).and_then(|rest| rest.strip_suffix("</span>")) {
-                    *html = format!("{WHOLE}{open}{signs}</span>").into();
-                } else {
-                    out.push(Event::Text(text));
-                    continue;
-                }
-                Event::Text(rest.to_owned().into())
-            }
-            (event, _) => event,
-        };
-        out.push(event);
-    }
-    out
-}
-
-fn code_block(language: &str, code: &str) -> String {
-    let mut html = String::from("<pre class=\"code\" tabindex=\"0\"><code>");
-    if language == "rust" {
-        for (kind, piece) in highlight::rust(code) {
-            let class = match kind {
-                highlight::Kind::Plain => {
-                    html += &escaped(piece);
-                    continue;
-                }
-                highlight::Kind::Keyword => "k",
-                highlight::Kind::Type => "t",
-                highlight::Kind::Macro => "m",
-                highlight::Kind::Text => "s",
-                highlight::Kind::Number => "n",
-                highlight::Kind::Comment => "c",
-            };
-            let _ = write!(html, "<span class=\"{class}\">{}</span>", escaped(piece));
-        }
-    } else {
-        html += &escaped(code);
-    }
-    html + "</code></pre>"
-}
-
-/// An address without its `%28`.
-fn without_escapes(url: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = url;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        let code = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(code.unwrap_or(b'%'));
-        rest = if code.is_some() { &after[2..] } else { after };
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// An anchor: letters and digits in lower case, the rest as single hyphens.
-fn slug(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-").to_lowercase()
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::Lang;
     use crate::pages::Tag;
 
-    fn render(bodies: Vec<Content>) -> Result<Body> {
+    pub(crate) fn render(bodies: Vec<Content>) -> Result<Body> {
         render_cells(bodies.into_iter().map(Cell::from).collect())
     }
 
-    fn render_cells(cells: Vec<Cell>) -> Result<Body> {
-        let chapter = |name: &str, cells| Chapter { name: name.into(), lang: Lang::En, cells };
-        let other = Cell { anchors: vec![("2-·-B-(c)".into(), "b".into())], ..Cell::default() };
-        let (here, there) = (chapter("00_x", cells), chapter("01_y", vec![other]));
-        body(&here, &known([&here, &there]))
-    }
-
-    #[test]
-    fn prose_becomes_a_page() {
-        let text = "# 00 · T\n## A & $x_1$\n## A & $x_1$\n# B\n[next](../01_y.ipynb#Été-2) [gone](../src/lib.rs) \
-                    [here](#a-x₁) [net](https://example.org)\n\n|a|b|\n|-|-|\n|`x<y`|$\\frac12$|\n\n<details>\n\
-                    <summary>S</summary>\n\n```rust\nlet x = \"<\";\n```\n\n</details>\n";
-        let body = render(vec![Content::Prose(text.into())]).unwrap();
-        let anchors: Vec<&str> = body.sections.iter().map(|s| s.0.as_str()).collect();
-        assert_eq!(anchors, ["a-x₁", "a-x₁-2", "b"]);
-        for part in [
-            "<h1 id=\"00-t\">00 · T</h1>",
-            "<h2 id=\"b\">B</h2>",
-            "<a href=\"01_y.html#été-2\">next</a> gone <a href=\"#a-x₁\">here</a> <a href=\"https://example.org\">",
-            "<code>x&lt;y</code>",
-            "<mfrac>",
-            "<span class=\"k\">let</span> x = <span class=\"s\">&quot;&lt;&quot;</span>;",
-        ] {
-            assert!(body.html.contains(part), "{part} in\n{}", body.html);
-        }
-    }
-
-    #[test]
-    fn french_signs_stay_with_their_word() {
-        let cells = vec![Content::Prose("« *a* » : `b ?` $1$ ; 12 % : 1 192 492, 5 1999, fin".into())];
-        let of = |body: &Content| Cell::from(body.clone());
-        let french = Chapter { name: "00_x".into(), lang: Lang::Fr, cells: cells.iter().map(of).collect() };
-        let html = body(&french, &Known::new()).unwrap().html;
-        assert!(
-            html.contains("«\u{a0}<em>a</em>\u{a0}»\u{a0}: <code>b ?</code>") && html.contains("12\u{a0}%"),
-            "{html}"
-        );
-        assert!(html.contains("1\u{a0}192\u{a0}492, 5 1999,"), "{html}");
-        assert_eq!(render(cells).unwrap().html.split('\u{a0}').count(), 2, "that of 12 %");
-    }
-
-    #[test]
-    fn formulas_stay_with_the_signs_that_touch_them() {
-        let html = render(vec![Content::Prose("a ($x$), $y$. b $z$ c [d](#e), <b>f</b>.".into())]).unwrap().html;
-        for (start, end) in [
-            ("a <span class=\"whole\">(<math", "</math>),</span> "),
-            ("</span> b <math", "</math> c <a href=\"#e\">d</a>, <b>"),
-        ] {
-            assert!(html.contains(start) && html.contains(end), "{start} … {end} in {html}");
-        }
-        assert!(html.contains("</math>.</span> b"), "{html}");
+    pub(crate) fn render_cells(cells: Vec<Cell>) -> Result<Body> {
+        body(&Chapter { name: "00_x".into(), lang: Lang::En, cells }, &["00_x", "01_y"])
     }
 
     #[test]
@@ -560,32 +294,6 @@ mod tests {
         assert_eq!(picture_title(svg).unwrap(), "A & B · C");
         assert_eq!(picture_title(&svg.replace("<svg>", "<svg><title>T</title>")).unwrap(), "T");
         assert_eq!(picture_title("<svg/>"), None);
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_place() {
-        let error = |text: &str| render(vec![Content::Prose("ok".into()), Content::Prose(text.into())]).err().unwrap();
-        let unknown = error(r"the $\foo{x}$").to_string();
-        assert!(
-            unknown.starts_with(r"00_x (en): cell 1: the formula \foo{x}: ") && unknown.contains("Unknown"),
-            "{unknown}"
-        );
-        assert!(error("## $$x_1_2$$").to_string().contains("x_1_2"));
-        assert!(error("so $$x_{$$ is").to_string().contains("without its formula"));
-        assert!(render(vec![Content::Prose("it costs \\$5, `$`\n\n```sh\necho $x\n```".into())]).is_ok());
-        assert!(error("<details>\n\nx").to_string().contains("<details>"));
-    }
-
-    #[test]
-    fn anchors_of_headings_are_those_of_links() {
-        let own = vec![("1-·-A-`b`".to_owned(), "a".to_owned())];
-        let text = "## 1 · A `b`\n[here](#1-·-A-`b`) [there](01_y.ipynb#2-·-B-%28c%29) [odd](#5%)";
-        let cell = Cell { anchors: own, ..Content::Prose(text.into()).into() };
-        let body = render_cells(vec![cell]).unwrap();
-        assert_eq!(body.sections, [("a".to_owned(), "1 · A b".to_owned())]);
-        for part in ["<h2 id=\"a\">", "<a href=\"#a\">here</a>", "<a href=\"01_y.html#b\">there</a>", "href=\"#5\">"] {
-            assert!(body.html.contains(part), "{part} in {}", body.html);
-        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod highlight;
 mod html;
 mod markdown;
 mod math;
+mod prose;
 mod terminal;
 
 pub use book::Book;

@@ -1,5 +1,6 @@
 //! Rows of a table by their numbers, and the gradient of that.
 
+use crate::area;
 use crate::map::{Add, CHUNK, change, identity, rows_per_chunk};
 use crate::parallel::{self, SharedMut};
 
@@ -7,7 +8,7 @@ use crate::parallel::{self, SharedMut};
 fn check(name: &str, table: usize, ids: &[u32], cols: usize, rows: usize) {
     let (n, v) = (ids.len(), table / cols.max(1));
     assert!(cols > 0 && table.is_multiple_of(cols), "{name}: a table of {table} elements has no rows of {cols}");
-    assert!(rows == n * cols, "{name}: {rows} elements are not {n} rows of {cols}");
+    assert!(rows == area(n, cols), "{name}: {rows} elements are not {n} rows of {cols}");
     if let Some(bad) = ids.iter().find(|id| **id as usize >= v) {
         panic!("{name}: id {bad} is not under {v}, the number of rows of the table");
     }

@@ -33,6 +33,12 @@ pub mod panels;
 pub mod rope;
 pub mod softmax;
 
+/// The number of elements of m rows of n; the largest number there is, which no buffer has, if a `usize` cannot hold it.
+/// Lengths are compared with it before anything is read or written.
+const fn area(m: usize, n: usize) -> usize {
+    m.saturating_mul(n)
+}
+
 /// A line for a person; nobody may be reading it, which must not end the program.
 fn warn(warning: &str) {
     use std::io::Write;

@@ -1,5 +1,6 @@
 //! Cross-entropy straight from logits.
 
+use crate::area;
 use crate::bf16::{Bf16, Element};
 use crate::isa::vectorise;
 use crate::map::{rows_per_chunk, same_length};
@@ -78,7 +79,7 @@ vectorise! {
 #[track_caller]
 pub(crate) fn check(name: &str, logits: usize, targets: &[u32], v: usize, others: [usize; 2]) {
     let n = targets.len();
-    assert!(v > 0 && logits == n * v, "{name}: {logits} logits are not {n} rows of {v}");
+    assert!(v > 0 && logits == area(n, v), "{name}: {logits} logits are not {n} rows of {v}");
     same_length(name, n, &others);
     if let Some(bad) = targets.iter().find(|t| **t != IGNORE && **t as usize >= v) {
         panic!("{name}: target {bad} is not under {v}, the number of classes");

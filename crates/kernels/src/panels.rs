@@ -30,6 +30,7 @@ mod tests;
 
 pub use steps::PANEL;
 
+use crate::area;
 use crate::bf16;
 use crate::gemm::{Init, Layout, gemm};
 use crate::isa::{self, Isa, vectorise};
@@ -385,8 +386,8 @@ vectorise! {
 pub fn matmul_panels(x: &[f32], w: &Panels, bias: Option<&[f32]>, y: &mut [f32]) {
     let [n, k] = w.shape();
     let m = x.len() / k;
-    assert!(x.len() == m * k, "matmul_panels: {} inputs are not rows of {k}", x.len());
-    assert!(y.len() == m * n, "matmul_panels: {} outputs are not {m} rows of {n}", y.len());
+    assert!(x.len() == area(m, k), "matmul_panels: {} inputs are not rows of {k}", x.len());
+    assert!(y.len() == area(m, n), "matmul_panels: {} outputs are not {m} rows of {n}", y.len());
     assert!(bias.is_none_or(|b| b.len() == n), "matmul_panels: the bias has not {n} elements");
     if m > MAX_ROWS {
         // Restored once, for a product that uses each weight many times.

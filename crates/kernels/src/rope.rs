@@ -1,5 +1,6 @@
 //! Rotary position embedding.
 
+use crate::area;
 use crate::bf16::Element;
 use crate::isa::vectorise;
 use crate::{map, math, parallel};
@@ -91,14 +92,14 @@ pub fn rope<T: Element>(
     theta: f32,
     inverse: bool,
 ) {
-    let (n, width) = (positions.len(), heads * head_dim);
+    let (n, width) = (positions.len(), area(heads, head_dim));
     check("rope", head_dim, theta);
     assert!(width <= row_stride, "rope: {heads} heads of {head_dim} do not fit in rows of {row_stride}");
     let Some(last) = positions.iter().max() else { return };
     if width == 0 {
         return;
     }
-    let fits = x.len() <= n * row_stride && x.len() >= (n - 1) * row_stride + width;
+    let fits = x.len() <= area(n, row_stride) && x.len() >= area(n - 1, row_stride).saturating_add(width);
     assert!(fits, "rope: {} elements are not {n} rows of {row_stride}", x.len());
     assert!((*last as usize) < MAX_POSITIONS, "rope: position {last} is not under {MAX_POSITIONS}");
 
@@ -137,7 +138,7 @@ impl Turns {
         let Rotary { heads, head_dim, time, theta } = rotary;
         check(name, head_dim, theta);
         assert!(head_dim > 0, "{name}: heads without elements");
-        assert!(heads * head_dim <= width, "{name}: {heads} heads of {head_dim} do not fit in rows of {width}");
+        assert!(area(heads, head_dim) <= width, "{name}: {heads} heads of {head_dim} do not fit in rows of {width}");
         assert!(time > 0 && time <= MAX_POSITIONS, "{name}: {time} places are not from 1 to {MAX_POSITIONS}");
         Turns { table: table(head_dim, theta, time), rotary }
     }

@@ -32,14 +32,17 @@ impl Shape {
         assert!(self.rank > 0, "a tensor of rank 0 has no last axis");
         let mut shape = *self;
         shape.dims[shape.rank as usize - 1] = len;
-        shape
+        Shape::from(&shape[..])
     }
 }
 
 impl From<&[usize]> for Shape {
+    /// Panics if there are more axes than four, or more elements than a `usize` counts: every product of axes fits.
     #[track_caller]
     fn from(axes: &[usize]) -> Shape {
         assert!(axes.len() <= 4, "a tensor has at most 4 axes, not {}: {axes:?}", axes.len());
+        let count = axes.iter().try_fold(1usize, |n, axis| n.checked_mul((*axis).max(1)));
+        assert!(count.is_some(), "a tensor of shape {axes:?} has more elements than can be counted");
         let mut dims = [1; 4];
         dims[..axes.len()].copy_from_slice(axes);
         Shape { dims, rank: axes.len() as u8 }
@@ -71,5 +74,22 @@ impl fmt::Display for Shape {
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "more elements than can be counted")]
+    fn a_count_that_wraps_around_is_refused() {
+        let _ = Shape::from([4, 1 << (usize::BITS - 2)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "more elements than can be counted")]
+    fn also_where_an_axis_is_empty() {
+        let _ = Shape::from([0, 1 << (usize::BITS - 2), 4]);
     }
 }

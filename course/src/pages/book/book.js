@@ -136,6 +136,8 @@ function progress(name, sections) {
     line.style.width = `${room > 0 ? Math.min(100, 100 * scrollY / room) : 0}%`;
     let number = 0;
     while (number < sections.length && sections[number].getBoundingClientRect().top < bar.offsetHeight + 40) number++;
+    // At its end the last section need not reach the bar.
+    if (room > 0 && scrollY > room - 2) number = sections.length;
     if (number === now) return;
     const moved = now >= 0;
     now = number;

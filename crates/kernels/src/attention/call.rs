@@ -2,6 +2,7 @@
 
 use super::dropout::Keep;
 use super::view::{Dst, Size, Src, View, ViewMut};
+use crate::area;
 use crate::bf16::Element;
 use std::ops::Range;
 
@@ -184,7 +185,7 @@ impl<'a, T: Element> Call<'a, T> {
     #[track_caller]
     fn check_lse(&self, lse: &[f32]) {
         let Shape { batch, heads, queries, .. } = self.shape;
-        let (name, len, needed) = (self.name, lse.len(), batch * heads * queries);
+        let (name, len, needed) = (self.name, lse.len(), area(area(batch, heads), queries));
         assert!(len == needed, "{name}: lse has {len} elements, ({batch}, {heads}, {queries}) needs {needed}");
     }
 

@@ -1,6 +1,7 @@
 //! Strided rows of a buffer: what a call gets ([`View`], [`ViewMut`]), and the same checked ([`Src`], [`Dst`]), which is
 //! safe to read and to write from several threads.
 
+use crate::area;
 use crate::bf16::Element;
 use crate::parallel::SharedMut;
 use std::ops::Range;
@@ -72,7 +73,7 @@ struct Layout {
 impl Layout {
     fn new(size: Size, offset: usize, row_stride: usize, batch_stride: usize) -> Layout {
         let Size { batch, rows, heads, head_dim } = size;
-        Layout { offset, row_stride, batch_stride, batch, rows, width: heads * head_dim, head_dim }
+        Layout { offset, row_stride, batch_stride, batch, rows, width: area(heads, head_dim), head_dim }
     }
 
     fn is_empty(&self) -> bool {
@@ -212,12 +213,12 @@ impl<'a, T: Element> Dst<'a, T> {
         order.sort_by_key(|n| parts[*n].1);
         for pair in order.windows(2) {
             let (first, second) = (pair[0], pair[1]);
-            let end = layouts[first].offset + layouts[first].width;
+            let end = layouts[first].offset.saturating_add(layouts[first].width);
             assert!(end <= layouts[second].offset, "{call}: {} and {} overlap", parts[first].0, parts[second].0);
         }
         // The three parts with what lies between them are one wide row: those rows must be apart, too.
         let (first, last) = (layouts[order[0]], layouts[order[2]]);
-        let whole = Layout { width: last.offset + last.width - first.offset, ..first };
+        let whole = Layout { width: last.offset.saturating_add(last.width) - first.offset, ..first };
         whole.check(call, "packed gradient", view.data.len());
         whole.check_disjoint(call, "the packed gradient");
         let data = SharedMut::new(view.data);

@@ -12,6 +12,7 @@
 mod tests;
 
 use crate::activation::{self, Activation};
+use crate::area;
 use crate::bf16::{Bf16, Element};
 use crate::gemm::bf16::{COLS, Matrix, Packed, gemm_bf16_finishing};
 use crate::gemm::finish::{Finish, Takes};
@@ -31,7 +32,7 @@ struct Target<'a, T = Bf16> {
 impl<T: Element> Target<'_, T> {
     #[track_caller]
     fn new<'a>(name: &str, what: &str, data: &'a mut [T], m: usize, n: usize) -> Target<'a, T> {
-        assert_eq!(data.len(), m * n, "{name}: {what} has {} elements, m·n = {m}·{n}", data.len());
+        assert_eq!(data.len(), area(m, n), "{name}: {what} has {} elements, m·n = {m}·{n}", data.len());
         Target { data: SharedMut::new(data), n }
     }
 
@@ -252,7 +253,7 @@ pub fn gemm_bf16_added<'a>(
     y: &mut [f32],
 ) {
     let (name, n) = ("gemm_bf16_added", b.columns());
-    assert_eq!(residual.len(), m * n, "{name}: residual has {} elements, m·n = {m}·{n}", residual.len());
+    assert_eq!(residual.len(), area(m, n), "{name}: residual has {} elements, m·n = {m}·{n}", residual.len());
     gemm_bf16_finishing(name, m, a.into(), b, bias, &Added { residual, y: Target::new(name, "y", y, m, n) });
 }
 

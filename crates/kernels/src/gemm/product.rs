@@ -1,6 +1,7 @@
 //! What a product is asked to do.
 
 use super::micro::Start;
+use crate::area;
 use crate::parallel::SharedMut;
 
 /// Which factor is stored transposed; the first letter is A's. All matrices are row-major and dense.
@@ -72,9 +73,9 @@ pub(crate) fn checked(
     c: &mut [f32],
     init: Init,
 ) -> bool {
-    assert_eq!(a, m * k, "{name} {layout:?}: a has {a} elements, m·k = {m}·{k}");
-    assert_eq!(b, k * n, "{name} {layout:?}: b has {b} elements, k·n = {k}·{n}");
-    assert_eq!(c.len(), m * n, "{name} {layout:?}: c has {} elements, m·n = {m}·{n}", c.len());
+    assert_eq!(a, area(m, k), "{name} {layout:?}: a has {a} elements, m·k = {m}·{k}");
+    assert_eq!(b, area(k, n), "{name} {layout:?}: b has {b} elements, k·n = {k}·{n}");
+    assert_eq!(c.len(), area(m, n), "{name} {layout:?}: c has {} elements, m·n = {m}·{n}", c.len());
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), n, "{name} {layout:?}: bias has {} elements, n = {n}", bias.len());
     }

@@ -42,6 +42,7 @@ use super::driver;
 use super::finish::{Finish, InPlace};
 use super::micro_kernel::Source;
 use super::product::{Init, Layout, Product, checked};
+use crate::area;
 use crate::buffer::AlignedBuf;
 use crate::isa::{Isa, isa};
 use crate::parallel::SharedMut;
@@ -113,7 +114,7 @@ impl Packed {
     #[track_caller]
     pub fn repack(&mut self, b: &[f32], transposed: bool) {
         let (n, k) = (self.n, self.k);
-        assert_eq!(b.len(), n * k, "Packed: b has {} elements, n·k = {n}·{k}", b.len());
+        assert_eq!(b.len(), area(n, k), "Packed: b has {} elements, n·k = {n}·{k}", b.len());
         if n > 0 && k > 0 {
             driver::pack(Unit::current(), &Source { b: Matrix::F32(b), transposed, n, k }, &mut self.memory);
         }
@@ -157,7 +158,7 @@ pub(crate) fn gemm_bf16_finishing(
     finish: &impl Finish,
 ) {
     let len = a.len(m, b.k);
-    assert_eq!(len, m * b.k, "{name}: a has {len} elements, m·k = {m}·{}", b.k);
+    assert_eq!(len, area(m, b.k), "{name}: a has {len} elements, m·k = {m}·{}", b.k);
     if let Some(bias) = bias {
         assert_eq!(bias.len(), b.n, "{name}: bias has {} elements, n = {}", bias.len(), b.n);
     }
