@@ -159,8 +159,10 @@ class Reader:
     def sliders(self):
         """Each slider, moved by a key, shows another frame."""
         browser = self.browser
-        for slider in browser.all(".frames input[type=range]"):
-            now = "return [...arguments[0].closest('.frames').querySelectorAll('*')].map(e => e.checkVisibility() ? '1' : '0').join('') + arguments[0].value"
+        for slider in browser.all(".frames-bar input[type=range]"):
+            browser.js("for (let d = arguments[0].closest('details'); d; d = d.parentElement.closest('details')) d.open = true", slider)
+            now = "const strip = arguments[0].closest('.frames-bar').previousElementSibling;" \
+                "return strip.getAttribute('viewBox') ?? strip.querySelector('.now').textContent"
             before = browser.js(now, slider)
             browser.press(slider, RIGHT)
             self.expect("a slider shows another frame", browser.js(now, slider) != before)

@@ -1,8 +1,8 @@
 //! Pictures of notebook 03: recurrence and attention.
 
-use crate::numbers::number;
+use crate::numbers::{number, with_marks};
 use crate::plot::{Arrow, Bars, Diagram, Frames, HeatMap, Item, Panels, Vectors};
-use crate::tr;
+use crate::{lang, tr};
 
 /// `h` with a small number below it: h₁₂.
 fn indexed(name: &str, i: usize) -> String {
@@ -153,13 +153,14 @@ pub fn turning_query(names: &[&str], keys: &[[f64; 2]], steps: &[([f64; 2], Vec<
             .add(plane.arrow(query[0], query[1], "q", 1).size(190, 210))
             .add(bars.digits(2).reference(1.0, "").size(200, 210));
         let (angle, length) = (query[1].atan2(query[0]).to_degrees().rem_euclid(360.0), longest(query));
+        let written = |value: f64, decimals| with_marks(lang().marks(), || number(value, decimals));
         let caption = format!(
             "{} {}°, {} {} → {}",
             tr("angle", "angle"),
-            number(angle, 0),
+            written(angle, 0),
             tr("longueur", "length"),
-            number(length, 1),
-            number(*answer, 1)
+            written(length, 1),
+            written(*answer, 1)
         );
         frames.picture(picture, caption)
     })
@@ -205,12 +206,18 @@ mod tests {
 
     #[test]
     fn a_query_turns_from_frame_to_frame() {
-        let steps = [([0.0, 1.0], vec![0.25, 0.75], 7.25), ([-2.0, 0.0], vec![1.0, 0.0], 3.5)];
+        let steps = [([0.0, 1.0], vec![0.25, 0.75], 7.5), ([-2.0, 0.0], vec![1.0, 0.0], 3.5)];
         let frames = turning_query(&["east", "north"], &[[3.0, 0.0], [0.0, 3.0]], &steps);
-        let svg = frames.content();
-        assert!(
-            frames.len() == 2 && svg.contains(" 90°, ") && svg.contains(" 1.0 → 7.3<") || svg.contains(" 1.0 → 7.2<")
-        );
-        assert!(svg.contains(" 180°, ") && svg.contains(" 2.0 → 3.5<") && svg.contains(">0.75<"), "{svg}");
+        let svg = with_marks(lang().marks(), || frames.content());
+        let [one, two, seven, three, weight] = [(1.0, 1), (2.0, 1), (7.5, 1), (3.5, 1), (0.75, 2)]
+            .map(|(v, n)| with_marks(lang().marks(), || number(v, n)));
+        assert_eq!(frames.len(), 2);
+        for part in [
+            format!(" 90°, {} {one} → {seven}<", tr("longueur", "length")),
+            format!(" {two} → {three}<"),
+            format!(">{weight}<"),
+        ] {
+            assert!(svg.contains(&part), "{part} in {svg}");
+        }
     }
 }
