@@ -56,11 +56,13 @@ pub fn cbow(words: &[&str], center: usize, reach: usize) -> Diagram {
 
 /// The nearest words of some words, with their cosines. A word that the model does not know has none.
 ///
-/// ```no_run
-/// # let model: motamot_course::models::word2vec::Word2Vec = unimplemented!();
+/// ```
+/// use motamot_course::models::word2vec::Word2Vec;
 /// use motamot_course::{figures, show};
 ///
-/// show(&figures::neighbours(&model, &["king", "love"], 6).caption("skip-gram"));
+/// fn table(model: &Word2Vec) {
+///     show(&figures::neighbours(model, &["king", "love"], 6).caption("skip-gram"));
+/// }
 /// ```
 pub fn neighbours(model: &Word2Vec, words: &[&str], n: usize) -> Table {
     let table = Table::of([("mot", "word"), ("voisins (cosinus)", "neighbours (cosine)")]);
