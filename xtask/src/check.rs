@@ -33,7 +33,7 @@ pub fn run() -> ExitCode {
         }
     };
     type Check = fn(&[File]) -> Complaints;
-    let checks: [(&str, Check); 11] = [
+    let checks: [(&str, Check); 12] = [
         ("nothing is left to do in the code", unfinished),
         ("no path of one machine, no private registry", machine_paths),
         ("unsafe code only in crates/kernels", unsafe_code),
@@ -45,6 +45,7 @@ pub fn run() -> ExitCode {
         ("README.md and README.fr.md agree", translations),
         ("the presets' table is what motamot info prints", presets),
         ("documented commands and options exist", commands),
+        ("deny.toml allows all of Cargo.lock, and THIRD-PARTY.md tells of it", |_| crate::licences::complaints()),
     ];
     let mut failed = 0;
     for (name, check) in checks {

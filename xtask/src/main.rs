@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod licences;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
         Some("check") => check::run(),
         Some("notebooks") => notebooks(),
         Some("book") => book(),
+        Some("notices") => licences::write(),
         _ => {
             eprintln!("usage: cargo xtask check     what .ci/run checks besides formatting, lints, tests and docs");
             eprintln!(
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "       cargo xtask book [--out DIR]               writes the course as HTML pages [target/book]"
             );
+            eprintln!("       cargo xtask notices                        writes THIRD-PARTY.md from Cargo.lock");
             ExitCode::from(2)
         }
     }
