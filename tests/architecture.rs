@@ -71,6 +71,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
             "models",
             "next_byte",
             "texts",
+            "figures",
             "curve",
             "check",
             "pages",

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 use super::numbers;
+use crate::tr;
+use motamot::tokenizer::Tokenizer;
 
 /// Makes a text safe between tags and in quotes.
 pub fn escaped(text: &str) -> String {
@@ -56,7 +58,12 @@ fn char_columns(c: char) -> usize {
 pub struct Tokens {
     pieces: Vec<(String, String)>,
     ids: bool,
+    /// Which pieces have a colour, if not all.
+    marked: Option<Vec<bool>>,
 }
+
+/// The ground of a piece without a colour.
+const PLAIN: &str = "#EDEFF1";
 
 /// Soft grounds on which dark ink can be read, on a light page and on a dark one.
 const GROUNDS: [&str; 5] = ["#CFE8F7", "#FBE0C4", "#CDEBDD", "#F3D9E8", "#FAF0B5"];
@@ -65,9 +72,24 @@ const GROUNDS: [&str; 5] = ["#CFE8F7", "#FBE0C4", "#CDEBDD", "#F3D9E8", "#FAF0B5
 const LINE: usize = 96;
 
 impl Tokens {
-    /// Pieces (visible text, tooltip), such as `("the", "id 262")`. A space is shown as `·`, a new line as `↵`.
+    /// Pieces (visible text, tooltip), such as `("the", "id 262")`, shown as [`visible`] shows them.
     pub fn new(pieces: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Tokens {
-        Tokens { pieces: pieces.into_iter().map(|(text, tip)| (text.into(), tip.into())).collect(), ids: false }
+        let pieces = pieces.into_iter().map(|(text, tip)| (text.into(), tip.into())).collect();
+        Tokens { pieces, ids: false, marked: None }
+    }
+
+    /// What a tokenizer makes of a text, with the ids as tooltips. Pieces that are not text alone are shown by their
+    /// bytes: `⟨F0⟩⟨9F⟩`.
+    pub fn of(tokenizer: &Tokenizer, text: &str) -> motamot::utils::Result<Tokens> {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("⟨{b:02X}⟩")).collect::<String>();
+        let piece = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| hex(bytes), str::to_owned);
+        let ids = tokenizer.encode(text)?;
+        Ok(Tokens::new(ids.into_iter().map(|id| (piece(tokenizer.token_bytes(id)), format!("id {id}")))))
+    }
+
+    /// Colours only the pieces of which this is true of their number from 0; the others are grey.
+    pub fn highlight(self, which: impl FnMut(usize) -> bool) -> Tokens {
+        Tokens { marked: Some((0..self.pieces.len()).map(which).collect()), ..self }
     }
 
     /// Shows the tooltip in small print under each piece, too.
@@ -81,10 +103,15 @@ impl Tokens {
             String::from("<div style=\"font-family:ui-monospace,monospace;line-height:1.9;overflow-wrap:anywhere\">");
         let last = self.pieces.len().saturating_sub(1);
         for (i, (text, tip)) in self.pieces.iter().enumerate() {
-            let ground = GROUNDS[i % GROUNDS.len()];
+            let edge = ";box-shadow:inset 0 0 0 1px #CBD1D7";
+            let (ground, edge) = match self.marked.as_ref().map(|marked| marked[i]) {
+                None => (GROUNDS[i % GROUNDS.len()], ""),
+                Some(false) => (PLAIN, edge),
+                Some(true) => ("#FFC98A", ";font-weight:bold"),
+            };
             let (shown, tip) = (escaped(&visible(text)), escaped(tip));
             let title = if tip.is_empty() { String::new() } else { format!(" title=\"{tip}\"") };
-            let style = format!("background:{ground};color:#222;border-radius:3px;padding:2px 1px");
+            let style = format!("background:{ground};color:#222;border-radius:3px;padding:2px 1px{edge}");
             if self.ids {
                 let _ = write!(
                     html,
@@ -139,13 +166,13 @@ impl Tokens {
     }
 }
 
-/// The piece with marks for what cannot be seen.
-fn visible(text: &str) -> String {
+/// A text with marks for what cannot be seen: `␣` for a space, `↵` for a new line, `→` for a tab, `∅` for no text at all.
+pub fn visible(text: &str) -> String {
     if text.is_empty() {
         return "∅".into();
     }
     let mark = |c: char| match c {
-        ' ' => '·',
+        ' ' => '␣',
         '\n' => '↵',
         '\r' => '␍',
         '\t' => '→',
@@ -167,6 +194,11 @@ impl Table {
     /// A table without rows.
     pub fn new(headers: impl IntoIterator<Item = impl Into<String>>) -> Table {
         Table { headers: headers.into_iter().map(Into::into).collect(), rows: Vec::new(), caption: String::new() }
+    }
+
+    /// A table without rows whose headers are in French and in English: that of the course's language is shown.
+    pub fn of<const N: usize>(headers: [(&str, &str); N]) -> Table {
+        Table::new(headers.map(|(fr, en)| tr(fr, en)))
     }
 
     /// Adds a row; cells that are missing at its end stay empty.
@@ -271,15 +303,58 @@ fn is_number(cell: &str) -> bool {
         && digits.split_whitespace().filter(|w| w.chars().all(char::is_alphabetic)).count() <= 1
 }
 
+/// Something that a notebook can show as more than text.
+pub trait Rich {
+    /// The type of [`Rich::content`]: `image/svg+xml` or `text/html`.
+    fn mime(&self) -> &'static str;
+
+    /// The picture or the page.
+    fn content(&self) -> String;
+
+    /// The same for a terminal; `None` where nothing but the file will do.
+    fn text(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Rich for Tokens {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Tokens::text(self))
+    }
+}
+
+impl Rich for Table {
+    fn mime(&self) -> &'static str {
+        "text/html"
+    }
+
+    fn content(&self) -> String {
+        self.html()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(Table::text(self))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motamot::tokenizer::BpeOptions;
 
     #[test]
     fn tokens_are_coloured_marked_and_separated() {
         let tokens = Tokens::new([("The", "id 464"), (" <cat>", "id \"9\""), ("\n", ""), ("", "x")]);
         let html = tokens.html();
-        for text in [">The</span>", "title=\"id 464\"", "·&lt;cat&gt;", "id &quot;9&quot;", "↵</span>", "∅", "<br>"]
+        for text in [">The</span>", "title=\"id 464\"", "␣&lt;cat&gt;", "id &quot;9&quot;", "↵</span>", "∅", "<br>"]
         {
             assert!(html.contains(text), "{text} in {html}");
         }
@@ -288,9 +363,30 @@ mod tests {
         assert!(!html.contains("<small"));
         let with_ids = tokens.clone().ids().html();
         assert!(with_ids.contains("opacity:0.75\">id 464</small>"), "{with_ids}");
-        assert_eq!(tokens.text(), "The|·<cat>|↵\n∅");
-        assert_eq!(Tokens::new([("The", "464"), (" a", "1")]).ids().text(), "The|·a\n464|1");
+        assert_eq!(tokens.text(), "The|␣<cat>|↵\n∅");
+        assert_eq!(Tokens::new([("The", "464"), (" a", "1")]).ids().text(), "The|␣a\n464|1");
         assert_eq!(Tokens::new([("", ""); 0]).text(), "");
+    }
+
+    #[test]
+    fn highlighted_tokens_stand_out_of_grey_ones() {
+        let html = Tokens::new([("a", ""), ("b", ""), ("c", "")]).highlight(|i| i == 1).html();
+        assert_eq!((html.matches(PLAIN).count(), html.matches("font-weight:bold\">b<").count()), (2, 1), "{html}");
+        assert!(!GROUNDS.iter().any(|ground| html.contains(ground)));
+    }
+
+    #[test]
+    fn a_tokenizer_says_what_it_makes_of_a_text() {
+        let options = BpeOptions { vocab_size: 256, special_tokens: vec![], ..BpeOptions::default() };
+        let bytes = Tokenizer::train_bpe([""], &options).unwrap();
+        let tokens = Tokens::of(&bytes, "a é").unwrap();
+        assert_eq!(tokens.text(), "a|␣|⟨C3⟩|⟨A9⟩");
+        assert!(tokens.html().contains(&format!("title=\"id {}\"", bytes.encode("a").unwrap()[0])));
+    }
+
+    #[test]
+    fn headers_are_in_the_language_of_the_course() {
+        assert_eq!(Table::of([("mot", "word")]).row(["x"]).text(), Table::new([tr("mot", "word")]).row(["x"]).text());
     }
 
     #[test]

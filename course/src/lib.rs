@@ -15,6 +15,7 @@
 //!  texts       small texts for experiments
 //!  show, html  how a cell shows pictures, tables and tokens
 //!  plot        pictures
+//!  figures     the pictures of the notebooks that take more than a few lines
 //!  catalogue   what the course says, by key, in every language
 //!  lang        the languages
 //!  numbers     decimal and thousands marks
@@ -31,6 +32,7 @@ pub mod plot;
 pub mod html;
 mod show;
 
+pub mod figures;
 pub mod models;
 pub mod next_byte;
 pub mod texts;
@@ -41,8 +43,9 @@ pub mod check;
 #[cfg(feature = "pages")]
 pub mod pages;
 
+pub use html::Rich;
 pub use lang::{Lang, lang, tr};
-pub use show::{CELL_MARK, Rich, cell, show, user_folder};
+pub use show::{CELL_MARK, cell, show, user_folder};
 
 #[cfg(test)]
 mod toys;

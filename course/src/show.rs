@@ -3,63 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::html::{Table, Tokens};
+use crate::html::Rich;
 use crate::lang;
 use crate::numbers::with_marks;
-use crate::plot::Picture;
 use motamot::utils::fs::{create_dir_all, write_atomic};
-
-/// Something that a notebook can show as more than text.
-pub trait Rich {
-    /// The type of [`Rich::content`]: `image/svg+xml` or `text/html`.
-    fn mime(&self) -> &'static str;
-
-    /// The picture or the page.
-    fn content(&self) -> String;
-
-    /// The same for a terminal; `None` where nothing but the file will do.
-    fn text(&self) -> Option<String> {
-        None
-    }
-}
-
-impl<P: Picture> Rich for P {
-    fn mime(&self) -> &'static str {
-        "image/svg+xml"
-    }
-
-    fn content(&self) -> String {
-        self.to_svg()
-    }
-}
-
-impl Rich for Tokens {
-    fn mime(&self) -> &'static str {
-        "text/html"
-    }
-
-    fn content(&self) -> String {
-        self.html()
-    }
-
-    fn text(&self) -> Option<String> {
-        Some(Tokens::text(self))
-    }
-}
-
-impl Rich for Table {
-    fn mime(&self) -> &'static str {
-        "text/html"
-    }
-
-    fn content(&self) -> String {
-        self.html()
-    }
-
-    fn text(&self) -> Option<String> {
-        Some(Table::text(self))
-    }
-}
 
 /// Shows a picture or a table under the cell. A cell shows at most one picture and one table (the kernel keeps the last).
 ///
@@ -129,6 +76,7 @@ pub fn cell(number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::html::{Table, Tokens};
     use crate::plot::{Bars, Chart, HeatMap, Panels, Scatter};
 
     #[test]

@@ -1,5 +1,5 @@
-//! Small texts for experiments: one text in ten languages, a French novel, some of GPT-2's merges, and how a model of
-//! ours guessed.
+//! Small texts for experiments: one text in ten languages, a French novel, some of GPT-2's merges, how a model of ours
+//! guessed, and words that belong together.
 //!
 //! Where they come from is in the `README.md` of `data/udhr/`, `data/french/`, `data/gpt2/` and `data/guesses/`.
 
@@ -93,6 +93,53 @@ pub fn guesses() -> Guesses {
     let bits_per_byte = loss.split(' ').next().and_then(|bits| bits.parse().ok()).unwrap_or(f64::NAN);
     Guesses { bits_per_byte, wrong: signs.lines().flat_map(str::bytes).map(|sign| usize::from(sign - b'A')).collect() }
 }
+
+/// Pairs of words in Shakespeare, written down before any model was trained: a good one finds the second of each near the
+/// first.
+pub const WORD_PAIRS: [(&str, &str); 30] = [
+    ("romeo", "juliet"),
+    ("thou", "thee"),
+    ("thy", "thine"),
+    ("king", "queen"),
+    ("father", "son"),
+    ("mother", "father"),
+    ("brother", "sister"),
+    ("lord", "lady"),
+    ("love", "hate"),
+    ("day", "night"),
+    ("life", "death"),
+    ("husband", "wife"),
+    ("sun", "moon"),
+    ("heaven", "earth"),
+    ("good", "bad"),
+    ("sword", "dagger"),
+    ("eyes", "ears"),
+    ("hand", "foot"),
+    ("man", "woman"),
+    ("hast", "art"),
+    ("dead", "alive"),
+    ("friend", "enemy"),
+    ("lancaster", "york"),
+    ("edward", "warwick"),
+    ("tybalt", "mercutio"),
+    ("sea", "ship"),
+    ("black", "white"),
+    ("priest", "church"),
+    ("england", "france"),
+    ("tears", "weep"),
+];
+
+/// Analogies in Shakespeare's words: the first is to the second as the third is to the fourth.
+pub const ANALOGIES: [(&str, &str, &str, &str); 8] = [
+    ("man", "king", "woman", "queen"),
+    ("king", "queen", "lord", "lady"),
+    ("man", "husband", "woman", "wife"),
+    ("father", "son", "mother", "daughter"),
+    ("brother", "sister", "son", "daughter"),
+    ("thou", "art", "you", "are"),
+    ("day", "night", "sun", "moon"),
+    ("good", "better", "bad", "worse"),
+];
 
 #[cfg(test)]
 mod tests {

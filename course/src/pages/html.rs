@@ -5,19 +5,10 @@ use std::fmt::Write;
 
 use super::chapter::{Body as Content, Cell, Chapter, Output, Part};
 use super::fold::unfolded;
+use super::page::{Body, Fold, Page};
 use super::prose::code_block;
-use crate::Lang;
 use crate::html::{escaped, unescaped};
 use motamot::utils::Result;
-
-/// A chapter's cells as HTML, and its sections.
-pub(super) struct Body {
-    pub html: String,
-    /// Anchor and text of each section.
-    pub sections: Vec<(String, String)>,
-    /// How many questions wait for a choice.
-    pub predictions: usize,
-}
 
 /// Renders a chapter. `known` says which chapters a link may lead to.
 pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
@@ -31,34 +22,7 @@ pub(super) fn body(chapter: &Chapter, known: &[&str]) -> Result<Body> {
     Ok(page.body)
 }
 
-/// What is open while cells are put into it.
-#[derive(PartialEq)]
-enum Fold {
-    /// A detour.
-    Deeper,
-    /// What a question waits for.
-    Answer,
-}
-
-pub(super) struct Page<'a> {
-    pub(super) chapter: &'a Chapter,
-    pub(super) known: &'a [&'a str],
-    /// Anchors given so far.
-    pub(super) taken: BTreeSet<String>,
-    /// Whether the title has been seen; a page has one.
-    pub(super) titled: bool,
-    picture: usize,
-    fold: Option<Fold>,
-    /// Whether the output of the next cell of code answers a question.
-    asked: bool,
-    pub(super) body: Body,
-}
-
 impl Page<'_> {
-    pub(super) fn lang(&self) -> Lang {
-        self.chapter.lang
-    }
-
     fn cell(&mut self, cell: &Cell) -> Result<()> {
         let goes_on = match cell.part {
             Part::Deeper => self.fold == Some(Fold::Deeper),
@@ -260,6 +224,7 @@ pub(super) fn picture_title(svg: &str) -> Option<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::Lang;
     use crate::pages::Tag;
 
     pub(crate) fn render(bodies: Vec<Content>) -> Result<Body> {

@@ -7,6 +7,7 @@ pub mod highlight;
 mod html;
 mod markdown;
 mod math;
+mod page;
 mod prose;
 mod terminal;
 

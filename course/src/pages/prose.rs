@@ -5,8 +5,8 @@ use std::fmt::Write;
 use pulldown_cmark::{Event, HeadingLevel, Tag as Md, TagEnd};
 
 use super::chapter::Cell;
-use super::html::Page;
 use super::markdown::{Piece, content, no_lost_dollar, pieces, plain, unbroken};
+use super::page::Page;
 use super::{highlight, math};
 use crate::html::escaped;
 use motamot::utils::{Error, Result};

@@ -3,8 +3,9 @@
 use super::axis::{Axis, Scale};
 use super::colors::{Color, GREY, GRID, INK, PALETTE, WHITE};
 use super::frame::{Entry, Frame, Key, Names, heading, joined};
-use super::page::{At, Height, Page, Side};
+use super::page::{Height, Page, Side};
 use super::picture::{Picture, sane, usual};
+use super::place::At;
 use super::place::{Rect, cheapest};
 use super::text::{SMALL, TEXT, fitted, widest, width, wrapped};
 use crate::numbers::{number, pointed};
@@ -24,6 +25,8 @@ pub struct Bars {
     horizontal: bool,
     digits: Option<usize>,
     scale: Scale,
+    /// How many places are shown, the highest first.
+    top: Option<usize>,
     size: Option<(u32, u32)>,
 }
 
@@ -43,6 +46,7 @@ impl Bars {
             horizontal: false,
             digits: None,
             scale: Scale::Linear,
+            top: None,
             size: None,
         }
     }
@@ -73,6 +77,31 @@ impl Bars {
     /// A logarithmic axis for the values; those that are not positive have no bar.
     pub fn log(self) -> Bars {
         Bars { scale: Scale::Log, ..self }
+    }
+
+    /// Shows the bars by their values in the first group, the highest first.
+    pub fn sorted(self) -> Bars {
+        self.top(usize::MAX)
+    }
+
+    /// Shows the highest bars of the first group only, so many of them, the highest first.
+    pub fn top(self, n: usize) -> Bars {
+        Bars { top: Some(n), ..self }
+    }
+
+    /// As shown: sorted, if so wished. Of equals, the first stays first.
+    fn arranged(&self) -> Bars {
+        let mut bars = Bars { top: None, ..self.clone() };
+        let (Some(n), Some((_, values))) = (self.top, self.groups.first()) else { return bars };
+        let value = |i: usize| values.get(i).copied().filter(|v| !v.is_nan()).unwrap_or(f64::NEG_INFINITY);
+        let mut order: Vec<usize> = (0..self.places()).collect();
+        order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
+        order.truncate(n);
+        bars.labels = order.iter().map(|&i| self.labels.get(i).cloned().unwrap_or_default()).collect();
+        for group in &mut bars.groups {
+            group.1 = order.iter().map(|&i| group.1.get(i).copied().unwrap_or(f64::NAN)).collect();
+        }
+        bars
     }
 
     /// Width and height in pixels of the page.
@@ -328,7 +357,7 @@ impl Picture for Bars {
     fn size(&self, free: u32) -> (u32, u32) {
         let (w, h) = usual(free);
         let lying = || {
-            let bars = self.places().max(1) as u32;
+            let bars = self.places().min(self.top.unwrap_or(usize::MAX)).max(1) as u32;
             let each = if self.groups.len() > 1 { 15 * self.groups.len() as u32 + 9 } else { 27 };
             (w, (130 + each.saturating_mul(bars)).clamp(180, 1400))
         };
@@ -336,6 +365,9 @@ impl Picture for Bars {
     }
 
     fn draw(&self, page: &mut Page, (wide, high): (u32, u32)) {
+        if self.top.is_some() {
+            return self.arranged().draw(page, (wide, high));
+        }
         let size = (f64::from(wide), f64::from(high));
         let legend: Vec<Entry> = (self.groups.iter().enumerate())
             .map(|(i, g)| Entry { name: &g.0, color: PALETTE[i % PALETTE.len()], key: Key::Block })
@@ -414,6 +446,19 @@ mod tests {
             assert_eq!(svg.matches("fill=\"#0072B2\"").count(), 3, "two bars and the legend");
             assert!(!svg.contains("<b>"));
         }
+    }
+
+    #[test]
+    fn the_highest_bars_come_first() {
+        let bars = Bars::new("", "", "", ["a", "b", "c", "d"]).group("x", [1.0, 3.0, f64::NAN, 3.0]).group("y", [7.0]);
+        let top = bars.clone().top(3).arranged();
+        assert_eq!(
+            (top.labels, &top.groups[0].1),
+            (vec!["b".to_owned(), "d".into(), "a".into()], &vec![3.0, 3.0, 1.0])
+        );
+        assert!(top.groups[1].1[..2].iter().all(|v| v.is_nan()) && top.groups[1].1[2] == 7.0);
+        assert_eq!(bars.sorted().arranged().labels, ["b", "d", "a", "c"]);
+        assert!(Bars::new("", "", "", ["a"]).top(0).to_svg().ends_with("</svg>\n"));
     }
 
     #[test]

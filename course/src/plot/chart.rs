@@ -3,8 +3,9 @@
 use super::axis::{Axis, Scale};
 use super::colors::{Color, GREY, INK, PALETTE, WHITE};
 use super::frame::{Entry, Frame, Key, Names};
-use super::page::{At, Height, Page, Side};
+use super::page::{Height, Page, Side};
 use super::picture::{Picture, sane, usual};
+use super::place::At;
 use super::place::{Rect, beside, cheapest};
 use super::text::{SMALL, width};
 

@@ -2,17 +2,21 @@
 //!
 //! Nothing is placed by hand: items stand in the rows and columns of a grid, and arrows go between their names.
 
+mod graph;
 mod item;
 mod layout;
 
+pub use graph::Arrow;
 pub use item::Item;
 
-use super::colors::{Color, GREY, INK, NOTHING, PALETTE};
+use super::colors::{GREY, INK, NOTHING, PALETTE};
 use super::frame::heading;
 use super::page::{Height, Page, Side};
 use super::picture::Picture;
 use super::text::{SMALL, TITLE, width};
-use layout::{Layout, MARGIN, Way};
+use graph::Graph;
+use item::color;
+use layout::{Layout, MARGIN};
 
 /// A diagram: built up, then rendered.
 ///
@@ -54,103 +58,41 @@ use layout::{Layout, MARGIN, Way};
 #[derive(Clone, Debug)]
 pub struct Diagram {
     title: String,
-    rows: Vec<Vec<Item>>,
-    arrows: Vec<Arrow>,
-    groups: Vec<(String, Vec<String>)>,
-}
-
-/// An arrow from one item of a [`Diagram`] to another: straight where they face each other, else curved.
-#[derive(Clone, Debug)]
-pub struct Arrow {
-    from: String,
-    to: String,
-    label: String,
-    way: Way,
-    dashed: bool,
-    color: Option<usize>,
-}
-
-impl Arrow {
-    /// An arrow between the items of these names; from an item to itself it is a loop.
-    pub fn new(from: impl Into<String>, to: impl Into<String>) -> Arrow {
-        Arrow { from: from.into(), to: to.into(), label: String::new(), way: Way::Direct, dashed: false, color: None }
-    }
-
-    /// A text at its middle.
-    pub fn label(self, label: impl Into<String>) -> Arrow {
-        Arrow { label: label.into(), ..self }
-    }
-
-    /// In an arc around what stands between: above a row, to the right of a column.
-    pub fn around(self) -> Arrow {
-        Arrow { way: Way::Around, ..self }
-    }
-
-    /// Across first, then up or down, with one corner.
-    pub fn elbow(self) -> Arrow {
-        Arrow { way: Way::Elbow, ..self }
-    }
-
-    /// Dashed.
-    pub fn dashed(self) -> Arrow {
-        Arrow { dashed: true, ..self }
-    }
-
-    /// A colour of [`PALETTE`].
-    pub fn color(self, index: usize) -> Arrow {
-        Arrow { color: Some(index), ..self }
-    }
-}
-
-impl<A: Into<String>, B: Into<String>> From<(A, B)> for Arrow {
-    fn from((from, to): (A, B)) -> Arrow {
-        Arrow::new(from, to)
-    }
-}
-
-/// From, to and label.
-impl<A: Into<String>, B: Into<String>, L: Into<String>> From<(A, B, L)> for Arrow {
-    fn from((from, to, label): (A, B, L)) -> Arrow {
-        Arrow::new(from, to).label(label)
-    }
-}
-
-/// A colour of the palette; grey if nobody chose.
-fn color(index: Option<usize>) -> Color {
-    index.map_or(GREY, |i| PALETTE[i % PALETTE.len()])
+    graph: Graph,
 }
 
 impl Diagram {
     /// A diagram without items.
     pub fn new(title: impl Into<String>) -> Diagram {
-        Diagram { title: title.into(), rows: Vec::new(), arrows: Vec::new(), groups: Vec::new() }
+        Diagram { title: title.into(), graph: Graph::default() }
     }
 
     /// Adds a row under the others; a text is a box, `""` an empty cell.
     pub fn row(mut self, items: impl IntoIterator<Item = impl Into<Item>>) -> Diagram {
-        self.rows.push(items.into_iter().map(Into::into).collect());
+        self.graph.rows.push(items.into_iter().map(Into::into).collect());
         self
     }
 
     /// Adds arrows: `(from, to)`, `(from, to, label)` or [`Arrow`]. What names no item is said under the diagram.
     pub fn arrows(mut self, arrows: impl IntoIterator<Item = impl Into<Arrow>>) -> Diagram {
-        self.arrows.extend(arrows.into_iter().map(Into::into));
+        self.graph.arrows.extend(arrows.into_iter().map(Into::into));
         self
     }
 
     /// A frame with a name around items, and around what stands between them.
     pub fn group(mut self, name: impl Into<String>, items: impl IntoIterator<Item = impl Into<String>>) -> Diagram {
-        self.groups.push((name.into(), items.into_iter().map(Into::into).collect()));
+        self.graph.groups.push((name.into(), items.into_iter().map(Into::into).collect()));
         self
     }
 
     fn items(&self) -> impl Iterator<Item = &Item> {
-        self.rows.iter().flatten()
+        self.graph.rows.iter().flatten()
     }
 
     /// Names in arrows and groups that no item has.
     fn unknown(&self) -> Vec<&str> {
-        let ends = self.arrows.iter().flat_map(|a| [&a.from, &a.to]).chain(self.groups.iter().flat_map(|g| &g.1));
+        let ends =
+            self.graph.arrows.iter().flat_map(|a| [&a.from, &a.to]).chain(self.graph.groups.iter().flat_map(|g| &g.1));
         let mut unknown: Vec<&str> = ends.map(String::as_str).filter(|n| !self.items().any(|i| i.is(n))).collect();
         unknown.sort_unstable();
         unknown.dedup();
@@ -164,9 +106,9 @@ impl Diagram {
             "" => format!("{} → {}", said(&a.from), said(&a.to)),
             label => format!("{} → {} ({label})", said(&a.from), said(&a.to)),
         };
-        let lone = |i: &&Item| !i.words().is_empty() && !self.arrows.iter().any(|a| i.is(&a.from) || i.is(&a.to));
+        let lone = |i: &&Item| !i.words().is_empty() && !self.graph.arrows.iter().any(|a| i.is(&a.from) || i.is(&a.to));
         let parts = self.items().filter(lone).map(Item::words).collect::<Vec<_>>().join(" ");
-        let parts = Some(parts).filter(|p| !p.is_empty()).into_iter().chain(self.arrows.iter().map(arrow));
+        let parts = Some(parts).filter(|p| !p.is_empty()).into_iter().chain(self.graph.arrows.iter().map(arrow));
         let title = Some(self.title.clone()).filter(|t| !t.is_empty());
         title.into_iter().chain(Some(parts.collect::<Vec<_>>().join("; "))).collect::<Vec<_>>().join(": ")
     }
@@ -180,7 +122,7 @@ impl Diagram {
 
 impl Picture for Diagram {
     fn size(&self, _: u32) -> (u32, u32) {
-        let layout = Layout::new(self, f64::INFINITY);
+        let layout = Layout::new(&self.graph, f64::INFINITY);
         let wide = layout.wide.max((width(&self.title, TITLE) + 2.0 * MARGIN).min(340.0));
         let notes = if self.unknown().is_empty() { 0.0 } else { 20.0 };
         (wide.ceil() as u32, (self.top(wide) + layout.high + notes).ceil().max(60.0) as u32)
@@ -190,13 +132,13 @@ impl Picture for Diagram {
         page.describe(self.words());
         let (wide, high) = (f64::from(wide), f64::from(high));
         let top = heading(page, &self.title, &[], "", wide).min(self.top(wide));
-        let mut layout = Layout::new(self, wide);
+        let mut layout = Layout::new(&self.graph, wide);
         layout.shift(((wide - layout.wide) / 2.0).max(0.0), top);
         for (frame, name) in layout.frames() {
             page.rounded(frame, 8.0, NOTHING.opacity(0.3), Some(NOTHING));
             page.text(name, (frame.left + 8.0, frame.top + 5.0), SMALL, GREY, Side::Left, Height::Top);
         }
-        for arrow in &self.arrows {
+        for arrow in &self.graph.arrows {
             let (Some(from), Some(to)) = (layout.place(&arrow.from), layout.place(&arrow.to)) else { continue };
             let (points, label) = layout.route(from, to, arrow.way);
             page.arrow(&points, color(arrow.color), 1.5, arrow.dashed);

@@ -2,7 +2,8 @@
 
 use super::axis::Axis;
 use super::colors::{Color, GREY, GRID, INK};
-use super::page::{At, Height, Page, Side};
+use super::page::{Height, Page, Side};
+use super::place::At;
 use super::text::{SMALL, TEXT, TITLE, widest, width, wrapped};
 
 /// What a picture with axes is called, and its axes.

@@ -7,9 +7,8 @@ use super::colors::INK;
 use super::page::{Height, Page, Side};
 use super::picture::Picture;
 use super::text::{TEXT, wrapped};
-use crate::html::escaped;
+use crate::html::{Rich, escaped};
 use crate::lang;
-use crate::show::Rich;
 
 /// Pictures, or texts in colours and tables, each with a caption: a strip, and in the HTML edition a slider that shows one
 /// at a time (buttons, arrow keys, play). On paper and where no script runs, the strip stays.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::axis::{Axis, Scale};
-use super::colors::{Color, GREY, GRID, INK, NOTHING, Ramp, STEPS, WHITE, luminance};
+use super::colors::{Color, GREY, GRID, INK, NOTHING, PALETTE, Ramp, STEPS, WHITE, luminance};
 use super::frame::heading;
-use super::page::{At, Height, Page, Side};
+use super::page::{Height, Page, Side};
 use super::picture::{Picture, sane};
+use super::place::At;
 use super::text::{SMALL, TEXT, TITLE, fitted, widest, width};
 use crate::numbers::number;
 
@@ -27,6 +28,9 @@ pub struct HeatMap {
     diverging: bool,
     range: Option<(f64, f64)>,
     digits: Option<usize>,
+    scale: bool,
+    /// Lines after this row and this column.
+    divided: Option<(usize, usize)>,
     size: Option<(u32, u32)>,
 }
 
@@ -57,8 +61,22 @@ impl HeatMap {
             diverging: false,
             range: None,
             digits: None,
+            scale: true,
+            divided: None,
             size: None,
         }
+    }
+
+    /// Yes or no, such as a mask: cells that are not 0 are dark, and there is no scale of values.
+    pub fn yes_no(mut self) -> HeatMap {
+        self.values.iter_mut().for_each(|v| *v = f64::from(u8::from(*v != 0.0)));
+        // The darkest colour is for more than "yes": labels of the values would not be read on it.
+        HeatMap { scale: false, ..self.range(0.0, 1.25) }
+    }
+
+    /// Lines after so many rows and so many columns: where one part ends and another begins.
+    pub fn divided(self, rows: usize, columns: usize) -> HeatMap {
+        HeatMap { divided: Some((rows, columns)), ..self }
     }
 
     /// Labels to the left of the rows; without them, their numbers from 0.
@@ -182,6 +200,11 @@ impl Picture for HeatMap {
         let half = width(&self.x_label, TEXT) / 2.0;
         let middle = ((left + right) / 2.0).min(wide - 8.0 - half).max(8.0 + half);
         page.text(&self.x_label, (middle, bottom + under + 6.0), TEXT, GREY, Side::Center, Height::Top);
+        if let Some((row, column)) = self.divided {
+            let (x, y) = (left + w * column.min(self.columns) as f64 - 0.5, top + h * row.min(self.rows) as f64 - 0.5);
+            page.line(&[(x, top), (x, bottom)], PALETTE[1], 2.5);
+            page.line(&[(left, y), (right, y)], PALETTE[1], 2.5);
+        }
         layout.draw_scale(page, (right + BAR_GAP).round(), top, bottom.max(top + 60.0));
     }
 }
@@ -222,7 +245,8 @@ impl<'m> Layout<'m> {
         };
         let (rows, columns) = (labels(&map.row_labels, map.rows), labels(&map.column_labels, map.columns));
         let left = (widest(&rows, TEXT).max(4.0) + 22.0).round();
-        let right = BAR_GAP + BAR + 6.0 + widest(scale.ticks.iter().map(|t| &t.1), SMALL).max(10.0) + 12.0;
+        let bar = BAR_GAP + BAR + 6.0 + widest(scale.ticks.iter().map(|t| &t.1), SMALL).max(10.0) + 12.0;
+        let right = if map.scale { bar } else { 14.0 };
         let printed = map.digits.map_or(Vec::new(), |d| map.values.iter().map(|&v| text(v, d)).collect());
         Layout { map, ramp, low, high, scale, rows, columns, left, right, printed }
     }
@@ -296,6 +320,9 @@ impl<'m> Layout<'m> {
 
     /// The colour bar with its numbers.
     fn draw_scale(&self, page: &mut Page, x: f64, top: f64, bottom: f64) {
+        if !self.map.scale {
+            return;
+        }
         let each = (bottom - top) / f64::from(STEPS);
         for i in 0..STEPS {
             let value = self.high - (self.high - self.low) * (f64::from(i) + 0.5) / f64::from(STEPS);
@@ -353,6 +380,15 @@ mod tests {
         assert_eq!(cells(&svg) - bar, 6, "one block for each cell");
         let grey = svg.lines().find(|l| l.contains("#DCDCDC")).unwrap();
         assert_eq!(cells(grey), 2, "NaN and infinity are grey");
+    }
+
+    #[test]
+    fn a_mask_is_yes_or_no_in_parts() {
+        let mask = HeatMap::new("", 2, 2, [1.0, 0.0, -3.0, 1.0]).yes_no();
+        let svg = mask.clone().divided(1, 9).to_svg();
+        assert_eq!(cells(&svg), 4, "no bar of colours");
+        assert_eq!(svg.lines().filter(|l| l.contains("stroke=\"#D55E00\"")).count(), 2);
+        assert!(Picture::size(&mask, 800).0 <= Picture::size(&HeatMap::new("", 2, 2, [1.0, 0.0]), 800).0);
     }
 
     #[test]

@@ -3,12 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use super::colors::{Color, WHITE};
-use super::place::Rect;
+use super::place::{At, Rect};
 use super::text::{SMALL, width};
 use crate::html::escaped;
-
-/// A place on the page: x to the right, y downwards.
-pub(super) type At = (f64, f64);
 
 /// Which point of a text is at its x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::page::Page;
+use crate::html::Rich;
 use motamot::utils::Result;
 use motamot::utils::fs::write_atomic;
 
@@ -39,4 +40,14 @@ pub(super) fn usual(free: u32) -> (u32, u32) {
 /// A size that can be drawn and seen.
 pub(super) fn sane(width: u32, height: u32) -> Option<(u32, u32)> {
     Some((width.clamp(120, 4000), height.clamp(90, 4000)))
+}
+
+impl<P: Picture> Rich for P {
+    fn mime(&self) -> &'static str {
+        "image/svg+xml"
+    }
+
+    fn content(&self) -> String {
+        self.to_svg()
+    }
 }

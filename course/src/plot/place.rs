@@ -1,6 +1,7 @@
 //! Free places for labels.
 
-use super::page::At;
+/// A place on the page: x to the right, y downwards.
+pub(super) type At = (f64, f64);
 
 /// A rectangle of the page.
 #[derive(Clone, Copy, Debug, PartialEq)]

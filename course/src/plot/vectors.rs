@@ -3,8 +3,9 @@
 use super::axis::{Axis, Scale};
 use super::colors::{Color, GREY, GRID, INK, PALETTE};
 use super::frame::heading;
-use super::page::{At, Height, Page, Side};
+use super::page::{Height, Page, Side};
 use super::picture::{Picture, sane};
+use super::place::At;
 use super::place::{Rect, beside, cheapest};
 use super::text::{SMALL, width};
 

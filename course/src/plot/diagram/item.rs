@@ -1,11 +1,15 @@
 //! What stands in a cell of a diagram.
 
-use super::super::colors::{Color, GREY, INK, WHITE};
+use super::super::colors::{Color, GREY, INK, PALETTE, WHITE};
 use super::super::page::{Height, Page, Side};
 use super::super::place::Rect;
-use super::super::text::{SMALL, TEXT, width};
-use super::color;
+use super::super::text::{SMALL, TEXT, widest, width};
 use crate::numbers::number;
+
+/// A colour of the palette; grey if nobody chose.
+pub(super) fn color(index: Option<usize>) -> Color {
+    index.map_or(GREY, |i| PALETTE[i % PALETTE.len()])
+}
 
 /// Something that stands in a cell of a [`Diagram`](super::Diagram).
 #[derive(Clone, Debug)]
@@ -17,6 +21,7 @@ pub struct Item {
     color: Option<usize>,
     pub(super) tall: usize,
     pub(super) wide: usize,
+    fitted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -25,7 +30,7 @@ enum Kind {
     Box,
     Sign,
     Text,
-    Matrix { rows: usize, columns: usize, values: Vec<f64>, digits: usize },
+    Matrix { rows: usize, columns: usize, values: Vec<f64>, digits: usize, names: Vec<String> },
 }
 
 /// The height of a line of text, and of a line of small print.
@@ -40,7 +45,7 @@ const MOST: usize = 24;
 impl Item {
     fn of(kind: Kind, text: impl Into<String>) -> Item {
         let text = text.into();
-        Item { id: text.clone(), text, shape: String::new(), kind, color: None, tall: 1, wide: 1 }
+        Item { id: text.clone(), text, shape: String::new(), kind, color: None, tall: 1, wide: 1, fitted: false }
     }
 
     /// A box with a text in it; `\n` begins a new line.
@@ -66,15 +71,23 @@ impl Item {
     /// A matrix with a name, drawn with so many rows and columns (at most 24).
     pub fn matrix(name: impl Into<String>, rows: usize, columns: usize) -> Item {
         let (rows, columns) = (rows.clamp(1, MOST), columns.clamp(1, MOST));
-        Item::of(Kind::Matrix { rows, columns, values: Vec::new(), digits: 0 }, name)
+        Item::of(Kind::Matrix { rows, columns, values: Vec::new(), digits: 0, names: Vec::new() }, name)
     }
 
     /// The numbers of a matrix, row after row, with so many decimals; the cells of larger ones are darker, and those
     /// that are not finite stay empty.
     pub fn numbers(mut self, numbers: impl IntoIterator<Item = f64>, decimals: usize) -> Item {
-        if let Kind::Matrix { rows, columns, values, digits } = &mut self.kind {
+        if let Kind::Matrix { rows, columns, values, digits, .. } = &mut self.kind {
             *values = numbers.into_iter().take(*rows * *columns).collect();
             *digits = decimals.min(6);
+        }
+        self
+    }
+
+    /// What the rows of a matrix are, to their left.
+    pub fn row_names(mut self, rows: impl IntoIterator<Item = impl Into<String>>) -> Item {
+        if let Kind::Matrix { names, .. } = &mut self.kind {
+            *names = rows.into_iter().map(Into::into).collect();
         }
         self
     }
@@ -99,9 +112,14 @@ impl Item {
         Item { tall: rows.clamp(1, MOST), ..self }
     }
 
-    /// Takes so many columns.
+    /// Takes so many columns; a box fills them.
     pub fn wide(self, columns: usize) -> Item {
         Item { wide: columns.clamp(1, MOST), ..self }
+    }
+
+    /// A box that is only as wide as its text, in the middle of its columns.
+    pub fn fitted(self) -> Item {
+        Item { fitted: true, ..self }
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
@@ -129,7 +147,12 @@ impl Item {
     fn cell(&self) -> (f64, f64) {
         let printed = self.printed();
         let widest = printed.iter().map(|t| width(t, SMALL) + 8.0).fold(0.0, f64::max);
-        if widest == 0.0 { (CELL, CELL) } else { (widest.max(NUMBER), NUMBER) }
+        let named = matches!(&self.kind, Kind::Matrix { names, .. } if !names.is_empty());
+        match (widest > 0.0, named) {
+            (true, _) => (widest.max(NUMBER), NUMBER),
+            (false, true) => (NUMBER, NUMBER),
+            (false, false) => (CELL, CELL),
+        }
     }
 
     /// Width and height of what arrows touch.
@@ -151,15 +174,24 @@ impl Item {
         }
     }
 
-    /// How much room it needs beyond its body: on each side, and above and below.
-    pub(super) fn margin(&self) -> (f64, f64) {
-        match self.kind {
-            Kind::Matrix { .. } => {
-                let names = width(&self.text, TEXT).max(width(&self.shape, SMALL));
-                (((names - self.body().0) / 2.0).max(0.0), LINE)
-            }
-            _ => (0.0, 0.0),
-        }
+    /// Whether it is as wide as its columns.
+    pub(super) fn fills(&self) -> bool {
+        matches!(self.kind, Kind::Box) && self.wide > 1 && !self.fitted
+    }
+
+    /// How much room it needs beyond its body: to its left, to its right, and above and below.
+    pub(super) fn margin(&self) -> (f64, f64, f64) {
+        let Kind::Matrix { names, .. } = &self.kind else { return (0.0, 0.0, 0.0) };
+        let captions = width(&self.text, TEXT).max(width(&self.shape, SMALL));
+        let beside = ((captions - self.body().0) / 2.0).max(0.0);
+        let named = if names.is_empty() { 0.0 } else { widest(names, SMALL) + 7.0 };
+        (beside.max(named), beside, LINE)
+    }
+
+    /// What is written above and below the body: arrows end there.
+    pub(super) fn captions(&self) -> (f64, f64) {
+        let line = |text: &str| if text.is_empty() { 0.0 } else { LINE };
+        if matches!(self.kind, Kind::Matrix { .. }) { (line(&self.text), line(&self.shape)) } else { (0.0, 0.0) }
     }
 
     pub(super) fn draw(&self, page: &mut Page, body: &Rect) {
@@ -200,7 +232,7 @@ impl Item {
     }
 
     fn cells(&self, page: &mut Page, body: &Rect, ink: Color) {
-        let Kind::Matrix { rows, columns, values, .. } = &self.kind else { return };
+        let Kind::Matrix { rows, columns, values, names, .. } = &self.kind else { return };
         let ((w, h), printed) = (self.cell(), self.printed());
         let most = values.iter().filter(|v| v.is_finite()).fold(1e-12, |m: f64, v| m.max(v.abs()));
         page.rounded(*body, 0.0, WHITE, None);
@@ -222,6 +254,10 @@ impl Item {
         for row in 1..*rows {
             let y = body.top + row as f64 * h;
             page.line(&[(body.left, y), (body.right, y)], WHITE, 1.0);
+        }
+        for (row, name) in names.iter().take(*rows).enumerate() {
+            let at = (body.left - 5.0, body.top + (row as f64 + 0.5) * h);
+            page.text(name, at, SMALL, GREY, Side::Right, Height::Center);
         }
         page.rounded(*body, 0.0, WHITE.opacity(0.0), Some(ink));
     }

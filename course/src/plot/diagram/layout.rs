@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::page::{At, Side};
+use super::super::page::Side;
+use super::super::place::At;
 use super::super::place::Rect;
 use super::super::text::{SMALL, width};
-use super::{Diagram, Item};
+use super::graph::{Graph, Way};
+use super::item::Item;
 
 /// The air around a diagram, and between its columns and its rows.
 pub(super) const MARGIN: f64 = 14.0;
@@ -17,14 +19,6 @@ const AIR: f64 = 2.0;
 const ARC: f64 = 26.0;
 const NAME: f64 = 20.0;
 const PAD: f64 = 9.0;
-
-/// How an arrow goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Direct,
-    Around,
-    Elbow,
-}
 
 /// An item in its place.
 pub(super) struct Place<'d> {
@@ -38,9 +32,9 @@ pub(super) struct Place<'d> {
 impl Place<'_> {
     /// The body and what is written around it.
     fn outer(&self) -> Rect {
-        let (w, h) = self.item.margin();
+        let ((left, right, _), (above, below)) = (self.item.margin(), self.item.captions());
         let b = self.body;
-        Rect { left: b.left - w, top: b.top - h, right: b.right + w, bottom: b.bottom + h }
+        Rect { left: b.left - left, top: b.top - above, right: b.right + right, bottom: b.bottom + below }
     }
 
     fn last_row(&self) -> usize {
@@ -62,12 +56,15 @@ pub(super) struct Layout<'d> {
 
 impl<'d> Layout<'d> {
     /// Places the items from (0, 0); columns move together where the width does not suffice.
-    pub fn new(diagram: &'d Diagram, room: f64) -> Layout<'d> {
+    pub fn new(diagram: &'d Graph, room: f64) -> Layout<'d> {
         let mut layout = Layout { places: cells(diagram), groups: &diagram.groups, wide: 0.0, high: 0.0 };
         let columns = layout.places.iter().map(|p| p.last_column() + 1).max().unwrap_or(0);
         let rows = layout.places.iter().map(|p| p.last_row() + 1).max().unwrap_or(0);
         let (mut beside, mut below) = layout.gaps(diagram, columns, rows);
-        let size = |p: &Place| (p.item.body().0 + 2.0 * p.item.margin().0, p.item.body().1 + 2.0 * p.item.margin().1);
+        let size = |p: &Place| {
+            let ((w, h), (left, right, above)) = (p.item.body(), p.item.margin());
+            (w + left + right, h + 2.0 * above)
+        };
         let across = layout.places.iter().map(|p| (p.column, p.item.wide, size(p).0));
         let widths = lengths(across.collect(), columns, &beside);
         let down = layout.places.iter().map(|p| (p.row, p.item.tall, size(p).1));
@@ -83,7 +80,9 @@ impl<'d> Layout<'d> {
         for place in &mut layout.places {
             let (w, h) = place.item.body();
             let (last, low) = (place.last_column(), place.last_row());
-            let x = (lefts[place.column] + lefts[last] + widths[last]) / 2.0;
+            let (left, right) = (lefts[place.column], lefts[last] + widths[last]);
+            let w = if place.item.fills() { right - left } else { w };
+            let x = (left + right + place.item.margin().0 - place.item.margin().1) / 2.0;
             let y = (tops[place.row] + tops[low] + heights[low]) / 2.0;
             place.body = Rect { left: x - w / 2.0, top: y - h / 2.0, right: x + w / 2.0, bottom: y + h / 2.0 };
         }
@@ -94,7 +93,7 @@ impl<'d> Layout<'d> {
     }
 
     /// The gaps before each column and each row, and after the last: room for labels, arcs and groups.
-    fn gaps(&self, diagram: &Diagram, columns: usize, rows: usize) -> (Vec<f64>, Vec<f64>) {
+    fn gaps(&self, diagram: &Graph, columns: usize, rows: usize) -> (Vec<f64>, Vec<f64>) {
         let inner = |n: usize, gap: f64| (0..=n).map(|i| if i == 0 || i == n { 0.0 } else { gap }).collect();
         let (mut beside, mut below): (Vec<f64>, Vec<f64>) = (inner(columns, BESIDE), inner(rows, BELOW));
         for arrow in &diagram.arrows {
@@ -196,7 +195,7 @@ impl<'d> Layout<'d> {
         let upright = facing((ra.left, ra.right), (rb.left, rb.right));
         let ends =
             |a: (f64, f64), b: (f64, f64)| if a.1 <= b.0 { (a.1 + AIR, b.0 - AIR) } else { (a.0 - AIR, b.1 + AIR) };
-        let across = ends((ra.left, ra.right), (rb.left, rb.right));
+        let across = ends((oa.left, oa.right), (ob.left, ob.right));
         let down = ends((oa.top, oa.bottom), (ob.top, ob.bottom));
         match (level, upright) {
             (Some(y), None) => {
@@ -240,7 +239,7 @@ fn facing(a: (f64, f64), b: (f64, f64)) -> Option<f64> {
 }
 
 /// The rows and columns of the items: each in the first cell of its row that is free.
-fn cells(diagram: &Diagram) -> Vec<Place<'_>> {
+fn cells(diagram: &Graph) -> Vec<Place<'_>> {
     let (mut taken, mut places) = (BTreeSet::new(), Vec::new());
     for (row, items) in diagram.rows.iter().enumerate() {
         let mut column = 0;
