@@ -136,12 +136,7 @@ pub fn composed_weights(qkv: &Tensor, a: &Attention) -> Tensor {
     let mut bias = vec![0.0; b * h * t * t];
     for (i, x) in bias.iter_mut().enumerate() {
         let (row, head, query, key) = (i / (h * t * t), i / (t * t) % h, i / t % t, i % t);
-        let causal = matches!(a.mask, Mask::Causal | Mask::CausalPadding(_)) && key > query;
-        let padding = match &a.mask {
-            Mask::Padding(n) | Mask::CausalPadding(n) => key >= n[row] as usize,
-            _ => false,
-        };
-        *x = if causal || padding { f32::NEG_INFINITY } else { 0.0 };
+        *x = if a.mask.hides(row, query, key) { f32::NEG_INFINITY } else { 0.0 };
         if let Some(slopes) = &a.alibi {
             *x -= slopes[head] * query.abs_diff(key) as f32;
         }

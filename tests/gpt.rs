@@ -263,7 +263,8 @@ fn the_weights_for_pictures_are_the_ones_used() {
         (0..b * t * (h + 2 * g) * d).map(|_| rng.normal()).collect()
     };
     let qkv = Tensor::new(&values, [b, t, (h + 2 * g) * d]);
-    for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![2, 4])] {
+    for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![2, 4]), Mask::Window(2)]
+    {
         for alibi in [None, Some(motamot::embeddings::alibi_slopes(h))] {
             let a = Attention { kv_heads: g, mask: mask.clone(), alibi, ..Attention::causal(h, d) };
             let weights = composed_weights(&qkv, &a);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use motamot::training::state;
 use motamot::utils::{Error, Result};
 
 /// Where `train` puts models unless told otherwise.
@@ -52,9 +53,10 @@ pub fn checkpoints(root: &Path) -> Vec<(SystemTime, PathBuf)> {
     found
 }
 
-/// The model under `root` whose weights were written last.
+/// The model under `root` whose weights were written last; not one of those that `--keep` keeps beside a run's best.
 pub fn newest_checkpoint(root: &Path) -> Result<PathBuf> {
-    checkpoints(root).into_iter().next().map(|(_, dir)| dir).ok_or_else(|| {
+    let best = |(_, dir): &(SystemTime, PathBuf)| !state::is_kept(dir);
+    checkpoints(root).into_iter().find(best).map(|(_, dir)| dir).ok_or_else(|| {
         Error::new(format!("there is no trained model under {}", root.display()))
             .help("train one first with `motamot train`, or name one with --model DIR")
     })

@@ -94,6 +94,9 @@ fn the_last_models_are_kept_and_models_have_names() {
     steps.sort();
     assert_eq!(steps, ["step-8", "step-9"]);
     place.ok("generate --model nano/step-8 --prompt A --max-tokens 2");
+    // Without a name it is the run's best model, not the last one that was kept.
+    let newest = json(&place.ok("generate --prompt A --max-tokens 2 --json"));
+    assert_eq!(newest["model"], "models/checkpoints/nano");
     assert!(place.ok("generate --model nano --prompt A --max-tokens 2").starts_with('A'));
     let error = stderr(&place.run("generate --model nine --prompt A"));
     assert!(error.contains("there are nano") && error.contains("nano/step-9"), "{error}");

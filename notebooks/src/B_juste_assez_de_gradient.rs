@@ -70,7 +70,8 @@ fn main() {
     }
 
     // %% figure
-    let parabola = (-40..=40).map(|i| f64::from(i) / 10.0).map(|x| (x, f(x)));
+    let parabola: Vec<(f64, f64)> =
+        (-40..=40).map(|i| f64::from(i) / 10.0).map(|x| (x, f(x))).collect();
     let tangent = [(1.0, -3.0), (4.0, 15.0)];
     show(
         &Chart::new(tr("La pente de x² en 3", "The slope of x² at 3"), "x", "f(x)")
@@ -131,21 +132,22 @@ fn main() {
     // ## Plusieurs poids {#gradient}
     //
     // Une perte dépend de beaucoup de poids. Chacun a sa pente, mesurée pendant que les autres ne bougent pas ; la liste de ces
-    // pentes est le **gradient**, $\nabla f$. (`map` et `collect` : [[A#iterateurs]] ; `&[f64]`, une tranche : [[A#tranches]].)
+    // pentes est le **gradient**, $\nabla f$. (`&[f64]` est une tranche : [[A#tranches]].)
     // %% [markdown] en
     // ## Several weights {#gradient}
     //
     // A loss depends on many weights. Each has its slope, measured while the others stay; the list of these slopes is the
-    // **gradient**, $\nabla f$. (`map` and `collect`: [[A#iterateurs]]; `&[f64]`, a slice: [[A#tranches]].)
+    // **gradient**, $\nabla f$. (`&[f64]` is a slice: [[A#tranches]].)
     // %% concept
     fn numeric_gradient(f: fn(&[f64]) -> f64, w: &[f64]) -> Vec<f64> {
-        let slope_of = |i: usize| {
+        let mut slopes = vec![];
+        for i in 0..w.len() {
             let (mut up, mut down) = (w.to_vec(), w.to_vec());
             up[i] += 1e-5;
             down[i] -= 1e-5;
-            (f(&up) - f(&down)) / 2e-5
-        };
-        (0..w.len()).map(slope_of).collect()
+            slopes.push((f(&up) - f(&down)) / 2e-5);
+        }
+        slopes
     }
 
     // %% concept
@@ -347,22 +349,23 @@ fn main() {
         s.iter().map(|s| s.exp()).sum::<f64>().ln() - s[1]
     }
     let measured = numeric_gradient(cross_entropy, &scores);
-    let gap = |i: usize| (measured[i] - slopes[s[i]]).abs();
-    println!("{:.1e}", (0..3).map(gap).fold(0.0, f64::max));
+    for i in 0..3 {
+        println!("{:.9}  {:.9}", measured[i], slopes[s[i]]);
+    }
 
     // %% agreement
     let (id, mut gradients) = (ParamId::new(), Gradients::new());
     let as_f32 = Buf::from(&scores.map(|s| s as f32)[..]);
     let parameter = Tensor::parameter(id, Arc::new(as_f32), [1, 3]);
     ops::cross_entropy(&parameter, &[1]).backward(&mut gradients);
-    let library = gradients.get(id).expect("a gradient");
+    let library = gradients.get(id).expect("a gradient").to_vec();
     println!("{library:.4?}");
     assert!((0..3).all(|i| (f64::from(library[i]) - slopes[s[i]]).abs() < 1e-6));
 
     // %% [markdown] fr
     // La bibliothèque fait la même chose, avec deux différences : ses opérations prennent des listes entières (un produit de matrices est
-    // *une* ligne du ruban), et elle oublie une ligne dès que plus personne n'en a besoin. (`fold` garde ici le plus grand écart, `expect`
-    // s'arrête s'il n'y a rien : [[A#iterateurs]], [[A#option]].)
+    // *une* ligne du ruban), et elle oublie une ligne dès que plus personne n'en a besoin. (`expect`
+    // s'arrête s'il n'y a rien, `map` et `sum` parcourent une liste : [[A#option]], [[A#iterateurs]].)
     //
     // ## Idées fausses {#idees}
     //
@@ -384,8 +387,8 @@ fn main() {
     // a Large Language Model (From Scratch)* de Raschka. Retourne maintenant au [[00]].
     // %% [markdown] en
     // The library does the same, with two differences: its operations take whole lists (a product of matrices is *one* line of the tape), and
-    // it forgets a line as soon as nobody needs it any more. (`fold` keeps the largest gap here, `expect` stops if there is nothing:
-    // [[A#iterateurs]], [[A#option]].)
+    // it forgets a line as soon as nobody needs it any more. (`expect` stops if there is nothing, `map` and `sum` go through a list:
+    // [[A#option]], [[A#iterateurs]].)
     //
     // ## Misconceptions {#idees}
     //

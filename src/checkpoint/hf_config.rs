@@ -45,16 +45,36 @@ pub enum Family {
 impl Family {
     /// The family that can say exactly this configuration.
     pub fn of(c: &GptConfig) -> Family {
-        let gpt2 = c.norm == NormKind::Layer
-            && c.positions == PositionKind::Learned
-            && c.activation != Activation::Swiglu
-            && c.kv_heads() == c.heads
-            && c.heads * c.head_dim() == c.width;
-        let llama = c.norm == NormKind::Rms
-            && c.positions == PositionKind::Rope
-            && c.activation == Activation::Swiglu
-            && c.width.is_multiple_of(c.heads); // LlamaConfig wants it, even where head_dim makes it pointless
-        match c.norm_order {
+        // Without `..`: a new setting does not compile until it is said here whether GPT-2 and Llama can say it.
+        let GptConfig {
+            vocab_size: _,
+            context: _,
+            width,
+            layers: _,
+            heads,
+            kv_heads: _,
+            head_dim: _,
+            mlp_width: _,
+            positions,
+            rope_theta: _,
+            norm,
+            norm_order,
+            norm_eps: _,
+            activation,
+            bias: _,
+            tied: _,
+            dropout: _,
+        } = c;
+        let gpt2 = *norm == NormKind::Layer
+            && *positions == PositionKind::Learned
+            && *activation != Activation::Swiglu
+            && c.kv_heads() == *heads
+            && heads * c.head_dim() == *width;
+        let llama = *norm == NormKind::Rms
+            && *positions == PositionKind::Rope
+            && *activation == Activation::Swiglu
+            && width.is_multiple_of(*heads); // LlamaConfig wants it, even where head_dim makes it pointless
+        match norm_order {
             NormOrder::Pre if gpt2 => Family::Gpt2,
             NormOrder::Pre if llama => Family::Llama,
             _ => Family::Motamot,

@@ -298,13 +298,15 @@ pub fn kept(dir: &Path) -> Vec<usize> {
     steps
 }
 
+/// Whether a folder is one that [`Run::keep`](super::Run::keep) has made, beside a run's best model.
+pub fn is_kept(dir: &Path) -> bool {
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_prefix(STEP).is_some_and(|step| step.parse::<usize>().is_ok())
+}
+
 /// An error if a folder holds something that no run has written.
 fn check_foreign(dir: &Path) -> Result<()> {
-    let ours = |name: &str| {
-        FILES.contains(&name)
-            || name.starts_with(OURS)
-            || name.strip_prefix(STEP).is_some_and(|n| n.parse::<usize>().is_ok())
-    };
+    let ours = |name: &str| FILES.contains(&name) || name.starts_with(OURS) || is_kept(Path::new(name));
     let entries = std::fs::read_dir(dir).map_err(|e| io_error("list", dir, e))?;
     let mut names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| !ours(name));

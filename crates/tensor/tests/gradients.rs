@@ -227,7 +227,7 @@ one_for_each_op! {
     }
 
     fn attention() {
-        for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![5, 2])] {
+        for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![5, 2]), Mask::Window(2)] {
             let a = attention_of(2, 2, 4, mask.clone());
             let [q, k] = shapes([&[2, 5, 8], &[2, 5, 8]]);
             check(&normals([q, k, k]), |x| ops::attention(&x[0], &x[1], &x[2], a.clone()));

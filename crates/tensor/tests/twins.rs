@@ -112,6 +112,7 @@ fn plain_attention(q: &Tensor, k: &Tensor, v: &Tensor, a: &Attention, kept: Opti
             Mask::Causal => k <= q,
             Mask::Padding(n) => k < n[b] as usize,
             Mask::CausalPadding(n) => k <= q && k < n[b] as usize,
+            Mask::Window(n) => k <= q && q < k + n,
         };
         let bias = a.alibi.as_ref().map_or(0.0, |slopes| -slopes[h] * q.abs_diff(k) as f32);
         if seen { bias } else { -1e9 }
@@ -385,7 +386,7 @@ one_for_each_op! {
     }
 
     fn attention() {
-        for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![5, 3])] {
+        for mask in [Mask::Full, Mask::Causal, Mask::Padding(vec![3, 5]), Mask::CausalPadding(vec![5, 3]), Mask::Window(2)] {
             for (heads, kv_heads, tq, alibi) in [(2, 2, 5, None), (4, 2, 3, None), (2, 1, 5, Some(vec![0.5, 0.25]))] {
                 let a = Attention { kv_heads, mask: mask.clone(), alibi, ..Attention::causal(heads, 4) };
                 let input = normals([&[2, tq, 4 * heads], &[2, 5, 4 * kv_heads], &[2, 5, 4 * kv_heads]]);

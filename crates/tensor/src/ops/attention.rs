@@ -17,6 +17,8 @@ pub enum Mask {
     Padding(Vec<u32>),
     /// Both.
     CausalPadding(Vec<u32>),
+    /// Itself and those before it, n in all.
+    Window(usize),
 }
 
 impl Mask {
@@ -26,6 +28,18 @@ impl Mask {
             Mask::Causal => k::Mask::Causal,
             Mask::Padding(n) => k::Mask::Padding(n),
             Mask::CausalPadding(n) => k::Mask::CausalPadding(n),
+            Mask::Window(n) => k::Mask::Window(*n),
+        }
+    }
+
+    /// Whether the key at `key` is hidden from the query at `query` of sequence `row`, where both count from the same start.
+    pub fn hides(&self, row: usize, query: usize, key: usize) -> bool {
+        match self {
+            Mask::Full => false,
+            Mask::Causal => key > query,
+            Mask::Padding(n) => key >= n[row] as usize,
+            Mask::CausalPadding(n) => key > query || key >= n[row] as usize,
+            Mask::Window(n) => key > query || key + n <= query,
         }
     }
 }
