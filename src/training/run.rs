@@ -297,3 +297,89 @@ impl Run {
         Ok(generated.samples.first().map(|s| tokenizer.decode(&s.tokens)).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Folder;
+    use crate::data::{Corpus, TokenizerSource, prepare};
+    use crate::tokenizer::TokenizerKind;
+    use crate::utils::fs::tests::{changes_of, failing_once, killed_after};
+    use std::collections::BTreeMap;
+
+    fn config() -> RunConfig {
+        let mut config = RunConfig::preset("nano").unwrap();
+        for setting in
+            ["context=8", "width=8", "layers=1", "heads=1", "batch=1", "steps=6", "eval_every=2", "sample_tokens=0"]
+        {
+            config.set(setting).unwrap();
+        }
+        config
+    }
+
+    fn data() -> Prepared {
+        let text = "to be or not to be ".repeat(12).into_bytes();
+        let source = TokenizerSource::Train { kind: TokenizerKind::Char, vocab_size: 0 };
+        prepare(&Corpus::from_bytes("a text", text), source).unwrap()
+    }
+
+    /// Starts a run in `dir`, or goes on with the one there, to the end.
+    fn train(dir: &Path) -> Result<()> {
+        let (data, mut config) = (data(), config());
+        config.model.vocab_size = data.tokenizer.vocab_size();
+        let mut run = match Folder::open(dir).is_ok_and(|folder| folder.has(TRAINING)) {
+            true => Run::resume(state::load(dir)?, data, Vec::new(), dir)?,
+            false => {
+                state::set_aside(dir)?;
+                let text = TextId::of(&data, &[], None);
+                Run::new(&config, data, text, Vec::new(), dir)?
+            }
+        };
+        run.train(&AtomicBool::new(false), &mut |_| {}).map(drop)
+    }
+
+    /// All files of a folder, without what a clock told.
+    fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        let read = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().into_string().unwrap();
+            let mut bytes = std::fs::read(entry.path()).unwrap();
+            if name == METRICS || name == TRAINING {
+                let text = String::from_utf8(bytes).unwrap();
+                let clock = |line: &&str| !line.contains("elapsed_s") || name == METRICS;
+                let lines = text.lines().filter(clock).map(|line| line.split("\"tokens_per_s").next().unwrap());
+                bytes = lines.collect::<Vec<_>>().join("\n").into_bytes();
+            }
+            (name, bytes)
+        };
+        entries.map(read).collect()
+    }
+
+    /// A kill, or an error, at each change of the file system that a run makes, from its first to its last: what is
+    /// resumed ends as what was never disturbed, in names and in bytes.
+    #[test]
+    fn whatever_change_of_the_disk_fails_a_run_ends_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let whole = root.path().join("whole");
+        let changes = changes_of(|| train(&whole).unwrap());
+        assert!(changes > 40, "{changes}");
+        let expected = files(&whole);
+        for once in [false, true] {
+            for steps in 0..changes {
+                let dir = root.path().join(format!("{once}-{steps}"));
+                let outcome = match once {
+                    true => failing_once(steps, || train(&dir)),
+                    false => killed_after(steps, || train(&dir)),
+                };
+                // What is left over may stay: it goes away with the next save.
+                assert!(outcome.is_err() || once, "change {steps} was made after a kill");
+                train(&dir).unwrap();
+                let found = files(&dir);
+                assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{once} {steps}");
+                for (name, bytes) in &found {
+                    assert!(*bytes == expected[name], "{name} differs, stopped at change {steps} ({once})");
+                }
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::cell::Cell;
 // How many more changes of the file system this thread may make; none: as many as it likes.
 thread_local! {
     static STEPS: Cell<Option<usize>> = const { Cell::new(None) };
+    static ONCE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `f` as if the process were killed after `steps` changes of the file system: none succeeds from then on.
@@ -14,10 +15,30 @@ pub fn killed_after<T>(steps: usize, f: impl FnOnce() -> T) -> T {
     result
 }
 
+/// How many changes of the file system `f` makes.
+pub fn changes_of(f: impl FnOnce()) -> usize {
+    STEPS.set(Some(usize::MAX));
+    f();
+    usize::MAX - STEPS.take().unwrap_or(usize::MAX)
+}
+
+/// Runs `f` with one change of the file system that fails, after `steps` that succeed; later ones succeed again.
+pub fn failing_once<T>(steps: usize, f: impl FnOnce() -> T) -> T {
+    ONCE.set(true);
+    let result = killed_after(steps, f);
+    ONCE.set(false);
+    result
+}
+
 /// What every change of the file system asks first.
 pub fn step() -> io::Result<()> {
     match STEPS.get() {
-        Some(0) => return Err(io::Error::other("killed by a test")),
+        Some(0) => {
+            if ONCE.get() {
+                STEPS.set(None);
+            }
+            return Err(io::Error::other("stopped by a test"));
+        }
         steps => STEPS.set(steps.map(|n| n - 1)),
     }
     Ok(())
