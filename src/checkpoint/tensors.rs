@@ -186,6 +186,9 @@ fn parse_header(file: &[u8], place: &str) -> Result<BTreeMap<String, Entry>> {
     };
     let data = 8 + header.len()..file.len();
     let header = Fields::parse(header, place)?;
+    if let Some(metadata) = header.object("__metadata__")? {
+        metadata.names().try_for_each(|name| metadata.required(name, Fields::text).map(drop))?;
+    }
     let mut entries = BTreeMap::new();
     for name in header.names().filter(|name| *name != "__metadata__") {
         let fields = header.required(name, Fields::object)?;
