@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What `transformers` computes with many configurations of GPT-2 and Llama: dev/golden/families.json.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install torch transformers safetensors
-    /tmp/venv/bin/python dev/golden/families.py
+    pip install torch transformers safetensors   (in an environment of its own)
+    python3 dev/golden/families.py
 
 The weights are not stored: each is a function of its tensor's name and of its place there, which tests/families.rs repeats.
 """
