@@ -2,13 +2,13 @@
 
 fn main() {
     // %% [markdown] fr
-    // # 00 · Introduction : qu'est-ce qu'un modèle de langue ?
+    // # 00 · Introduction : qu'est-ce qu'un modèle de langage ?
     //
     // **Temps :** 30 minutes de lecture, 20 de plus pour les exercices.
     //
     // **À la fin, tu sauras**
-    // - dire en une phrase ce que fait un grand modèle de langue (*large language model*, LLM) : prédire la suite ;
-    // - écrire ton premier modèle de langue, un n-gramme, et le faire parler ;
+    // - dire en une phrase ce que fait un grand modèle de langage (*large language model*, LLM) : prédire la suite ;
+    // - écrire ton premier modèle de langage, un n-gramme, et le faire parler ;
     // - mesurer un modèle : entropie croisée, perplexité, bits par octet, et passer de l'un à l'autre ;
     // - distinguer les trois grandes façons d'apprendre : GPT, BERT et T5.
     //
@@ -43,7 +43,7 @@ fn main() {
     // %% [markdown] fr
     // ## 1. Une seule tâche : deviner la suite
     //
-    // Lis ceci : « Il était une… ». Tu as entendu « fois ». Tu viens de faire ce que fait un modèle de langue : à partir
+    // Lis ceci : « Il était une… ». Tu as entendu « fois ». Tu viens de faire ce que fait un modèle de langage : à partir
     // de ce qui précède, donner une **probabilité** à chaque suite possible. Rien d'autre. Un assistant qui répond à tes
     // questions est un modèle qui prédit, un morceau après l'autre, ce qui viendrait après ta question.
     //
@@ -71,7 +71,7 @@ fn main() {
     // be no error here; if there is, stop everything".
     // %%
     use motamot::data::Corpus;
-    use motamot::{show, tr};
+    use motamot::{figures, show, tr};
 
     let corpus = Corpus::embedded();
     let text: Vec<char> = corpus.text().unwrap().chars().collect();
@@ -386,7 +386,7 @@ fn main() {
     );
 
     // %% [markdown] fr
-    // La courbe explose près de 0 : une erreur sûre d'elle coûte bien plus qu'une hésitation. **Prédis :** un dé pipé donne 6
+    // La courbe explose près de 0 : se tromper avec assurance coûte bien plus qu'hésiter. **Prédis :** un dé pipé donne 6
     // une fois sur deux. Est-il plus ou moins surprenant qu'un dé équilibré ? Et que paie celui qui le croit équilibré ?
     // %% [markdown] en
     // The curve shoots up near 0: a confident error costs far more than a hesitation. **Predict:** a loaded die shows 6 half
@@ -422,7 +422,7 @@ fn main() {
     // Le dé équilibré a une perplexité de 6 : on hésite entre 6 faces. Le dé pipé n'en vaut que 4,472, si on sait qu'il est
     // pipé ; qui l'ignore paie encore 6. Et croire pipé un dé équilibré coûte le plus cher : 7,647.
     //
-    // Pour un modèle de langue, « le monde » est le texte de validation, et chaque symbole compte autant :
+    // Pour un modèle de langage, « le monde » est le texte de validation, et chaque symbole compte autant :
     //
     // $$H = -\frac{1}{N} \sum_{i=1}^{N} \ln q(x_i \mid x_{<i})$$
     //
@@ -883,7 +883,7 @@ fn main() {
     //
     // *Ce qui suit est enregistré, non recalculé ici :* le GPT est le préréglage `mini` (6,1 millions de paramètres, 5 000
     // jetons), appris sur **notre texte embarqué** pendant 1 200 pas seulement, au lieu des 5 000 de la recette complète
-    // (`runs/shannon.sh` refait tout). C'est donc un GPT au quart de son entraînement, pas le modèle final de la section 13,
+    // (`runs/shannon.sh` refait tout). C'est donc un GPT entraîné quatre fois moins longtemps, pas le modèle final de la section 13,
     // qui a appris sur un autre fichier. Il a joué sur les mêmes caractères que nos n-grammes.
     // %% [markdown] en
     // "n" comes from two sides: "*then*" (0.1), or "*the*" and then "*n*" (0.4 × 0.1); all of it divided by p(the…) = 0.5:
@@ -892,7 +892,7 @@ fn main() {
     //
     // *What follows is recorded, not computed here:* the GPT is the preset `mini` (6.1 million parameters, 5,000 tokens),
     // trained on **our embedded text** for 1,200 steps only, instead of the 5,000 of the whole recipe (`runs/shannon.sh` does
-    // it all again). So it is a GPT at a quarter of its training, not the final model of section 13, which learned from
+    // it all again). So it is a GPT trained for a quarter of the time, not the final model of section 13, which learned from
     // another file. It played on the same characters as our n-grams.
     // %% library
     let recorded = motamot::texts::guesses();
@@ -947,7 +947,7 @@ fn main() {
     // The 5-gram is right at the first guess every other time (50.3 %), the GPT hardly more often (50.9 %), the human 77 times
     // in 100. The human's text and alphabet are not ours (we have 62 signs, capitals and punctuation included): the order of
     // magnitude matters, not the decimals. Between the GPT and the n-grams the comparison is strict: the same characters, the
-    // same 62 candidates. So at a quarter of its training the network is ahead by little.
+    // same 62 candidates. So with a quarter of the training time the network is ahead by little.
     //
     // Shannon drew two bounds on the entropy from it. If $q_i$ is the share of the symbols found at the i-th guess:
     //
@@ -1020,13 +1020,12 @@ fn main() {
     // \* Enregistré, non recalculé ici : le préréglage `mini` de ce projet (6,1 millions de paramètres), entraîné 47 minutes
     // sur deux cœurs partagés, atteint 2,181 bits par octet sur le fichier classique, où le 5-gramme fait 2,408. \*\* Shannon
     // 1951, autre texte, 27 symboles. Le GPT à 1 200 pas (2,53) est celui du jeu, sur notre texte. Compter fait la plus grande
-    // part du chemin ; le réseau va plus loin ; l'humain est loin devant, parce qu'il comprend ce qu'il lit.
+    // part du chemin ; le réseau va plus loin ; l'humain est loin devant.
     // %% [markdown] en
     // \* Recorded, not computed here: this project's preset `mini` (6.1 million parameters), trained for 47 minutes on two
     // shared cores, reaches 2.181 bits per byte on the classic file, where the 5-gram has 2.408. \*\* Shannon 1951, another
     // text, 27 symbols. The GPT after 1,200 steps (2.53) is the one of the game, on our text. Counting goes most of the way;
-    // the network goes further; the human is far ahead, because they
-    // understand what they read.
+    // the network goes further; the human is far ahead.
 
     // %% [markdown] fr
     // ## 10. Les unités, et comment passer de l'une à l'autre
@@ -1384,6 +1383,9 @@ fn main() {
     );
     show(&Tokens::new(shifted.into_iter().zip(spell(&target, &words))).ids());
 
+    // %%
+    show(&figures::encoder_decoder(&["what", "⟨X⟩", "wind."], &["⟨X⟩", "light", "thro."]));
+
     // %% [markdown] fr
     // Remarque que le décodeur de T5 est lui-même causal : il reçoit sa propre cible décalée d'un rang (▶ marque le début).
     //
@@ -1400,38 +1402,11 @@ fn main() {
     // Each row is a position, each column what it looks at; a dark cell is a look that is allowed. These **masks** are nearly
     // all the difference between the three architectures: notebook 03 builds the first, notebook 07 runs all three.
     // %%
-    use motamot::plot::HeatMap;
-
-    fn mask_picture(
-        title: &str,
-        labels: &[&str],
-        sees: impl Fn(usize, usize) -> bool,
-    ) -> HeatMap {
-        let n = labels.len();
-        let cells: Vec<f64> =
-            (0..n * n).map(|i| if sees(i / n, i % n) { 1.0 } else { 0.0 }).collect();
-        HeatMap::new(title, n, n, cells)
-            .row_labels(labels.to_vec())
-            .column_labels(labels.to_vec())
-            .range(0.0, 1.0)
-    }
-
-    let short = ["what", "light", "thro.", "yond.", "wind."];
-    let both = ["what", "⟨X⟩", "wind.", "▶", "⟨X⟩", "light"];
-    show(
-        &Panels::new(3)
-            .add(mask_picture(
-                tr("GPT : le passé", "GPT: the past"),
-                &short,
-                |row, column| column <= row,
-            ))
-            .add(mask_picture(tr("BERT : tout", "BERT: everything"), &short, |_, _| true))
-            .add(mask_picture(
-                tr("T5 : encodeur, puis décodeur", "T5: encoder, then decoder"),
-                &both,
-                |row, column| column < 3 || (row >= 3 && column <= row),
-            )),
-    );
+    show(&figures::what_each_sees(
+        &["what", "light", "thro.", "yond.", "wind."],
+        &["what", "⟨X⟩", "wind."],
+        &["▶", "⟨X⟩", "light"],
+    ));
 
     // %% [markdown] fr
     // GPT : un triangle, chaque mot ne voit que le passé. BERT : tout, ce qui interdit d'écrire de gauche à droite. T5 : le haut
@@ -1483,11 +1458,11 @@ fn main() {
 
     // %% [markdown] fr
     // GPT reçoit une réponse par jeton, BERT 150, T5 202 (les 150 cachés, leurs 50 sentinelles, la dernière et la fin). Le
-    // causal apprend donc le plus de chaque texte lu *et* sait écrire : deux raisons pour lesquelles les modèles de conversation
+    // causal reçoit donc le plus de réponses par texte lu, *et* il sait écrire : deux raisons pour lesquelles les modèles de conversation
     // d'aujourd'hui sont presque tous de la famille GPT. BERT reste un excellent lecteur, pour classer ou chercher.
     // %% [markdown] en
     // GPT gets one answer per token, BERT 150, T5 202 (the 150 hidden ones, their 50 sentinels, the last one and the end). So
-    // the causal objective learns most from each text read *and* can write: two reasons why nearly all of today's chat models
+    // the causal objective gets the most answers for each text read *and* can write: two reasons why nearly all of today's chat models
     // are of the GPT family. BERT is still an excellent reader, to classify or to search.
 
     // %% [markdown] fr
@@ -1950,7 +1925,7 @@ fn main() {
     //
     // ## 18. En cinq lignes
     //
-    // 1. Un modèle de langue donne une probabilité à chaque suite ; écrire, c'est tirer au sort et recommencer.
+    // 1. Un modèle de langage donne une probabilité à chaque suite ; écrire, c'est tirer au sort et recommencer.
     // 2. La perte est la surprise moyenne ; perplexité, bits par octet et nats disent la même chose dans d'autres unités.
     // 3. Compter suffit pour descendre à 1,807 nat par caractère (n = 5) ; au-delà, on récite et on prédit plus mal.
     // 4. GPT prédit la suite, BERT les trous, T5 les morceaux : le texte fournit les questions et les réponses.

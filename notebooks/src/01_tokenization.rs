@@ -4,7 +4,7 @@ fn main() {
     // %% [markdown] fr
     // # 01 · La tokenisation
     //
-    // **Durée : 1 heure.** Un modèle de langue ne lit pas de lettres : il lit des nombres entiers. Ce carnet construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
+    // **Durée : 1 heure.** Un modèle de langage ne lit pas de lettres : il lit des nombres entiers. Ce carnet construit, à partir de rien, la machine qui change un texte en nombres et les nombres en texte.
     //
     // À la fin, tu sauras
     //
@@ -44,12 +44,12 @@ fn main() {
     use motamot::evaluation::baselines;
     use motamot::html::{Table, Tokens};
     use motamot::kernels::rng::Rng;
-    use motamot::plot::{Bars, Chart, Series};
+    use motamot::plot::{Bars, Chart, Frames, Series};
     use motamot::texts::{BOVARY, DECLARATIONS, gpt2_merges, gpt2_sentences};
     use motamot::tokenizer::{
         BpeOptions, SPECIAL_TOKENS, Tokenizer, WordPieceOptions, pre_tokens,
     };
-    use motamot::{Rich, show, tr};
+    use motamot::{figures, show, tr};
     use std::cmp::Reverse;
     use std::collections::{BTreeMap, HashMap, HashSet};
     use std::time::Instant;
@@ -302,7 +302,6 @@ fn main() {
     // %%
     let mut toy_merges: Vec<(u32, u32)> = vec![];
     let mut toy_stages: Vec<Vec<u32>> = vec![betty.bytes().map(|b| b as u32).collect()];
-    let mut toy_names: Vec<String> = vec![];
     {
         let header = [
             tr("fusion", "merge"),
@@ -321,11 +320,10 @@ fn main() {
             toy_merges.push(pair);
             toy_stages.push(merge(&ids, pair, id));
             let text =
-                |id| String::from_utf8(spell(id, &toy_merges)).unwrap().replace(' ', "·");
+                |id| String::from_utf8(spell(id, &toy_merges)).unwrap().replace(' ', "␣");
             let counts =
                 [n, id as usize, toy_stages[toy_merges.len()].len()].map(|n| n.to_string());
             let [n, id_text, left] = counts;
-            toy_names.push(format!("{} + {} → {}", text(pair.0), text(pair.1), text(id)));
             table = table.row([
                 toy_merges.len().to_string(),
                 text(pair.0),
@@ -340,55 +338,12 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Chaque ligne est une fusion (« · » est un espace) ; les jetons faits plus haut resservent plus bas, comme « tt » à la quatrième ligne. Voici maintenant le film : la même phrase, fusion après fusion. Suis « butter » : combien de jetons à chaque image ?
+    // Chaque ligne est une fusion (« ␣ » est un espace) ; les jetons faits plus haut resservent plus bas, comme « tt » à la quatrième ligne. Voici maintenant le film : la même phrase, fusion après fusion, le jeton le plus neuf en couleur. Suis « butter » : combien de jetons à chaque image ?
     // %% [markdown] en
-    // Each row is a merge ("·" is a space); tokens made further up serve again further down, as "tt" does in the fourth row. Now the film: the same sentence, merge after merge. Follow "butter": how many tokens in each frame?
+    // Each row is a merge ("␣" is a space); tokens made further up serve again further down, as "tt" does in the fourth row. Now the film: the same sentence, merge after merge, the newest token in colour. Follow "butter": how many tokens in each frame?
     // %%
-    /// Several coloured texts, each under its title.
-    struct Stages {
-        rows: Vec<(String, Tokens)>,
-    }
-    impl Rich for Stages {
-        fn mime(&self) -> &'static str {
-            "text/html"
-        }
-        fn content(&self) -> String {
-            self.rows
-                .iter()
-                .map(|(title, tokens)| {
-                    format!(
-                        "<p style=\"margin:8px 0 2px\"><b>{title}</b></p>{}",
-                        tokens.html()
-                    )
-                })
-                .collect()
-        }
-        fn text(&self) -> Option<String> {
-            Some(
-                self.rows
-                    .iter()
-                    .map(|(title, tokens)| format!("{title}\n{}\n", tokens.text()))
-                    .collect(),
-            )
-        }
-    }
-    {
-        let mut stages = Stages { rows: vec![] };
-        for k in [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16] {
-            let ids = &toy_stages[k];
-            let pieces = ids.iter().map(|&id| {
-                (String::from_utf8(spell(id, &toy_merges)).unwrap(), id.to_string())
-            });
-            let last = if k == 0 {
-                tr("les octets", "the bytes").to_string()
-            } else {
-                toy_names[k - 1].clone()
-            };
-            let title = format!("{k} · {last} · {} {}", ids.len(), tr("jetons", "tokens"));
-            stages.rows.push((title, Tokens::new(pieces)));
-        }
-        show(&stages);
-    }
+    let shown = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16];
+    show(&figures::merges(&toy_stages, &toy_merges, shown));
 
     // %% [markdown] fr
     // De 94 octets à 31 jetons. Rien de linguistique là-dedans : BPE a trouvé « tt », puis « tter », puis «  butter », parce que cela compresse. Remarque aussi les jetons qui **enjambent un espace**, comme « tter bo » : sur un vrai texte, ce serait un gâchis. C'est le sujet de la section suivante.
@@ -478,13 +433,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Sans coupure, 96 jetons sur 200 débordent d'un mot : une fin de mot et l'espace qui la suit, une virgule et le début du vers suivant, et jusqu'à un point, deux retours à la ligne, « MENENIUS: » et un troisième. Ils compressent ce texte-là, mais un modèle apprend mal avec eux : « for » et « for » suivi d'un espace deviennent deux jetons sans rapport. Avec la coupure, chaque jeton est un mot, un signe ou un morceau de mot.
+    // Sans coupure, 96 jetons sur 200 débordent d'un mot : une fin de mot et l'espace qui la suit, une virgule et le début du vers suivant, et jusqu'à un point, deux retours à la ligne, « MENENIUS: » et un troisième retour à la ligne. Ils compressent ce texte-là, mais un modèle apprend mal avec eux : « for » et « for » suivi d'un espace deviennent deux jetons sans rapport. Avec la coupure, chaque jeton est un mot, un signe ou un morceau de mot.
     //
     // ## 5 · Deux entraîneurs, les mêmes fusions
     //
     // Couper a un autre avantage : un même mot revient souvent, il suffit de compter **les mots distincts** avec leur fréquence. Voici l'entraîneur naïf sur des mots : il recompte *toutes* les paires après *chaque* fusion. Il numérote les octets comme la bibliothèque (l'ordre de GPT-2 : les octets imprimables d'abord, « ! » = 0), pour que les égalités soient tranchées de la même façon.
     // %% [markdown] en
-    // Without cutting, 96 tokens of 200 spill out of a word: the end of a word and the space after it, a comma and the start of the next verse, even a full stop, two line feeds, "MENENIUS:" and a third. They compress this one text, but a model learns badly from them: "for" and "for" with a space after it become two unrelated tokens. With cutting, each token is a word, a sign, or a piece of a word.
+    // Without cutting, 96 tokens of 200 spill out of a word: the end of a word and the space after it, a comma and the start of the next verse, even a full stop, two line feeds, "MENENIUS:" and a third line feed. They compress this one text, but a model learns badly from them: "for" and "for" with a space after it become two unrelated tokens. With cutting, each token is a word, a sign, or a piece of a word.
     //
     // ## 5 · Two trainers, the same merges
     //
@@ -858,7 +813,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Huit phrases, les mêmes identifiants que GPT-2 : « Hello world » est bien 15496, 995. Regarde les phrases française et coréenne : bien plus de nombres par mot. Nous y revenons.
+    // Huit phrases, les mêmes identifiants que GPT-2 : « Hello world » est bien 15496, 995. Regarde les phrases française et coréenne : bien plus de nombres par mot. Nous y reviendrons.
     //
     // ## 7 · WordPiece : un autre score
     //
@@ -919,7 +874,7 @@ fn main() {
     // %% [markdown] fr
     // BPE prend `##u ##g`, vue 20 fois. WordPiece prend `##g ##s`, vue 5 fois seulement : son score est le plus haut, 5 / (20 · 5) = 0,05, parce que l'on ne voit **jamais** `##s` sans `##g` devant. Le `##u` est partout (36 fois), donc ses paires ne prouvent rien.
     //
-    // La bibliothèque entraîne avec ce score, calculé exactement (des fractions, pas des flottants ; à égalité, la première paire du texte). Attention : le `WordPieceTrainer` de Hugging Face, lui, est un entraînement BPE qui écrit des `##` ; et le code d'entraînement de Google n'a jamais été publié. Le score ci-dessus est celui que donne le cours de Hugging Face.
+    // La bibliothèque choisit les fusions par ce score, calculé exactement (des fractions, pas des flottants ; à égalité, la première paire du texte). Attention : le `WordPieceTrainer` de Hugging Face, lui, est un entraînement BPE qui écrit des `##` ; et le code d'entraînement de Google n'a jamais été publié. Le score ci-dessus est celui que donne le cours de Hugging Face.
     // %% [markdown] en
     // BPE takes `##u ##g`, seen 20 times. WordPiece takes `##g ##s`, seen only 5 times: its score is the highest, 5 / (20 · 5) = 0.05, because `##s` is **never** seen without `##g` before it. `##u` is everywhere (36 times), so its pairs prove nothing.
     //
@@ -1047,9 +1002,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Faisons-les courir côte à côte sur la phrase de Betty. **Prédis :** BPE commence par « tt », vue neuf fois. Et WordPiece ? Cherche deux lettres qui ne vont jamais l'une sans l'autre.
+    // Faisons-les courir côte à côte sur la phrase de Betty. **Prédis :** BPE commence par « tt », vue neuf fois. Et WordPiece ? Cherche deux lettres qui ne vont presque jamais l'une sans l'autre.
     // %% [markdown] en
-    // Let us run them side by side on Betty's sentence. **Predict:** BPE begins with "tt", seen nine times. And WordPiece? Look for two letters that never go without each other.
+    // Let us run them side by side on Betty's sentence. **Predict:** BPE begins with "tt", seen nine times. And WordPiece? Look for two letters that hardly ever go without each other.
     // %%
     {
         let [(bpe, _), (wordpiece, _)] =
@@ -1084,7 +1039,7 @@ fn main() {
     // Here are the words as these ten merges leave them.
     // %%
     {
-        let mut stages = Stages { rows: vec![] };
+        let mut stages = Frames::new().stacked();
         for (name, wordpiece) in [("BPE", false), ("WordPiece", true)] {
             let (_, words) = train_pieces(pieces_of_text(betty), 10, wordpiece);
             let pieces: usize = words.iter().map(|(pieces, _)| pieces.len()).sum();
@@ -1099,7 +1054,7 @@ fn main() {
                 pieces[last].push(' ');
                 pieces.into_iter().map(move |piece| (piece, format!("×{n}")))
             });
-            stages.rows.push((title, Tokens::new(shown)));
+            stages = stages.html(Tokens::new(shown), title);
         }
         show(&stages);
     }
@@ -1380,7 +1335,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Le français, l'espagnol et l'allemand paient presque le double ; le russe et le grec environ sept fois le prix de l'anglais ; le hindi près de **neuf fois**. Là, presque aucune fusion ne s'applique plus : un jeton par octet, et l'UTF-8 prend deux octets par lettre grecque, trois par lettre de l'écriture hindi. Le chinois s'en tire mieux (2,6) : trois octets aussi par signe, mais un signe dit beaucoup.
+    // Le français, l'espagnol et l'allemand paient presque le double ; le russe et le grec environ sept fois le prix de l'anglais ; le hindi près de **neuf fois**. Là, presque aucune fusion ne s'applique plus : un jeton par octet, et l'UTF-8 prend deux octets par lettre grecque, trois par lettre de la devanagari. Le chinois s'en tire mieux (2,6) : trois octets aussi par signe, mais un signe dit beaucoup.
     //
     // Notre tokeniseur est un cas extrême (un seul auteur !), mais le phénomène est réel, et mesuré sur les tokeniseurs des grands modèles : Petrov et al. (2023) trouvent jusqu'à 15 fois plus de jetons selon la langue.
     //
@@ -1404,7 +1359,7 @@ fn main() {
         )
     }
     {
-        let mut stages = Stages { rows: vec![] };
+        let mut stages = Frames::new().stacked();
         let play = "ROMEO:\nBut, soft! what light through yonder window breaks?";
         let novel = "Nous étions à l'Étude, quand le Proviseur entra, suivi d'un nouveau habillé en bourgeois.";
         let code = "fn main() {\n    println!(\"{}\", 12345);\n}";
@@ -1417,7 +1372,7 @@ fn main() {
                     text.chars().count(),
                     tr("caractères", "characters")
                 );
-                stages.rows.push((title, coloured(tokenizer, text)));
+                stages = stages.html(coloured(tokenizer, text), title);
             }
         }
         show(&stages);
@@ -1906,7 +1861,7 @@ fn main() {
     // 4. WordPiece choisit par $f(ab)/(f(a)f(b))$, encode par plus long morceau, et connaît `[UNK]`.
     // 5. Le vocabulaire est le portrait de son corpus : il taxe les autres langues, et grand n'est pas toujours mieux.
     //
-    // **Les trois questions.** (1) Le modèle ne voit pas de lettres, mais quelques morceaux (section 11) : compter les « r » lui demande de savoir par cœur l'orthographe de chaque jeton. (2) Parce que les fusions ont été apprises sur de l'anglais : en grec, chez nous, presque un jeton par octet, et sept fois le prix (section 9). (3) Parce que la plupart de ces jetons ne seraient presque jamais vus (à 8 000 déjà, 64 % des jetons appris le sont moins de dix fois) et que chacun coûte une ligne de paramètres.
+    // **Les trois questions.** (1) Le modèle ne voit pas de lettres, mais quelques morceaux (section 11) : compter les « r » lui demande de savoir par cœur l'orthographe de chaque jeton. (2) Parce que les fusions ont été apprises sur de l'anglais : en grec, chez nous, presque un jeton par octet, et sept fois le prix (section 9). (3) Parce que la plupart de ces jetons ne seraient presque jamais vus (à 8 000 déjà, 64 % des jetons appris sont vus moins de dix fois) et que chacun coûte une ligne de paramètres.
     //
     // **La suite.** Un identifiant n'est qu'un numéro : 262 n'est pas « plus » que 261. Le carnet 02 donne à chaque jeton un vecteur, et aux vecteurs un sens.
     // %% [markdown] en

@@ -49,7 +49,7 @@ fn main() {
     use motamot::nn::{Embedding, Pass};
     use motamot::plot::{Bars, Chart, HeatMap, Panels, Scatter, Series};
     use motamot::tensor::{Gradients, Tensor, ops};
-    use motamot::{show, tr};
+    use motamot::{figures, show, tr};
     use std::time::Instant;
     println!("{}", tr("prêt", "ready"));
 
@@ -356,7 +356,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Cette fois ce sont des compagnons choisis (avec un faible connu de la PMI pour les mots rares). Sur l'image, compare les lignes deux à deux : romeo et juliet, king et queen, thou et you.
+    // Cette fois ce sont des compagnons choisis (la PMI a un faible bien connu pour les mots rares). Sur l'image, compare les lignes deux à deux : romeo et juliet, king et queen, thou et you.
     // %% [markdown] en
     // These are chosen companions this time (with PMI's known soft spot for rare words). In the picture, compare the rows in pairs: romeo and juliet, king and queen, thou and you.
 
@@ -579,6 +579,21 @@ fn main() {
     //
     // Here are real examples, as the library draws them around "wherefore art thou Romeo":
 
+    // %%
+    let sentence = tr(
+        ["deux", "cœurs", "purs", "se", "trouvent"],
+        ["two", "pure", "hearts", "meet", "here"],
+    );
+    show(
+        &Panels::new(2)
+            .add(figures::skip_gram(&sentence, 2, 2))
+            .add(figures::cbow(&sentence, 2, 2)),
+    );
+
+    // %% [markdown] fr
+    // À gauche un mot devine ses voisins ; à droite la moyenne des voisins devine le mot. Commençons par la gauche.
+    // %% [markdown] en
+    // On the left a word guesses its neighbours; on the right the mean of the neighbours guesses the word. Let us begin on the left.
     // %% library
     let mut examples: Vec<Example> = Vec::new();
     let phrase: Vec<u32> = vocabulary.encode(["art", "thou", "romeo"]);
@@ -660,7 +675,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // « the » perd de son poids des deux côtés ; « dagger », vu 10 fois, est toujours gardé et plus souvent tiré comme négatif que dans le texte.
+    // « the » perd de son poids des deux côtés ; « dagger », vu 10 fois, est toujours gardé, et tiré comme négatif plus souvent que sa fréquence ne le voudrait.
     //
     // ### Les gradients, à la main
     //
@@ -847,9 +862,9 @@ fn main() {
     println!("{}: {} / 30", tr("note", "score"), score(&scratch));
 
     // %% [markdown] fr
-    // Le départ : $6 \ln 2 \approx 4{,}16$, six questions à pile ou face. La note, 9 sur 30, est déjà loin du hasard. Maintenant la même chose par la bibliothèque, avec une époque de plus ; elle fait le même calcul, vectorisé.
+    // Le départ : $6 \ln 2 \approx 4{,}16$, six questions à pile ou face. La note, 9 sur 30, est déjà loin du hasard. Maintenant la même chose par la bibliothèque, avec une époque de plus ; elle fait le même calcul.
     // %% [markdown] en
-    // The start: $6 \ln 2 \approx 4.16$, six questions by the toss of a coin. The score, 9 out of 30, is far from chance already. Now the same through the library, one epoch more; it does the same computation, vectorised.
+    // The start: $6 \ln 2 \approx 4.16$, six questions by the toss of a coin. The score, 9 out of 30, is far from chance already. Now the same through the library, one epoch more; it does the same computation.
 
     // %% library
     let mut sgns: Word2Vec =
@@ -1146,7 +1161,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est sept fois sur huit un mot de la question : sans l'exclusion, on retombe presque toujours sur son point de départ.
+    // $king - man + woman$ donne « lewis » à skip-gram, « iii » à PPMI + SVD, et, si l'on n'exclut rien, tout simplement « king » : le plus proche voisin du résultat est le point de départ. Une seule analogie sur huit réussit de chaque côté. Dans la dernière colonne, la réponse est sept fois sur huit un mot de la question : sans l'exclusion, on retombe presque toujours sur un mot de la question.
     //
     // Deux causes : « woman » n'apparaît que 59 fois ici, et « king » est surtout un titre devant un prénom. Une différence de vecteurs ne porte un sens que si le corpus contient assez d'exemples de cette différence. La réussite de « better − good + bad = worse », elle, tient peut-être à une seule tournure (*better or worse*) : ne bâtis rien dessus.
     //
@@ -1154,7 +1169,7 @@ fn main() {
     //
     // « love » et « hate » occupent la même place dans une phrase : *I love thee, I hate thee*. Donc leurs contextes se ressemblent, donc leurs vecteurs aussi ? Mesurons : le cosinus, le rang du contraire parmi les 2 406 autres mots, et pour comparer le cosinus moyen de 2 000 couples tirés au hasard.
     // %% [markdown] en
-    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is a word of the question seven times in eight: without the exclusion one nearly always lands where one started.
+    // $king - man + woman$ gives "lewis" with skip-gram, "iii" with PPMI + SVD, and, if nothing is excluded, simply "king": the nearest neighbour of the result is the starting point. One analogy in eight succeeds on either side. In the last column the answer is a word of the question seven times in eight: without the exclusion one nearly always lands on a word of the question.
     //
     // Two causes: "woman" occurs only 59 times here, and "king" is mostly a title before a first name. A difference of vectors carries a meaning only if the corpus holds enough examples of that difference. And the success of "better − good + bad = worse" may rest on a single turn of phrase (*better or worse*): build nothing on it.
     //
@@ -1261,13 +1276,13 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Ceux d'entre les deux, vers 200 occurrences, pour les deux méthodes. Les mots rares ont eu peu de mises à jour et restent près de leur départ (ou, pour la SVD, ont peu de cases non nulles) ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc la fréquence du mot et la précision de ses contextes : raison de plus pour comparer des cosinus.
+    // Ceux d'entre les deux, vers 200 occurrences, pour les deux méthodes. Les mots rares ont eu moins de pas pour s'allonger (ou, pour la SVD, ont peu de cases non nulles) ; les très fréquents vont avec tout le monde, et aucune direction ne l'emporte. La longueur mélange donc la fréquence du mot et la précision de ses contextes : raison de plus pour comparer des cosinus.
     //
     // ## 10 · Voir les vecteurs
     //
     // Pour dessiner 64 dimensions sur une feuille, l'**analyse en composantes principales** (*PCA*) garde les deux directions où les points s'étalent le plus. On les trouve par itération de puissance, comme la SVD plus haut : multiplier, ramener à la longueur 1, recommencer ; puis retirer cette direction et chercher la suivante.
     // %% [markdown] en
-    // Those in between, around 200 occurrences, with both methods. Rare words have had few updates and stay near their start (or, for SVD, have few cells that are not zero); the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
+    // Those in between, around 200 occurrences, with both methods. Rare words have had fewer steps to grow long in (or, for SVD, have few cells that are not zero); the very frequent ones go with everybody, and no direction wins. So length mixes frequency and how specific the contexts are: one more reason to compare cosines.
     //
     // ## 10 · Seeing the vectors
     //

@@ -42,7 +42,7 @@ fn main() {
     use motamot::tensor::ops::{self, Attention, Mask};
     use motamot::tensor::{Buf, Gradients, ParamId, Tensor};
     use motamot::training::{AdamW, Updater};
-    use motamot::{show, tr};
+    use motamot::{figures, show, tr};
     use std::sync::Arc;
 
     let text: Vec<char> = EMBEDDED.chars().take(4000).collect();
@@ -65,8 +65,6 @@ fn main() {
     // $$z_t = W_x[x_t] + h_{t-1} W_h + b, \qquad h_t = \tanh(z_t), \qquad p_t = \mathrm{softmax}(h_t W_y + b_y)$$
     //
     // $W_x[x_t]$ est la ligne du caractère $x_t$ (l'embedding du carnet 02). C'est le goulot d'étranglement (*bottleneck*) : que le passé fasse 5 ou 5 000 caractères, il doit tenir dans $C$ nombres, et passer par $W_h$ à chaque pas.
-    //
-    // Les poids, d'abord. En Rust, une `struct` regroupe des données, et un bloc `impl` leur donne des fonctions (voir l'annexe `A_juste_assez_de_rust`). Les matrices sont des `Vec<f64>` ligne par ligne : l'élément $(i, j)$ d'une matrice à $m$ colonnes est en `i * m + j`.
     // %% [markdown] en
     // ## 1. Before attention: the whole past in one vector
     //
@@ -75,7 +73,13 @@ fn main() {
     // $$z_t = W_x[x_t] + h_{t-1} W_h + b, \qquad h_t = \tanh(z_t), \qquad p_t = \mathrm{softmax}(h_t W_y + b_y)$$
     //
     // $W_x[x_t]$ is the row of character $x_t$ (the embedding of notebook 02). This is the bottleneck: whether the past is 5 or 5,000 characters long, it has to fit into $C$ numbers, and to pass through $W_h$ at each step.
-    //
+    // %%
+    let read = tr(["Marie", "lit", "un", "roman"], ["Mary", "reads", "a", "novel"]);
+    show(&figures::unrolled_rnn(&read));
+
+    // %% [markdown] fr
+    // Les poids, d'abord. En Rust, une `struct` regroupe des données, et un bloc `impl` leur donne des fonctions (voir l'annexe `A_juste_assez_de_rust`). Les matrices sont des `Vec<f64>` ligne par ligne : l'élément $(i, j)$ d'une matrice à $m$ colonnes est en `i * m + j`.
+    // %% [markdown] en
     // The weights first. In Rust a `struct` groups data and an `impl` block gives them functions (see the appendix `A_juste_assez_de_rust`). Matrices are `Vec<f64>`, row by row: element $(i, j)$ of a matrix with $m$ columns is at `i * m + j`.
     // %% concept
     #[derive(Clone)]
@@ -594,6 +598,22 @@ fn main() {
             .series(Series::new(*name, (0..=72).map(|a| (5.0 * a as f64, weight(5 * a)))));
     }
     show(&turning);
+    // %% [markdown] fr
+    // Et si la requête devient plus longue ? À gauche les quatre clés et la requête, à droite ses poids.
+    // %% [markdown] en
+    // And if the query gets longer? On the left the four keys and the query, on the right its weights.
+    // %%
+    let mut steps: Vec<([f64; 2], Vec<f64>, f64)> = vec![];
+    for (degrees, length) in
+        [(0.0f64, 1.0), (30.0, 1.0), (45.0, 1.0), (60.0, 1.0), (60.0, 2.0), (60.0, 4.0)]
+    {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let query = [length * cos, length * sin];
+        let (weights, answer) = soft_lookup(&query, &compass, &temperatures);
+        steps.push((query, weights, answer));
+    }
+    let names = tr(["est", "nord", "ouest", "sud"], ["east", "north", "west", "south"]);
+    show(&figures::turning_query(&names, &compass, &steps));
 
     // %% [markdown] fr
     // Les poids glissent d'une clé à la suivante sans saut : c'est ce qui permet au gradient de passer.
@@ -601,19 +621,22 @@ fn main() {
     // **D'où viennent $q$, $k$, $v$ ?** Du même vecteur $x_i$ du mot $i$, par trois matrices apprises : $q_i = x_i W_Q$ (« ce que je cherche »), $k_i = x_i W_K$ (« ce que j'annonce »), $v_i = x_i W_V$ (« ce que je donne »). Trois rôles, trois matrices : un pronom cherche un nom, mais s'annonce comme pronom. Au total, $d$ étant la dimension de $q$ et de $k$ :
     //
     // $$S_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \;\; (j \le i), \qquad P_{i\cdot} = \mathrm{softmax}(S_{i\cdot}), \qquad y_i = \sum_j P_{ij}\, v_j$$
-    //
-    // Il reste deux détails dans cette formule, $\sqrt d$ et $j \le i$. Les deux sont indispensables.
-    //
-    // ## 3. Pourquoi √d
-    //
-    // Si les composantes de $q$ et de $k$ sont indépendantes, de moyenne 0 et de variance 1, alors $q \cdot k$ est une somme de $d$ produits de variance 1 : sa **variance** vaut $d$, son **écart-type** $\sqrt d$. *Prédis* : pour $d = 1024$ et 32 clés, quel poids ira en moyenne à la clé préférée ?
     // %% [markdown] en
     // The weights glide from one key to the next without a jump: this is what lets the gradient through.
     //
     // **Where do $q$, $k$, $v$ come from?** From the same vector $x_i$ of word $i$, by three learned matrices: $q_i = x_i W_Q$ ("what I am looking for"), $k_i = x_i W_K$ ("what I announce"), $v_i = x_i W_V$ ("what I give"). Three roles, three matrices: a pronoun looks for a noun but announces itself as a pronoun. All together, $d$ being the dimension of $q$ and $k$:
     //
     // $$S_{ij} = \frac{q_i \cdot k_j}{\sqrt d} \;\; (j \le i), \qquad P_{i\cdot} = \mathrm{softmax}(S_{i\cdot}), \qquad y_i = \sum_j P_{ij}\, v_j$$
+    // %%
+    show(&figures::query_key_value());
+
+    // %% [markdown] fr
+    // Il reste deux détails dans cette formule, $\sqrt d$ et $j \le i$. Les deux sont indispensables.
     //
+    // ## 3. Pourquoi √d
+    //
+    // Si les composantes de $q$ et de $k$ sont indépendantes, de moyenne 0 et de variance 1, alors $q \cdot k$ est une somme de $d$ produits de variance 1 : sa **variance** vaut $d$, son **écart-type** $\sqrt d$. *Prédis* : pour $d = 1024$ et 32 clés, quel poids ira en moyenne à la clé préférée ?
+    // %% [markdown] en
     // Two details are left in this formula, $\sqrt d$ and $j \le i$. Both are indispensable.
     //
     // ## 3. Why √d
@@ -1462,9 +1485,9 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // Soyons honnêtes. La tâche est taillée pour l'attention : elle a un vecteur par position, et n'en a aucun pour un 25ᵉ pas. Le pas d'apprentissage, 0,005, est le meilleur des quatre que nous avons essayés pour le RNN (0,001 à 0,01) ; celui de l'attention n'a pas été cherché. Et peut-être le RNN a-t-il seulement besoin de plus de temps ? Donnons-lui trois fois plus de mises à jour, et pour cette durée le meilleur des quatre pas, 0,01.
+    // Soyons honnêtes. La tâche est taillée pour l'attention : celle-ci a un vecteur par position, et n'en a aucun pour un 25ᵉ pas. Le pas d'apprentissage, 0,005, est le meilleur des quatre que nous avons essayés pour le RNN (0,001 à 0,01) ; celui de l'attention n'a pas été cherché. Et peut-être le RNN a-t-il seulement besoin de plus de temps ? Donnons-lui trois fois plus de mises à jour, et pour cette durée le meilleur des quatre pas, 0,01.
     // %% [markdown] en
-    // Let us be honest. The task is made for attention: it has a vector per position, and none for a 25th step. The learning rate, 0.005, is the best of the four that we tried for the RNN (0.001 to 0.01); that of attention was not searched for. And perhaps the RNN only needs more time? Let us give it three times as many updates and, for that length, the best of the four learning rates, 0.01.
+    // Let us be honest. The task is made for attention, which has a vector per position, and none for a 25th step. The learning rate, 0.005, is the best of the four that we tried for the RNN (0.001 to 0.01); that of attention was not searched for. And perhaps the RNN only needs more time? Let us give it three times as many updates and, for that length, the best of the four learning rates, 0.01.
     // %%
     println!(
         "RNN · k = 16 · {} {:.1} %",
@@ -1900,7 +1923,7 @@ fn main() {
     // ## 12. Comment font les vrais
     //
     // - **Bahdanau, Cho et Bengio (2014)** ajoutent l'attention à un traducteur récurrent : le décodeur relit tous les états de l'encodeur, et non plus seulement le dernier. Le score y est un petit réseau, pas un produit scalaire.
-    // - **Vaswani et al. (2017)** jettent la récurrence, confient tout l'échange entre positions à l'attention, et introduisent le facteur $1/\sqrt{d_k}$ avec l'argument de variance de la section 3.
+    // - **Vaswani et al. (2017)** abandonnent la récurrence, confient tout l'échange entre positions à l'attention, et introduisent le facteur $1/\sqrt{d_k}$ avec l'argument de variance de la section 3.
     // - **GPT-2 petit** (2019) : 12 couches de 12 têtes de dimension 64 ($12 \times 64 = 768$), contexte de 1 024, masque causal ; une seule matrice fait $Q$, $K$ et $V$ (`c_attn`), comme notre `SelfAttention`.
     // - **Llama 2 70B, Llama 3** : plusieurs têtes de requêtes partagent une tête de clés et valeurs (*grouped-query attention*, Ainslie et al. 2023) : moins de clés et de valeurs à garder quand on génère. `kv_heads` dans la bibliothèque.
     // - **FlashAttention** (Dao et al. 2022) : le softmax en ligne par tuiles ; exactement la même fonction, sans jamais écrire $P$ en mémoire lente.
@@ -1917,7 +1940,7 @@ fn main() {
     // 1. Un RNN comprime le passé dans un vecteur ; son gradient est un produit de matrices, donc exponentiel en la distance. La BPTT n'est que la règle de la chaîne.
     // 2. L'attention est un dictionnaire souple : $\mathrm{softmax}(QK^\top/\sqrt d)\,V$ ; toute position est à un pas.
     // 3. $\sqrt d$ garde aux scores une variance de 1, donc au softmax une pente.
-    // 4. Le masque met $-\infty$ avant le softmax ; un test de causalité dénonce tout le reste.
+    // 4. Le masque met $-\infty$ avant le softmax ; un test de causalité démasque tout le reste.
     // 5. Au retour, un score se compare à la moyenne de sa ligne : $\mathrm{d}S = P \odot (\mathrm{d}P - \sum P \odot \mathrm{d}P)$. Le prix est $T^2$.
     //
     // **Les trois questions.**
