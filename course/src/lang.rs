@@ -3,6 +3,7 @@
 //! A new language is a variant of [`Lang`], a row of the table below it, and a catalogue in `texts/`. What a catalogue
 //! does not have is said in English.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -110,8 +111,31 @@ pub fn lang() -> Lang {
     *LANG.get_or_init(|| {
         let set = std::env::var("MOTAMOT_LANG").ok();
         let folder = std::env::current_dir().unwrap_or_default();
-        set.and_then(|code| Lang::parse(&code)).unwrap_or_else(|| of_folder(&folder))
+        let lang = set.and_then(|code| Lang::parse(&code)).unwrap_or_else(|| of_folder(&folder));
+        // Each notebook asks for its language in its first cell.
+        if std::env::var_os("EVCXR_IS_RUNTIME").is_some() {
+            short_panics(lang);
+        }
+        lang
     })
+}
+
+/// In Jupyter's kernel a panic ends the process, with two backtraces of dozens of lines: what a learner needs of it is the
+/// message, and what to do now.
+fn short_panics(lang: Lang) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        // The kernel's own end, after the first one.
+        if !text.contains("cannot unwind") {
+            let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
+            let _ = writeln!(
+                std::io::stderr(),
+                "{}{place}\n{text}\n{}",
+                lang.text("show.panic"),
+                lang.text("show.panic-help")
+            );
+        }
+    }));
 }
 
 fn of_folder(folder: &Path) -> Lang {

@@ -78,7 +78,7 @@ impl Display {
                     result.nats_per_token,
                     result.bits_per_byte,
                     result.perplexity,
-                    if best { ", best so far, saved" } else { "" },
+                    if best { ", best so far" } else { "" },
                     if below.is_empty() { String::new() } else { format!(" · beats the {}", below.join(" and the ")) }
                 ));
                 if let Err(e) = motamot_course::curve::draw(&self.dir, rows, &self.bars, self.bytes_per_token) {
@@ -88,7 +88,9 @@ impl Display {
             Event::Warning(text) => self.print(&format!("warning: {text}")),
             Event::Sample(text) => {
                 let text = if self.terminal { visible(text) } else { text.into() };
-                self.print(&format!("  │ {}", text.trim().replace('\n', "\n  │ ")));
+                // A young model writes many empty lines.
+                let lines: Vec<&str> = text.trim().lines().filter(|line| !line.trim().is_empty()).collect();
+                self.print(&format!("  │ {}", lines.join("\n  │ ")));
             }
         }
     }
