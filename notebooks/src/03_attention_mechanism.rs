@@ -1741,7 +1741,7 @@ fn main() {
     }
 
     // %% [markdown] fr
-    // **03.2 · L'attention causale au moment d'écrire.** Quand un modèle génère, il n'a que les $n$ **dernières** requêtes, et les clés et valeurs de toutes les $T \ge n$ positions. La requête $i$ est celle de la position $T - n + i$ : elle voit les clés jusqu'à la sienne, comprise. `q` a $n$ lignes de $d$, `k` et `v` ont $T$ lignes de $d$ ; rends $n$ lignes de $d$. Le correcteur essaiera des scores de ±5 000.
+    // **03.2 · L'attention causale au moment d'écrire.** Quand un modèle génère, il n'a que les $n$ **dernières** requêtes, et les clés et valeurs de toutes les $T \ge n$ positions. La requête $i$ est celle de la position $T - n + i$ : elle voit les clés jusqu'à la sienne, comprise. `q` a $n$ lignes de $d$, `k` et `v` ont $T$ lignes de $d$ ; rends $n$ lignes de $d$. Le correcteur essaiera des scores de −10¹² à 5 000.
     //
     // <details><summary>Indice 1</summary>
     //
@@ -1759,7 +1759,7 @@ fn main() {
     //
     // </details>
     // %% [markdown] en
-    // **03.2 · Causal attention at the time of writing.** When a model generates, it only has the **last** $n$ queries, and the keys and values of all $T \ge n$ positions. Query $i$ is that of position $T - n + i$: it sees the keys up to its own, included. `q` has $n$ rows of $d$, `k` and `v` have $T$ rows of $d$; return $n$ rows of $d$. The checker will try scores of ±5,000.
+    // **03.2 · Causal attention at the time of writing.** When a model generates, it only has the **last** $n$ queries, and the keys and values of all $T \ge n$ positions. Query $i$ is that of position $T - n + i$: it sees the keys up to its own, included. `q` has $n$ rows of $d$, `k` and `v` have $T$ rows of $d$; return $n$ rows of $d$. The checker will try scores from −10¹² to 5,000.
     //
     // <details><summary>Hint 1</summary>
     //

@@ -139,6 +139,9 @@ fn inputs() -> Vec<Input> {
             inputs.push((words, round.is_multiple_of(2)));
         }
     }
+    // Scores that differ by less than a thousandth: whole numbers do not tell them apart.
+    let close = in_pieces(&[("ab", 20), ("cd", 21), ("a", 25), ("c", 23)], true);
+    inputs.push((close, true));
     // No pair at all: a word of one letter, no word.
     for wordpiece in [false, true] {
         inputs.push((in_pieces(&[("a", 3)], wordpiece), wordpiece));
@@ -317,5 +320,15 @@ mod tests {
             (format!("{a}{b}"), String::new())
         };
         helpful("joined", &best_pair(joined));
+    }
+
+    #[test]
+    fn scores_in_whole_numbers_are_too_coarse() {
+        let whole = Scoring {
+            score: |ab, a, b, wordpiece| if wordpiece { (1000.0 * ab / (a * b)).floor() } else { ab },
+            ..SCORING
+        };
+        let report = best_pair(|words, wordpiece| whole.best(&words.to_vec(), wordpiece));
+        assert!(!report.is_passed(), "{report:?}");
     }
 }

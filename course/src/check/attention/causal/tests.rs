@@ -55,6 +55,26 @@ fn unstable_softmaxes_are_told_apart() {
         }
     });
     named(&finite, "finite-mask");
+    // GPT-2's own, and the usual one.
+    for hidden in [-1e4, -1e9] {
+        let masked = causal_attention(|q, k, v, d| {
+            let (n, t) = (q.len() / d, k.len() / d);
+            let mut y = Vec::new();
+            for i in 0..n {
+                let score = |j: usize| match j <= t - n + i {
+                    true => (0..d).map(|c| q[i * d + c] * k[j * d + c]).sum::<f64>() / (d as f64).sqrt(),
+                    false => hidden,
+                };
+                let row: Vec<f64> = (0..t).map(score).collect();
+                let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let e: Vec<f64> = row.iter().map(|s| (s - max).exp()).collect();
+                let sum: f64 = e.iter().sum();
+                y.extend((0..d).map(|c| (0..t).map(|j| e[j] / sum * v[j * d + c]).sum::<f64>()));
+            }
+            y
+        });
+        named(&masked, "finite-mask");
+    }
     let all_rows = causal_attention(|q, k, v, d| {
         let y = attention(Right, q, k, v, d);
         [vec![0.0; k.len() - y.len()], y].concat()
