@@ -72,7 +72,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
             group(parameters),
             best.map_or("–".to_owned(), |best| format!("{best:.4}")),
             summary.as_ref().map_or("–".to_owned(), |s| format!("{}/{}", s.step, s.steps)),
-            group((bytes / 1_000_000) as usize),
+            format!("{:.1}", bytes as f64 / 1e6),
             duration(age),
             visible(&summary.map_or("–".to_owned(), |s| text(&s)))
         ))?;
