@@ -159,7 +159,7 @@ fn a_second_run_sets_the_first_aside_and_the_newest_is_the_default() {
 
 /// (exit code, command line). In the folder: text.txt, empty.txt, one.txt (1 byte), latin.txt (not UTF-8), folder/,
 /// bad.toml, and no model.
-const NONSENSE: [(i32, &str); 84] = [
+const NONSENSE: [(i32, &str); 88] = [
     (2, ""),
     (2, "fly"),
     (2, "train --fly"),
@@ -244,6 +244,10 @@ const NONSENSE: [(i32, &str); 84] = [
     (2, "generate --temperature 0,8 A"),
     (2, "generate A --prompt B"),
     (2, "generate -n many A"),
+    (2, "bench train --steps 0"),
+    (2, "bench train --set lr=3"),
+    (2, "info mini --batch 100000000000"),
+    (2, "info mini --batch 0"),
 ];
 
 #[test]

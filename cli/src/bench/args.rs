@@ -1,9 +1,10 @@
 //! The options of `motamot bench`.
 
 use crate::machine;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use motamot::training::{Precision, RunConfig};
-use motamot::utils::Result;
+use motamot::utils::{Error, Result};
 
 /// Measure training, decoding, the tokenizer and the kernels on this machine
 ///
@@ -18,10 +19,10 @@ pub struct BenchArgs {
     #[arg(long, default_value = "mini")]
     pub preset: String,
     /// Sequences per training step
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one())]
     pub batch: usize,
     /// Training steps to time; the median counts
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one())]
     pub steps: usize,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
@@ -65,10 +66,19 @@ impl BenchArgs {
         config.model.dropout = 0.0;
         config.train.batch = self.batch;
         config.train.precision = self.precision;
+        let recipe = config.train.clone();
         for assignment in &self.set {
             config.set(assignment)?;
+            if config.train != recipe {
+                return Err(Error::usage(format!("--set {assignment}: has no effect on a speed"))
+                    .help("set the model; --batch, --steps and --precision are options of their own"));
+            }
         }
         config.check()?;
         Ok(config)
     }
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1 << 20)
 }

@@ -55,7 +55,7 @@ impl Arrow {
         Arrow { dashed: true, ..self }
     }
 
-    /// A colour of [`PALETTE`].
+    /// A colour of [`PALETTE`](crate::plot::PALETTE).
     pub fn color(self, index: usize) -> Arrow {
         Arrow { color: Some(index), ..self }
     }

@@ -102,7 +102,7 @@ impl Item {
         Item { id: id.into(), ..self }
     }
 
-    /// A colour of [`PALETTE`](super::super::PALETTE).
+    /// A colour of [`PALETTE`](crate::plot::PALETTE).super::super::PALETTE).
     pub fn color(self, index: usize) -> Item {
         Item { color: Some(index), ..self }
     }
